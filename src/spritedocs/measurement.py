@@ -1,0 +1,136 @@
+"""A measured value: its samples, their median, and how far the median can be trusted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+__all__ = ["FEWEST_SAMPLES", "MIME", "Measurement"]
+
+MIME = "application/vnd.spritedocs.measurement+json"
+"""The MIME type under which a recorded notebook keeps raw samples."""
+
+FEWEST_SAMPLES = 6
+"""Below this many samples no interval is given: it would promise more than it covers."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One named value that a run produced.
+
+    >>> speedup = Measurement.of("speedup_4", [3.9, 4.0, 3.8, 3.9, 4.1, 3.9], "×")
+    >>> print(speedup)
+    3.90×
+    >>> speedup.interval_text
+    '3.82–4.04×'
+    """
+
+    name: str
+    """What claims and macros call it: lower case, digits and underscores."""
+    unit: str
+    """``"s"``, ``"×"``, ``"items/s"``, ``"%"``, or ``""`` for a plain count."""
+    median: float
+    """The median of the samples, in ``unit``."""
+    interval: tuple[float, float] | None
+    """95% interval in ``unit``; ``None`` below :data:`FEWEST_SAMPLES` samples."""
+    samples: tuple[float, ...]
+    """Every sample, in the order in which it was taken."""
+    label: str = ""
+    """What a table calls it."""
+
+    @classmethod
+    def of(cls, name: str, samples: Sequence[float], unit: str, label: str = "") -> Measurement:
+        """Summarise ``samples`` (at least one finite number).
+
+        The interval is the t-interval of the samples' logarithms: timings and their ratios are
+        positive and skewed, and a percentile bootstrap of a median covers far less than it claims
+        when samples are few. Samples that are not all positive get no interval.
+
+        Raises ``ValueError`` for a name that claims could not refer to, or for unusable samples.
+        """
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"the name {name!r} is not of the form lower_case_7, which claims need")
+        values = tuple(float(sample) for sample in samples)
+        if not values or not all(math.isfinite(value) for value in values):
+            raise ValueError(f"{name} needs at least one sample, all of them finite, not {values}")
+        return cls(name, unit, median(values), log_interval(values), values, label)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval, or where there is none the smallest and largest sample."""
+        return self.interval or (min(self.samples), max(self.samples))
+
+    @property
+    def interval_text(self) -> str:
+        """The interval with its unit, or ``""`` where there is none."""
+        if self.interval is None:
+            return ""
+        low, high = (self._digits(end) for end in self.interval)
+        return f"{low}–{high}{self._suffix}"
+
+    def __str__(self) -> str:
+        return f"{self._digits(self.median)}{self._suffix}"
+
+    @property
+    def _suffix(self) -> str:
+        return self.unit if self.unit in ("", "×", "%") else f" {self.unit}"
+
+    def _digits(self, value: float) -> str:
+        """``value`` with no digit that the spread of the samples does not support."""
+        if all(sample == int(sample) for sample in self.samples) and value == int(value):
+            return f"{int(value):,}"
+        low, high = self.bounds
+        spread = (high - low) / 2 or abs(self.median) / 100
+        decimals = 1 - math.floor(math.log10(spread)) if spread else 2
+        magnitude = math.floor(math.log10(abs(self.median))) if self.median else 0
+        decimals = max(-magnitude + 1, min(decimals, -magnitude + 2))
+        return f"{round(value, decimals):,.{max(decimals, 0)}f}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The value as a recording stores it."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "median": self.median,
+            "interval": self.interval and list(self.interval),
+            "samples": list(self.samples),
+            "label": self.label,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Measurement:
+        """The value that :meth:`as_json` stored. Raises ``KeyError`` or ``TypeError`` if it is damaged."""
+        interval = stored["interval"]
+        return cls(
+            name=stored["name"],
+            unit=stored["unit"],
+            median=float(stored["median"]),
+            interval=None if interval is None else (float(interval[0]), float(interval[1])),
+            samples=tuple(float(sample) for sample in stored["samples"]),
+            label=stored.get("label", ""),
+        )
+
+
+def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """The t-interval of the geometric mean of ``samples``, or ``None`` for too few or not all positive.
+
+    >>> log_interval([1.0, 2.0, 4.0]) is None
+    True
+    >>> low, high = log_interval([2.0, 2.1, 1.9, 2.0, 2.05, 1.95])
+    >>> low < 2.0 < high
+    True
+    """
+    if len(samples) < FEWEST_SAMPLES or min(samples) <= 0:
+        return None
+    from scipy.special import stdtrit  # here, because pages are built from stored intervals without it
+
+    logs = [math.log(sample) for sample in samples]
+    count = len(logs)
+    centre = math.fsum(logs) / count
+    variance = math.fsum((value - centre) ** 2 for value in logs) / (count - 1)
+    reach = float(stdtrit(count - 1, (1 + confidence) / 2)) * math.sqrt(variance / count)
+    return math.exp(centre - reach), math.exp(centre + reach)
