@@ -26,7 +26,7 @@ class Measurement:
     >>> print(speedup)
     3.90×
     >>> speedup.interval_text
-    '3.82–4.04×'
+    '3.83–4.04×'
     """
 
     name: str
