@@ -1,0 +1,200 @@
+# ---
+# title: "Optional: num_workers"
+# description: A dataset that waits, loaded without helpers and with four, timed and compared.
+# claims:
+#   - speedup_4 > 3
+#   - epoch_s_4 < epoch_s_0
+#   - startup_s_4 > startup_s_0
+# ---
+
+# %% [markdown]
+# # `num_workers`: one waiting dataset, four helpers
+#
+# **Motive.** A model that waits for its sprites learns nothing meanwhile. Helper sprites (worker
+# processes) can fetch while it waits. How much faster does an epoch get, and what does it cost to
+# summon them?
+#
+# **What is measured.** The same 48 sprites are loaded in batches of 4, by the main process alone
+# and with 4 workers. The first epoch, which starts the workers, is timed apart from the later ones,
+# in which `persistent_workers=True` keeps them at hand. The two loaders take turns in random order,
+# so that a busy moment of the machine hits both.
+#
+# **Caveat.** The slowness is a `time.sleep`: it stands for a slow disk or a network, and waiting needs
+# no core. Four helpers wait four times as fast on any machine. Items that *compute* would stop
+# profiting at the number of usable cores.
+
+# %%
+import multiprocessing
+import time
+import warnings
+
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from spritedocs.datasets import SpriteTensors
+from spritedocs.figures import Bars, Blocks
+from spritedocs.report import Report, show
+from spritedocs.timing import compare
+
+SPRITES = 48
+BATCH_SIZE = 4
+SECONDS_PER_SPRITE = 0.010
+HELPERS = 4
+MAIN_PROCESS = -1
+
+# %% [markdown]
+# ## Step 1: a dataset that waits
+#
+# `__getitem__` sleeps before it hands out its sprite, and says who fetched it: the number of the
+# worker it runs in, or -1 in the main process.
+
+
+# %%
+class SlowSprites(Dataset):
+    """Sprites that take their time: (uint8 image (4, 16, 16), family, who fetched it)."""
+
+    def __init__(self, count, seconds):
+        self.sprites = SpriteTensors(count)
+        self.seconds = seconds
+
+    def __len__(self):
+        return len(self.sprites)
+
+    def __getitem__(self, index):
+        time.sleep(self.seconds)
+        image, family = self.sprites[index]
+        worker = get_worker_info()
+        return image, family, worker.id if worker else MAIN_PROCESS
+
+
+# %% [markdown]
+# ## Steps 2 and 3: a loader without helpers, and one with four
+#
+# They differ in nothing else. On fewer than four usable cores torch warns that four workers are more
+# than it would suggest. For items that wait it need not worry, so the warning is silenced here.
+
+
+# %%
+def make_loader(num_workers):
+    """The loader of this experiment, with ``num_workers`` helpers that stay for all epochs."""
+    warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+    dataset = SlowSprites(SPRITES, SECONDS_PER_SPRITE)
+    return DataLoader(dataset, BATCH_SIZE, num_workers=num_workers, persistent_workers=num_workers > 0)
+
+
+def without_helpers():
+    return make_loader(0)
+
+
+def with_helpers():
+    return make_loader(HELPERS)
+
+
+# %% [markdown]
+# ## Who loaded what?
+#
+# Each worker builds whole batches, and they take turns: batch 0 comes from worker 0, batch 1 from
+# worker 1, and after the last one it is worker 0's turn again. The main process only receives.
+
+
+# %%
+def who_loaded_what(loader):
+    """The worker that fetched each batch; an error if two of them shared one."""
+    actors = []
+    for _, _, fetched_by in loader:
+        (actor,) = torch.unique(fetched_by).tolist()
+        actors.append(actor)
+    return actors
+
+
+if __name__ == "__main__":
+    rows = {
+        "0 helpers": who_loaded_what(without_helpers()),
+        f"{HELPERS} helpers": who_loaded_what(with_helpers()),
+    }
+    show(
+        Report(
+            title="Who loaded which batch?",
+            columns=["loader", "batches loaded by the main process", "batches loaded by each helper"],
+            rows=[
+                [
+                    name,
+                    str(actors.count(MAIN_PROCESS)),
+                    ", ".join(str(actors.count(n)) for n in range(HELPERS)),
+                ]
+                for name, actors in rows.items()
+            ],
+            figure=Blocks(
+                alt="Without helpers the main process loads every batch; with four they take turns, 0 to 3.",
+                rows=rows,
+                main="·",
+                x_label="batches in the order in which the loop receives them",
+            ),
+        )
+    )
+
+# %% [markdown]
+# ## Step 4: time both, first epochs first
+#
+# A fresh loader each time, so every first epoch pays for the summoning. How much that is depends on
+# the start method: *fork* copies the main process in a moment; *forkserver* and *spawn* start a new
+# Python for every helper, which must import torch before it can fetch anything. Those cost seconds,
+# so there are fewer rounds of them.
+
+# %%
+if __name__ == "__main__":
+    start_method = multiprocessing.get_start_method()
+    forks = start_method == "fork"
+    first = compare(
+        {"0 helpers": without_helpers, "4 helpers": with_helpers},
+        rounds=6 if forks else 2,
+        warmup=forks,
+    )
+
+# %% [markdown]
+# And later ones: the same two loaders again and again, their helpers already there.
+
+# %%
+if __name__ == "__main__":
+    later = compare({"0 helpers": without_helpers(), "4 helpers": with_helpers()}, rounds=7)
+
+# %% [markdown]
+# ## Step 5: compare
+
+# %%
+if __name__ == "__main__":
+    bars = [
+        first.measurement("0 helpers", "total_s", "first_epoch_s_0", "first epoch, 0 helpers"),
+        first.measurement("4 helpers", "total_s", "first_epoch_s_4", "first epoch, 4 helpers"),
+        later.measurement("0 helpers", "total_s", "epoch_s_0", "later epoch, 0 helpers"),
+        later.measurement("4 helpers", "total_s", "epoch_s_4", "later epoch, 4 helpers"),
+    ]
+    first_speedup = first.ratio("0 helpers", "4 helpers", "first_epoch_speedup_4")
+    speedup = later.ratio("0 helpers", "4 helpers", "speedup_4")
+    show(
+        Report(
+            title=f"{SPRITES} sprites, {SECONDS_PER_SPRITE * 1000:.0f} ms each, start method {start_method}",
+            columns=["epoch", "0 helpers", "4 helpers", "times as fast"],
+            rows=[
+                [
+                    "until the first batch",
+                    first.measurement("0 helpers", "startup_s", "startup_s_0"),
+                    first.measurement("4 helpers", "startup_s", "startup_s_4"),
+                    first.ratio("0 helpers", "4 helpers", "startup_speedup_4", "startup_s"),
+                ],
+                ["the first, start-up included", bars[0], bars[1], first_speedup],
+                ["every later one", bars[2], bars[3], speedup],
+            ],
+            figure=Bars("Seconds per epoch, first and later, with 0 and with 4 helpers.", bars, [0, 1, 0, 1]),
+            notes=[*first.warnings, *later.warnings],
+        )
+    )
+
+# %% [markdown]
+# ## What to take home
+#
+# Once they are there, four helpers make the epoch almost four times as fast, because four of them
+# wait at the same time. The first epoch gains less: it pays for the start-up. Under fork that is a
+# small price; under forkserver (the default on Linux from Python 3.14) and spawn (macOS, Windows) it
+# is so large that a short run is *slower* with helpers. Keep them with `persistent_workers=True`, or
+# have epochs that are long enough.

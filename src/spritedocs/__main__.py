@@ -1,0 +1,5 @@
+"""``python -m spritedocs`` is the command ``spritedocs``."""
+
+from spritedocs.cli import main
+
+main()

@@ -1,0 +1,113 @@
+"""Claims: what the prose says about measured values, in a form that a build can check.
+
+A claim such as ``06_optional_num_workers: speedup_4 > 3`` compares one measured value of an example
+with a number or with another value. It holds only if it holds at the unfavourable end of the
+interval. Nothing in it is run as code.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spritedocs.measurement import Measurement
+
+__all__ = ["Claim", "ClaimError", "Verdict"]
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
+_NAME = r"[a-z][a-z0-9_]*"
+_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+_CLAIM = re.compile(rf"(?P<left>{_NAME})\s*(?P<operator><=|>=|==|<|>)\s*(?P<right>{_NAME}|{_NUMBER})")
+
+
+class ClaimError(ValueError):
+    """A claim is malformed, or names a value that was not measured. One sentence says which."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim holds, and the values it was judged by."""
+
+    holds: bool
+    found: str
+    """In words, such as ``speedup_4 is 3.62× (3.60–3.65×)``."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A comparison between measured values of one example."""
+
+    example: str
+    left: str
+    comparison: str
+    right: str | float
+
+    @classmethod
+    def parse(cls, raw: Any, example: str | None = None) -> Claim:
+        """Read a claim: a string, or the mapping that YAML makes of a line ``NAME: speedup_4 > 3``.
+
+        ``example`` is whose values are meant where the claim names no example.
+        Raises :class:`ClaimError` for anything else.
+
+        >>> print(Claim.parse("06_optional_num_workers: speedup_4 > 3"))
+        06_optional_num_workers: speedup_4 > 3
+        >>> Claim.parse({"06_optional_num_workers": "epoch_s_4 < epoch_s_0"}).right
+        'epoch_s_0'
+        """
+        if isinstance(raw, dict) and len(raw) == 1:
+            [(name, text)] = raw.items()
+            raw = f"{name}: {text}"
+        if not isinstance(raw, str):
+            raise ClaimError(f"the claim {raw!r} is not of the form 'EXAMPLE: value > number'")
+        name, colon, text = raw.rpartition(":")
+        match = _CLAIM.fullmatch(text.strip())
+        if match is None or not (name.strip() if colon else example):
+            raise ClaimError(f"the claim {raw!r} is not of the form 'EXAMPLE: value > number'")
+        right = match["right"]
+        is_name = re.fullmatch(_NAME, right)
+        return cls(
+            name.strip() or str(example), match["left"], match["operator"], right if is_name else float(right)
+        )
+
+    def judge(self, values: Mapping[str, Measurement]) -> Verdict:
+        """Judge the claim by ``values``, at the end of each interval that speaks against it.
+
+        Raises :class:`ClaimError` where a value it names was not measured.
+        """
+        left = _known(self.left, values)
+        lowest, highest = left.bounds
+        low, high = _known(self.right, values).bounds if isinstance(self.right, str) else (self.right,) * 2
+        holds = _COMPARISONS[self.comparison]
+        # Every corner: for "<" and ">" only one of them can fail, for "==" all must agree.
+        verdict = all(holds(ours, theirs) for ours in (lowest, highest) for theirs in (low, high))
+        names = dict.fromkeys(name for name in (self.left, self.right) if isinstance(name, str))
+        return Verdict(verdict, " and ".join(_described(values[name]) for name in names))
+
+    def __str__(self) -> str:
+        return f"{self.example}: {self.short}"
+
+    @property
+    def short(self) -> str:
+        """The claim without the example's name."""
+        right = self.right if isinstance(self.right, str) else f"{self.right:g}"
+        return f"{self.left} {self.comparison} {right}"
+
+
+def _known(name: str, values: Mapping[str, Measurement]) -> Measurement:
+    if name not in values:
+        raise ClaimError(f"{name!r} was not measured: known are {', '.join(sorted(values)) or 'no values'}")
+    return values[name]
+
+
+def _described(value: Measurement) -> str:
+    interval = f" ({value.interval_text})" if value.interval else ""
+    return f"{value.name} is {value}{interval}"

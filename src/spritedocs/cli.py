@@ -1,0 +1,252 @@
+"""The command line: record examples, see what is recorded, draw sprites."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from spritedocs import __version__
+from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.processes import Interrupted, interruptible
+from spritedocs.recordings import Library, RecordingError, Status
+
+_USUAL_S = 20.0
+"""How long an example that nobody has recorded yet is expected to take."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Measured answers about PyTorch DataLoader workers: record them on your own machine."""
+
+
+def main() -> None:
+    """The console script: every failure is a sentence and an exit status, never a traceback of ours.
+
+    Status 2 means misuse, 1 that something failed, 130 or 143 that it was interrupted.
+    """
+    try:
+        with interruptible():
+            cli(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as misuse:
+        misuse.show()
+        sys.exit(misuse.exit_code)
+    except ExampleError as misuse:
+        _complain(str(misuse))
+        sys.exit(2)
+    except RecordingError as failure:
+        _complain(str(failure))
+        sys.exit(1)
+    except Interrupted as interruption:
+        _complain("Interrupted: no recording was changed by the example that was running.")
+        sys.exit(128 + interruption.signal_number)
+    except click.exceptions.Abort:
+        sys.exit(130)
+
+
+def _complain(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--machine", "slug", help="Record for publication, under this machine's short name.")
+@click.option(
+    "--into", type=click.Path(file_okay=False, path_type=Path), help="Store the recordings in this folder."
+)
+@click.option("--force", is_flag=True, help="Record again what has a fresh recording.")
+def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: bool) -> None:
+    """Run examples on this machine and store what they print.
+
+    Without NAME all of them. Without --machine they become your own recordings, which git ignores and
+    your copy of the guide shows beside the published ones.
+    """
+    from spritedocs import machine
+    from spritedocs.recorder import RecordError
+    from spritedocs.recorder import record as record_one
+
+    project = Project.find()
+    examples = [project.example(name) for name in names or project.names()]
+    described = machine.describe()
+    here = machine.slug(described)
+    if slug is not None and slug != here:
+        raise click.UsageError(
+            f"this machine is {here}, not {slug}: a recording names the machine that made it."
+        )
+    folder = into or (project.recorded if slug else project.own) / here
+    library = Library(project)
+    wanted = [example for example in examples if force or not _is_fresh(library, example, folder)]
+    for example in examples:
+        if example not in wanted:
+            click.echo(f"{example.name} is fresh: --force records it again.")
+    failures = []
+    with _progress({example.name: _expected_s(library, example) for example in wanted}) as shown:
+        for example in wanted:
+            try:
+                with shown.running(example.name):
+                    done = record_one(project, example, folder, described.as_dict())
+            except RecordError as error:
+                failures.append(str(error))
+                continue
+            seconds, dirty = done.provenance["duration_s"], done.provenance["dirty"]
+            shown.say(f"{example.name} recorded in {seconds:.0f} s: {_shortened(done.path)}")
+            if slug and dirty:
+                shown.say("It holds uncommitted changes: commit them, and record again before you publish.")
+    for failure in failures:
+        _complain(failure)
+    if failures:
+        sys.exit(1)
+
+
+def _is_fresh(library: Library, example: Example, folder: Path) -> bool:
+    """Whether there is nothing to do. A recording that cannot be read is one to make again."""
+    try:
+        return library.status(example, folder).state == "fresh"
+    except RecordingError:
+        return False
+
+
+def _expected_s(library: Library, example: Example) -> float:
+    """How long recording ``example`` should take, from how long it took before, here or elsewhere."""
+    try:
+        known = library.own(example) + library.reference(example, library.machines())
+    except RecordingError:
+        known = []
+    return next((float(s.recording.provenance["duration_s"]) for s in known if s.recording), _USUAL_S)
+
+
+def _shortened(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+class _Shown:
+    """A progress bar in expected seconds, which moves while an example runs."""
+
+    def __init__(self, expected_s: dict[str, float]) -> None:
+        self._expected_s = expected_s
+        self._done_s = 0.0
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self.bar.add_task("", total=sum(expected_s.values()) or 1)
+
+    def say(self, sentence: str) -> None:
+        self.bar.console.print(sentence, highlight=False)
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Move the bar until the example ends, never past what it was expected to take."""
+        self.bar.update(self._task, description=name)
+        begin, expected, ended = time.monotonic(), self._expected_s[name], threading.Event()
+
+        def move() -> None:
+            while not ended.wait(0.25):
+                self.bar.update(self._task, completed=self._done_s + min(time.monotonic() - begin, expected))
+
+        mover = threading.Thread(target=move, daemon=True, name="progress")
+        mover.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            mover.join()
+            self._done_s += expected
+            self.bar.update(self._task, completed=self._done_s)
+
+
+@contextmanager
+def _progress(expected_s: dict[str, float]) -> Iterator[_Shown]:
+    shown = _Shown(expected_s)
+    if not expected_s:
+        yield shown
+        return
+    with shown.bar:
+        yield shown
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects for programs.")
+@click.option("--short", is_flag=True, help="Print one sentence about this machine.")
+def status(as_json: bool, short: bool) -> None:
+    """Say which examples have a fresh, a stale or no recording: yours and the published ones."""
+    project = Project.find()
+    library = Library(project)
+    examples = [project.example(name) for name in project.names()]
+    if short:
+        click.echo(_short_status(library, examples))
+        return
+    from spritedocs import machine  # here: asking for a GPU loads torch
+
+    own = [library.status(example, project.own / machine.slug()) for example in examples]
+    references = [
+        library.status(example, project.recorded / name)
+        for name in library.machines()
+        for example in examples
+    ]
+    if as_json:
+        rows = [{**s.as_json(), "whose": "yours"} for s in own]
+        rows += [{**s.as_json(), "whose": "published"} for s in references]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("example", "machine", "state", "recorded"):
+        table.add_column(heading)
+    for row in own + references:
+        table.add_row(row.example, row.machine + (" (yours)" if row in own else ""), row.state, _when(row))
+    Console(highlight=False).print(table)
+
+
+def _when(row: Status) -> str:
+    return f"{row.recording.recorded_at:%Y-%m-%d}" if row.recording else ""
+
+
+def _short_status(library: Library, examples: list[Example]) -> str:
+    missing = [e for e in examples if not any(s.state == "fresh" for s in library.own(e))]
+    measured = f"Your machine: {len(examples) - len(missing)} of {len(examples)} measured"
+    if not missing:
+        return f"{measured}; they stand beside the published ones."
+    minutes = max(1, round(sum(_expected_s(library, example) for example in missing) / 60))
+    them = "it" if len(missing) == 1 else "them"
+    return (
+        f"{measured}; 'make record' (or 'spritedocs record'), about {minutes} "
+        f"minute{'' if minutes == 1 else 's'}, puts {them} beside ours."
+    )
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--count", default=64, show_default=True, help="How many sprites.")
+@click.option("--size", default=16, show_default=True, help="Width and height in pixels.")
+@click.option("--packed", is_flag=True, help="Write one memory-mapped array instead of PNG files.")
+def sprites(folder: Path, count: int, size: int, packed: bool) -> None:
+    """Draw sprites into FOLDER, as PNG files or as one packed array."""
+    from spritedocs.sprites import write_packed, write_png_folder
+
+    try:
+        written = write_packed(folder, count, size) if packed else write_png_folder(folder, count, size)
+    except (ValueError, FileExistsError) as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} cannot be written ({error.strerror}): choose another folder."
+        ) from None
+    click.echo(f"{count} sprites written to {written}.")

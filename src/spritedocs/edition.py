@@ -1,0 +1,197 @@
+"""One build's view of the recordings: which of them each page shows, and what is wrong with any.
+
+Pages and macros ask an :class:`Edition` for values and put down what they cannot use. Problems are
+collected, so that a build names all of them at once, in a sentence each.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spritedocs.claims import Claim, ClaimError, Verdict
+from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.measurement import Measurement
+from spritedocs.recordings import Library, Recording, RecordingError, Result, Status, published
+
+__all__ = ["Edition", "Entry", "machine_name", "provenance_line"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One example with the recordings that its page shows."""
+
+    example: Example
+    published: Status | None
+    others: tuple[Status, ...] = ()
+    """The other published machines' recordings."""
+    own: tuple[Status, ...] = ()
+    """The reader's own recordings."""
+
+    @property
+    def shown(self) -> list[tuple[str, Recording, bool]]:
+        """Tab label, recording and freshness of every recording the page shows, the published first."""
+        found = []
+        for status in ((self.published,) if self.published else ()) + self.others + self.own:
+            if status.recording is not None:
+                name = machine_name(status.recording.provenance["machine"])
+                label = f"Yours: {name}" if status in self.own else name
+                found.append((label, status.recording, status.state == "fresh"))
+        return found
+
+
+@dataclass
+class Edition:
+    """The recordings as one build publishes them."""
+
+    project: Project
+    machines: list[str]
+    """The published machines, the preferred one first."""
+    own_first: bool = False
+    """Whether this machine's own recordings are the ones to publish, as on the GPU runner."""
+    strict_freshness: bool = False
+    problems: list[str] = field(default_factory=list)
+    """What must stop the build, a sentence each."""
+    notices: list[str] = field(default_factory=list)
+    """What the build should mention, a sentence each."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        library = Library(self.project)
+        for name in self.project.names():
+            try:
+                self.entries[name] = self._entry(library, self.project.example(name))
+            except (ExampleError, RecordingError) as error:
+                self.problems.append(self._relative(str(error)))
+
+    def _entry(self, library: Library, example: Example) -> Entry:
+        references = library.reference(example, self.machines)
+        own = library.own(example)
+        chosen = published(own + references) if self.own_first else published(references)
+        where = f"examples/{example.path.name}"
+        if chosen is None:
+            self.problems.append(
+                f"{where} has no published recording: run 'spritedocs record {example.name} --machine NAME'."
+            )
+        elif chosen.state == "stale":
+            said = f"{where} or what it imports has changed since {chosen.machine} recorded it"
+            (self.problems if self.strict_freshness else self.notices).append(f"STALE: {said}.")
+        return Entry(
+            example,
+            chosen,
+            tuple(status for status in references if status is not chosen),
+            tuple(status for status in own if status is not chosen),
+        )
+
+    def _relative(self, message: str) -> str:
+        return message.replace(f"{self.project.root}/", "")
+
+    def recording(self, example: str) -> Recording | None:
+        """The published recording of ``example``, or ``None``."""
+        entry = self.entries.get(example)
+        return entry.published.recording if entry and entry.published else None
+
+    def wanted(self, page: str, example: str) -> Recording | None:
+        """Like :meth:`recording`; where ``page`` asks for an unknown example that is a problem."""
+        if example not in self.project.names():
+            known = ", ".join(self.project.names()) or "none"
+            self.problems.append(f"{page} refers to {example!r}, which is no example: known are {known}.")
+        return self.recording(example)
+
+    def value(self, page: str, example: str, name: str) -> Measurement | None:
+        """The published value ``name`` of ``example``; a problem of ``page`` where there is none."""
+        recording = self.wanted(page, example)
+        if recording is None:
+            return None
+        if name not in recording.values:
+            known = ", ".join(recording.values) or "none"
+            self.problems.append(
+                f"{page} quotes {name!r}, which {example} does not measure: known are {known}."
+            )
+        return recording.values.get(name)
+
+    def result(self, page: str, example: str, number: int) -> Result | None:
+        """The ``number``-th result, from 1, of ``example``; a problem of ``page`` where there is none."""
+        recording = self.wanted(page, example)
+        if recording is None:
+            return None
+        if not 1 <= number <= len(recording.results):
+            count = len(recording.results)
+            self.problems.append(f"{page} asks for result {number} of {example}, which showed {count}.")
+            return None
+        return recording.results[number - 1]
+
+    def claims(self, page: str, raw_claims: Any, example: str | None = None) -> list[Claim]:
+        """The well-formed ones of a page's claims. The others become problems of ``page``."""
+        if not isinstance(raw_claims, list):
+            self.problems.append(f"{page} has claims that are not a list: begin each with '- '.")
+            return []
+        found = []
+        for raw in raw_claims:
+            try:
+                found.append(Claim.parse(raw, example))
+            except ClaimError as error:
+                self.problems.append(f"{page}: {error}.")
+        return found
+
+    def check(self, page: str, raw_claims: Any, example: str | None = None) -> list[tuple[Claim, Verdict]]:
+        """Judge a page's claims by the published recordings. False ones become problems of ``page``."""
+        judged = []
+        for claim in self.claims(page, raw_claims, example):
+            recording = self.wanted(page, claim.example)
+            if recording is None:
+                continue
+            try:
+                verdict = claim.judge(recording.values)
+            except ClaimError as error:
+                self.problems.append(f"{page}: the claim '{claim}' cannot be checked, {error}.")
+                continue
+            judged.append((claim, verdict))
+            if not verdict.holds:
+                self.problems.append(
+                    f"{page}: the claim '{claim}' is false on {recording.machine}, where {verdict.found}."
+                )
+        return judged
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether any published recording was made with a GPU."""
+        recordings = (self.recording(name) for name in self.entries)
+        return any(recording and recording.provenance["machine"].get("gpu") for recording in recordings)
+
+
+def machine_name(machine: Mapping[str, Any]) -> str:
+    """A machine's name for people, from what its recording says of it.
+
+    >>> machine_name({"gpu": "NVIDIA H200", "usable_cores": 16}), machine_name({"usable_cores": 2})
+    ('NVIDIA H200', 'CPU, 2 cores')
+    """
+    cores = machine.get("usable_cores", "?")
+    return str(machine.get("gpu") or f"CPU, {cores} core{'' if cores == 1 else 's'}")
+
+
+def provenance_line(recording: Recording, fresh: bool, repo_url: str = "") -> str:
+    """One line of HTML that says where a recording's figures come from and how to repeat them."""
+    said, machine = recording.provenance, recording.provenance["machine"]
+    cores = machine.get("usable_cores", "?")
+    facts = [
+        machine.get("gpu") or "no GPU",
+        f"{cores} usable core{'' if cores == 1 else 's'} of {machine.get('cpu', 'an unknown CPU')}",
+        f"{machine['memory_gb']:.0f} GB memory" if machine.get("memory_gb") else "",
+        machine.get("os", ""),
+        f"Python {machine.get('python', '?')}",
+        f"torch {machine.get('torch', '?')}",
+        f"start method {machine.get('start_method', '?')}",
+        f"recorded {recording.recorded_at:%Y-%m-%d}",
+    ]
+    commit = html.escape(str(said["commit"])[:10])
+    if repo_url:
+        commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
+    facts_text = " · ".join(html.escape(str(fact)) for fact in facts if fact)
+    stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
+    return (
+        f'<p class="sprite-provenance">{stale}{facts_text} · commit {commit} · '
+        f"repeat with <code>{html.escape(said['command'])}</code></p>"
+    )

@@ -1,0 +1,130 @@
+"""The example scripts: where they are, what their headers say, and the cells they are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["Cell", "Example", "ExampleError", "Project"]
+
+_HEADER = re.compile(r"\A# ---\n(?P<yaml>(?:#.*\n)*?)# ---\n")
+
+
+class ExampleError(ValueError):
+    """An example or its header cannot be used. The message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a script in the percent format."""
+
+    kind: str
+    """``"markdown"`` or ``"code"``."""
+    text: str
+    """Its text: Markdown without the leading ``# ``, or code as it stands."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One script of ``examples/``, read once."""
+
+    path: Path
+    text: str
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """The YAML header: ``title``, ``description``, and optionally ``claims`` and ``time_limit_s``."""
+
+    @classmethod
+    def read(cls, path: Path) -> Example:
+        """Read the script at ``path``. Raises :class:`ExampleError` where its header is unusable."""
+        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        match = _HEADER.match(text)
+        if match is None:
+            raise ExampleError(f"{path} has no header: begin it with '# ---', '# title: …' and '# ---'.")
+        try:
+            header = yaml.safe_load(re.sub(r"^# ?", "", match["yaml"], flags=re.MULTILINE))
+        except yaml.YAMLError as error:
+            problem = " ".join(str(error).split())
+            raise ExampleError(f"{path} has a header that is not YAML: {problem}.") from None
+        if not isinstance(header, dict) or not isinstance(header.get("title"), str):
+            raise ExampleError(f"{path} has no title in its header: add '# title: …'.")
+        if not isinstance(header.get("time_limit_s", 1), int | float):
+            raise ExampleError(f"{path} has a time_limit_s that is not a number: {header['time_limit_s']!r}.")
+        return cls(path, text, header)
+
+    @property
+    def name(self) -> str:
+        """What the script is called everywhere, such as ``06_optional_num_workers``."""
+        return self.path.stem
+
+    @property
+    def title(self) -> str:
+        """The header's title."""
+        return str(self.header["title"])
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The Markdown and code cells in order, empty ones left out."""
+        import jupytext  # here, because fingerprints and states are wanted without it
+
+        notebook = jupytext.reads(self.text, fmt="py:percent")
+        kinds = {"markdown", "code"}
+        return tuple(
+            Cell(cell.cell_type, cell.source)
+            for cell in notebook.cells
+            if cell.cell_type in kinds and cell.source
+        )
+
+
+@dataclass(frozen=True)
+class Project:
+    """A clone of the project: its examples and where recordings lie."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """The project that ``start`` (or the current folder) lies in.
+
+        Raises :class:`ExampleError` where there is none.
+        """
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / "mkdocs.yml").is_file() and (folder / "examples").is_dir():
+                return cls(folder)
+        raise ExampleError(
+            f"{here} is not inside a clone of the guide: change to the folder with mkdocs.yml."
+        )
+
+    @property
+    def package(self) -> Path:
+        """The folder of the modules that measure."""
+        return Path(__file__).parent
+
+    @property
+    def recorded(self) -> Path:
+        """The reference recordings, one folder for each machine."""
+        return self.root / "examples" / "recorded"
+
+    @property
+    def own(self) -> Path:
+        """The recordings of the reader's own machine, which git ignores."""
+        return self.root / ".cache" / "spritedocs" / "recorded"
+
+    def names(self) -> list[str]:
+        """The examples' names in order."""
+        return sorted(path.stem for path in (self.root / "examples").glob("[0-9]*.py"))
+
+    def example(self, name: str) -> Example:
+        """The example called ``name``. Raises :class:`ExampleError` for an unknown one."""
+        path = self.root / "examples" / f"{name}.py"
+        if not path.is_file() or name not in self.names():
+            raise ExampleError(
+                f"there is no example {name!r}: known are {', '.join(self.names()) or 'none'}."
+            )
+        return Example.read(path)

@@ -1,0 +1,86 @@
+"""Fingerprints of what a recording depends on: the example's code and the modules that measure for it.
+
+They are taken of the text, never of a syntax tree: recordings cross from one Python version to
+another, and ``ast`` and ``tokenize`` do not give the same result in all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["MEASURING", "measuring_modules", "package_sha256", "source_sha256"]
+
+MEASURING = frozenset(
+    {"sprites", "datasets", "timing", "timeline", "memory", "machine", "measurement", "model", "tune"}
+)
+"""The modules whose change may change a figure. Those that only show, store or publish are not among them."""
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?:spritedocs\.|\.)(?P<module>\w+)[ \t]+import"
+    r"|from[ \t]+(?:spritedocs|\.)[ \t]+import[ \t]+(?:\((?P<block>[^)]*)\)|(?P<names>[^(\n]*))"
+    r"|import[ \t]+spritedocs\.(?P<plain>\w+))",
+    re.MULTILINE,
+)
+
+
+def source_sha256(script: str) -> str:
+    """The fingerprint of an example's code cells.
+
+    In the percent format narrative, cell marks and header are whole-line comments, so leaving those
+    out leaves the code. Line ends, trailing blanks and blank lines do not count either.
+
+    >>> source_sha256("# %% [markdown]\\n# Hello\\n\\n# %%\\nx = 1  \\r\\n") == source_sha256("x = 1\\n")
+    True
+    >>> source_sha256("x = 1") == source_sha256("x = 2")
+    False
+    """
+    return hashlib.sha256(_normalised(script).encode()).hexdigest()
+
+
+def package_sha256(script: str, package: Path) -> str:
+    """The fingerprint of the measuring modules that ``script`` uses, directly or through others.
+
+    ``package`` is the folder that holds the modules' ``.py`` files.
+    """
+    digest = hashlib.sha256()
+    for name in measuring_modules(script, package):
+        text = (package / f"{name}.py").read_text(encoding="utf-8")
+        digest.update(f"{name}\n{_normalised(text)}\n".encode())
+    return digest.hexdigest()
+
+
+def measuring_modules(script: str, package: Path) -> list[str]:
+    """The names of those modules, sorted.
+
+    >>> from spritedocs import datasets
+    >>> package = Path(datasets.__file__).parent
+    >>> measuring_modules("from spritedocs.datasets import SpriteTensors", package)
+    ['datasets', 'sprites']
+    """
+    found: set[str] = set()
+    waiting = list(_imported(script))
+    while waiting:
+        name = waiting.pop()
+        path = package / f"{name}.py"
+        if name in found or not path.is_file():
+            continue
+        found.add(name)
+        if name in MEASURING:
+            waiting.extend(_imported(path.read_text(encoding="utf-8")))
+    return sorted(found & MEASURING)
+
+
+def _imported(text: str) -> Iterator[str]:
+    for match in _IMPORT.finditer(text):
+        names = match["block"] or match["names"] or ""
+        yield from re.findall(r"(?:^|[,(\s])(\w+)(?=\s*(?:,|$|as\b|#))", names)
+        if module := match["module"] or match["plain"]:
+            yield module
+
+
+def _normalised(text: str) -> str:
+    lines = (line.rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))

@@ -1,0 +1,140 @@
+"""What guide pages call to quote recordings: functions for mkdocs-macros.
+
+None of them raises. What a page asks for and cannot have is noted in the :class:`.Edition`, and the
+plugin stops the build with all such sentences at once.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from spritedocs.edition import machine_name, provenance_line
+from spritedocs.pages import fenced
+
+if TYPE_CHECKING:
+    from spritedocs.site import SpritedocsPlugin
+
+__all__ = ["Macros", "define_env"]
+
+_MISSING = "**?**"
+
+
+class Macros:
+    """The macros of one site. ``page`` says which page is being rendered, for messages."""
+
+    def __init__(self, plugin: SpritedocsPlugin) -> None:
+        self._plugin = plugin
+
+    @property
+    def _page(self) -> str:
+        return self._plugin.current_page
+
+    def measured(self, example: str, name: str, interval: bool = False) -> str:
+        """A measured value with its unit, and with ``interval`` its 95% interval in brackets."""
+        value = self._plugin.edition.value(self._page, example, name)
+        recording = self._plugin.edition.recording(example)
+        if value is None or recording is None:
+            return _MISSING
+        spread = f" ({value.interval_text})" if interval and value.interval else ""
+        where = machine_name(recording.provenance["machine"])
+        told = f"{value.interval_text or 'no interval'}, measured on {where}"
+        return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>'
+
+    def table(self, example: str, number: int = 1) -> str:
+        """The table of the ``number``-th result that an example showed, from 1."""
+        return self._part(example, number, r'<div class="sprite-scroll".*?</table></div>')
+
+    def figure(self, example: str, number: int = 1) -> str:
+        """The figure of the ``number``-th result that an example showed, from 1."""
+        return self._part(example, number, r"<figure.*?</figure>")
+
+    def _part(self, example: str, number: int, pattern: str) -> str:
+        result = self._plugin.edition.result(self._page, example, number)
+        if result is None:
+            return _MISSING
+        part = re.search(pattern, result.html, re.DOTALL)
+        if part is None:
+            self._plugin.edition.problems.append(
+                f"{self._page} asks for a part that result {number} of {example} does not have."
+            )
+            return _MISSING
+        return self._plugin.marks.keep(f'<div class="sprite-report">{part[0]}</div>')
+
+    def source(self, example: str, containing: str = "") -> str:
+        """The code of an example: all of it, or the one cell in which ``containing`` stands."""
+        entry = self._plugin.edition.entries.get(example)
+        if entry is None:
+            self._plugin.edition.wanted(self._page, example)
+            return _MISSING
+        code = [cell.text for cell in entry.example.cells if cell.kind == "code"]
+        chosen = [text for text in code if containing in text]
+        if containing and len(chosen) != 1:
+            self._plugin.edition.problems.append(
+                f"{self._page} asks for the one cell of {example} with {containing!r}: {len(chosen)} have it."
+            )
+            return _MISSING
+        return fenced("\n\n\n".join(chosen))
+
+    def provenance(self, example: str) -> str:
+        """Where the published figures of an example come from, and how to repeat them."""
+        entry = self._plugin.edition.entries.get(example)
+        recording = self._plugin.edition.wanted(self._page, example)
+        if entry is None or recording is None or entry.published is None:
+            return _MISSING
+        line = provenance_line(recording, entry.published.state == "fresh", self._plugin.repo_url)
+        return self._plugin.marks.keep(line)
+
+    def gpu_notice(self) -> str:
+        """A sentence for as long as no published recording was made with a GPU."""
+        if self._plugin.edition.has_gpu:
+            return ""
+        return (
+            "No GPU has recorded these experiments yet: a GPU recording is to come, and the page will say so."
+        )
+
+    def machines(self) -> str:
+        """A table of the machines that made the published recordings."""
+        rows: dict[str, str] = {}
+        for entry in self._plugin.edition.entries.values():
+            for _, recording, _ in entry.shown:
+                if recording.path.is_relative_to(self._plugin.edition.project.recorded):
+                    rows.setdefault(recording.machine, _machine_row(recording.provenance["machine"]))
+        head = (
+            "| machine | processor | usable cores | memory | system | Python | torch | start method |\n"
+            + "|---" * 8
+        )
+        return "\n".join([f"{head}|", *rows.values()])
+
+    def experiments(self) -> str:
+        """A list of the experiments, each with its description."""
+        return "\n".join(
+            f"- [{entry.example.title}]({name}.md): {entry.example.header.get('description', '')}"
+            for name, entry in self._plugin.edition.entries.items()
+        )
+
+    def sprite(self, index: int, scale: int = 4, text: str = "") -> str:
+        """Sprite number ``index`` as an inline picture, ``scale`` times its 16 pixels."""
+        from spritedocs.sprites import sprite_svg  # here: pages without a sprite need no numpy
+
+        picture = sprite_svg(index)
+        label = f' role="img" aria-label="{html.escape(text)}"' if text else ' aria-hidden="true"'
+        return (
+            f'<span class="sprite" style="width:{16 * scale}px;height:{16 * scale}px"{label}>{picture}</span>'
+        )
+
+
+def _machine_row(machine: dict[str, Any]) -> str:
+    memory = f"{machine['memory_gb']:.0f} GB" if machine.get("memory_gb") else "?"
+    facts = [machine_name(machine), machine.get("cpu", "?"), machine.get("usable_cores", "?"), memory]
+    facts += [machine.get(key, "?") for key in ("os", "python", "torch", "start_method")]
+    return "| " + " | ".join(str(fact) for fact in facts) + " |"
+
+
+def define_env(env: Any) -> None:
+    """Give the macros to mkdocs-macros, which calls this when it is configured."""
+    macros = Macros(env.conf["plugins"]["spritedocs"])
+    for name in dir(macros):
+        if not name.startswith("_"):
+            env.macro(getattr(macros, name), name)

@@ -1,0 +1,190 @@
+"""The page of an experiment, as Markdown, from its script and its recordings.
+
+Results are HTML, which Markdown would mangle inside a tab. A page holds a mark in their place, which
+:class:`Marks` replaces once the Markdown has been rendered.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from spritedocs.claims import ClaimError
+from spritedocs.edition import Edition, Entry, provenance_line
+from spritedocs.measurement import MIME
+from spritedocs.recordings import Recording, joined
+
+__all__ = ["Marks", "experiment_page", "fenced"]
+
+
+class Marks:
+    """HTML that waits until Markdown has been rendered, and the marks that stand in for it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, str] = {}
+
+    def keep(self, text: str) -> str:
+        """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
+        mark = f"SPRITEMARK{len(self._waiting):05d}"
+        self._waiting[mark] = text
+        return mark
+
+    def replaced(self, page: str) -> str:
+        """The rendered ``page`` with the kept HTML in place of the marks."""
+        return re.sub(
+            r"<p>(SPRITEMARK\d{5})</p>|(SPRITEMARK\d{5})",
+            lambda match: self._waiting.get(match[1] or match[2], match[0]),
+            page,
+        )
+
+
+def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
+    """The Markdown page of one experiment, front matter included."""
+    example = entry.example
+    description = str(example.header.get("description", example.title))
+    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
+    outputs = {label: _outputs(entry, recording) for label, recording, _ in entry.shown}
+    number = -1
+    for cell in example.cells:
+        if cell.kind == "markdown":
+            parts.append(cell.text)
+            if len(parts) == 2:
+                parts.append(_standing(entry))
+            continue
+        number += 1
+        parts.append(fenced(cell.text))
+        parts.append(
+            _tabs(entry, {label: found.get(number, "") for label, found in outputs.items()}, marks, repo_url)
+        )
+    parts += [_claims(entry, edition), _values(entry), _take_it_along(entry, marks)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def fenced(code: str) -> str:
+    """A code block for Markdown."""
+    return f"```python\n{code.strip()}\n```"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _standing(entry: Entry) -> str:
+    """What the reader must know about the recordings before reading on."""
+    notes = []
+    if entry.published and entry.published.state == "stale":
+        notes.append(
+            '!!! warning "These figures are stale"\n\n    The script, or the code it measures with, has changed '
+            "since they were recorded. They are shown until somebody records them again."
+        )
+    if not any(recording.provenance["machine"].get("gpu") for _, recording, _ in entry.shown):
+        notes.append(
+            '!!! note "No GPU recording yet"\n\n    These figures come from a machine without a GPU. '
+            "A recording on a GPU machine is to come."
+        )
+    return "\n\n".join(notes)
+
+
+def _outputs(entry: Entry, recording: Recording) -> dict[int, str]:
+    """The displayed outputs of a recording by the number of the script's code cell.
+
+    Where a stale recording has other cells than the script, all of it stands after the last cell.
+    """
+    rendered = {number: _output_html(cell) for number, cell in enumerate(recording.code_cells)}
+    count = sum(cell.kind == "code" for cell in entry.example.cells)
+    if len(rendered) != count:
+        return {count - 1: "".join(rendered.values())}
+    return rendered
+
+
+def _output_html(cell: Mapping[str, Any]) -> str:
+    parts = []
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        if MIME in data:
+            parts.append(joined(data["text/html"]))
+        elif text := joined(output.get("text", "") or data.get("text/plain", "")):
+            parts.append(f'<pre class="sprite-stream">{html.escape(text)}</pre>')
+    return "".join(parts)
+
+
+def _tabs(entry: Entry, found: Mapping[str, str], marks: Marks, repo_url: str) -> str:
+    tabs = []
+    for label, recording, fresh in entry.shown:
+        if found[label]:
+            line = provenance_line(recording, fresh, repo_url) + _difference(entry, recording)
+            tabs.append(f'=== "{label}"\n\n    {marks.keep(found[label] + line)}')
+    return "\n\n".join(tabs)
+
+
+def _difference(entry: Entry, recording: Recording) -> str:
+    """A remark where a recording was made with another minor version than the published one."""
+    if entry.published is None or entry.published.recording in (None, recording):
+        return ""
+    theirs, ours = entry.published.recording.provenance["machine"], recording.provenance["machine"]
+    differing = [
+        f"{name} {ours.get(key)} here, {theirs.get(key)} published"
+        for key, name in (("torch", "torch"), ("python", "Python"), ("start_method", "start method"))
+        if str(ours.get(key)).split(".")[:2] != str(theirs.get(key)).split(".")[:2]
+    ]
+    return (
+        f'<p class="sprite-provenance">Differs: {html.escape("; ".join(differing))}.</p>' if differing else ""
+    )
+
+
+def _claims(entry: Entry, edition: Edition) -> str:
+    """The claims with what each shown machine says to them. The published machine's are checked."""
+    where = f"examples/{entry.example.path.name}"
+    raw = entry.example.header.get("claims", [])
+    claims = [claim for claim, _ in edition.check(where, raw, entry.example.name)]
+    if not claims or not entry.shown:
+        return ""
+    lines = [
+        "## Claims",
+        "",
+        "Checked whenever this page is built, at the unfavourable end of each interval.",
+        "",
+    ]
+    lines += ["| claim | " + " | ".join(label for label, _, _ in entry.shown) + " |"]
+    lines += ["|---" * (1 + len(entry.shown)) + "|"]
+    for claim in claims:
+        cells = []
+        for _, recording, _ in entry.shown:
+            try:
+                verdict = claim.judge(recording.values)
+                cells.append(("holds: " if verdict.holds else "**differs here:** ") + verdict.found)
+            except ClaimError:
+                cells.append("not measured here")
+        lines.append(f"| `{claim.short}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _values(entry: Entry) -> str:
+    names = dict.fromkeys(name for _, recording, _ in entry.shown for name in recording.values)
+    if not names:
+        return ""
+    lines = ["## Every measured value", "", "The median, its 95% interval, and how many samples it has.", ""]
+    lines += ["| value | " + " | ".join(label for label, _, _ in entry.shown) + " |"]
+    lines += ["|---" * (1 + len(entry.shown)) + "|"]
+    for name in names:
+        cells = []
+        for _, recording, _ in entry.shown:
+            value = recording.values.get(name)
+            interval = f" ({value.interval_text})" if value and value.interval else ""
+            cells.append(f"{value}{interval}, n = {len(value.samples)}" if value else "not measured here")
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _take_it_along(entry: Entry, marks: Marks) -> str:
+    name = entry.example.name
+    download = marks.keep(
+        f'<p class="sprite-downloads"><a href="../../downloads/{name}.py" download>Download the script</a>'
+        f' · <a href="../../notebooks/{name}/{name}.ipynb" download>Download the notebook</a></p>'
+    )
+    return (
+        f"## Take it along\n\n`python {name}.py` runs anywhere the package is installed. The same run, as a "
+        f"notebook, is [over here](../notebooks/{name}.ipynb).\n\n{download}"
+    )

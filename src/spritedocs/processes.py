@@ -1,0 +1,101 @@
+"""Leaving no process behind: finding and ending all that a run started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+import psutil
+
+__all__ = ["Interrupted", "interruptible", "marked", "remains"]
+
+MARKER = "SPRITEDOCS_RUN"
+"""The environment variable that every process of a run inherits, those in sessions of their own too."""
+
+_GRACE_S = 3.0
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM arrived. ``signal_number`` says which."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+@contextlib.contextmanager
+def marked() -> Iterator[dict[str, str]]:
+    """An environment for one run; on leaving, every process that still carries its mark is ended.
+
+    A worker whose parent died belongs to another parent, and one in a session of its own gets no
+    signal from the terminal: both still have the environment they were started with.
+    """
+    mark = secrets.token_hex(8)
+    children = {child.pid for child in psutil.Process().children(recursive=True)}
+    try:
+        yield {**os.environ, MARKER: mark}
+    finally:
+        # A process may start another while we look: look until nothing is left.
+        for _ in range(10):
+            left = remains(mark, children)
+            if not left:
+                break
+            _end(left)
+
+
+def remains(mark: str, known: set[int] | None = None) -> list[psutil.Process]:
+    """The living processes that carry ``mark``, and descendants of this one that are not ``known``."""
+    own = psutil.Process()
+    found = {
+        child.pid: child
+        for child in own.children(recursive=True)
+        if known is not None and child.pid not in known
+    }
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != own.pid and process.environ().get(MARKER) == mark:
+                found[process.pid] = process
+    living = []
+    for process in found.values():
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                process.wait(0)
+            else:
+                living.append(process)
+    return living
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=_GRACE_S)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into :class:`Interrupted`; later ones do not cut the cleaning short."""
+    ours = (signal.SIGINT, signal.SIGTERM)
+    seen = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        if not seen:
+            seen = True
+            _raise(number)
+
+    before = {number: signal.signal(number, interrupt) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int) -> NoReturn:
+    raise Interrupted(number)

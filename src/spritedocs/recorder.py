@@ -1,0 +1,218 @@
+"""Makes recordings: runs an example in a kernel and keeps the notebook, with where it came from.
+
+The old recording is replaced only after the example has succeeded, and whatever happens no process
+of the run stays behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spritedocs import machine
+from spritedocs.examples import Example, Project
+from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.processes import marked
+from spritedocs.recordings import FORMAT, Library, Recording, RecordingError
+
+__all__ = ["RecordError", "record", "record_own"]
+
+TIME_LIMIT_S = 120.0
+"""How long an example may take, unless its header's ``time_limit_s`` says otherwise."""
+
+_PARTING_S = 20.0
+"""How long the kernel's client gets to notice that its kernel is gone."""
+
+_SETUP = """\
+# Workers started by spawn or forkserver import the main module from its file. A notebook has none,
+# so classes defined in its cells would be missing there. With the script beside the notebook,
+# pointing at it mends that. (Under fork workers have everything already.)
+import pathlib
+import __main__
+
+if (script := pathlib.Path({name!r})).exists():
+    __main__.__file__ = str(script.resolve())
+"""
+
+
+class RecordError(RuntimeError):
+    """An example could not be recorded; its old recording is untouched. The message says why."""
+
+
+def record(project: Project, example: Example, folder: Path, described: dict[str, Any]) -> Recording:
+    """Run ``example`` and store what it printed as ``folder/NAME.ipynb``.
+
+    ``described`` is what ``machine.describe().as_dict()`` says. Raises :class:`RecordError` where the example
+    fails, outlasts its time limit, or shows something private; :class:`.Interrupted` passes through.
+    """
+    commit, dirty = _commit(project.root)
+    recorded_at = datetime.now(UTC).replace(microsecond=0)
+    begin = time.monotonic()
+    notebook = _executed(example)
+    notebook.metadata["spritedocs"] = {
+        "format": FORMAT,
+        "example": example.name,
+        "source_sha256": source_sha256(example.text),
+        "package_sha256": package_sha256(example.text, project.package),
+        "machine": described,
+        "recorded_at": recorded_at.isoformat(),
+        "commit": commit,
+        "dirty": dirty,
+        "duration_s": round(time.monotonic() - begin, 1),
+        "command": f"spritedocs record {example.name}",
+    }
+    _refuse_private(example, json.dumps(notebook, ensure_ascii=False))
+    return _stored(folder / f"{example.name}.ipynb", notebook)
+
+
+def record_own(project: Project, everything: bool, say: Callable[[str], None]) -> None:
+    """Record this machine's own figures: of all examples, or only of those without a fresh recording."""
+    described = machine.describe()
+    folder = project.own / machine.slug(described)
+    library = Library(project)
+    for name in project.names():
+        example = project.example(name)
+        if everything or library.status(example, folder).state != "fresh":
+            say(f"Running {name}")
+            record(project, example, folder, described.as_dict())
+
+
+def _executed(example: Example) -> Any:
+    """The example's notebook after its run, in a neutral folder that is gone afterwards."""
+    limit = float(example.header.get("time_limit_s", TIME_LIMIT_S))
+    notebook = _notebook(example)
+    with tempfile.TemporaryDirectory(prefix="sprite-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / example.path.name).write_text(example.text, encoding="utf-8")
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                _run(notebook, folder, environment)
+            except BaseException as error:  # noqa: BLE001 - judged in the caller's thread
+                failures.append(error)
+
+        # In the main thread nbclient would put its own signal handlers in place of ours.
+        client = threading.Thread(target=work, daemon=True, name="kernel-client")
+        try:
+            with marked() as environment:
+                # An empty IPYTHONDIR keeps the user's start-up files out; temporary files go with the folder.
+                environment.update(IPYTHONDIR=str(folder / "ipython"), TMPDIR=name, TEMP=name, TMP=name)
+                client.start()
+                client.join(limit)
+                too_long = client.is_alive()
+        finally:
+            client.join(_PARTING_S)
+    if too_long:
+        raise RecordError(
+            f"{example.name} took longer than its {limit:g} s: shorten it, or raise time_limit_s in its header."
+        )
+    if failures:
+        raise RecordError(_failure(example, failures[0]))
+    return notebook
+
+
+def _failure(example: Example, error: BaseException) -> str:
+    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+    last = " ".join(str(value).split())
+    return f"{example.name} failed with {name}: {last[:300]}. 'python {example.path}' shows where."
+
+
+def _notebook(example: Example) -> Any:
+    import jupytext
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    note = (
+        f"*The recorded notebook of `{example.path.name}`. To run it yourself, install `spritedocs` and keep "
+        "the script beside it: the first cell says why.*"
+    )
+    setup = new_code_cell(_SETUP.format(name=example.path.name), metadata={"spritedocs_setup": True})
+    script = jupytext.reads(example.text, fmt="py:percent").cells
+    cells = [
+        new_markdown_cell(note),
+        setup,
+        *(cell for cell in script if cell.cell_type in ("markdown", "code")),
+    ]
+    for number, cell in enumerate(cells):
+        # Random ids would make every recording differ from the last in lines that say nothing.
+        cell["id"] = f"cell-{number}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def _run(notebook: Any, folder: Path, environment: dict[str, str]) -> None:
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
+    # No folders to search: a "python3" kernel that the user installed may be another Python.
+    manager = AsyncKernelManager(
+        kernel_name="python3",
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+        connection_file=str(folder / "kernel.json"),
+        # Sockets in our own folder rather than open ports; Windows has none.
+        transport="ipc" if os.name == "posix" else "tcp",
+    )
+    client = NotebookClient(notebook, km=manager, timeout=None, record_timing=False, coalesce_streams=True)
+    asyncio.run(client.async_execute(env=environment, cwd=str(folder), cleanup_kc=True))
+
+
+def _stored(path: Path, notebook: Any) -> Recording:
+    """Write ``notebook`` beside ``path``, prove that it reads back, and only then put it there."""
+    import nbformat
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as name:
+        written = Path(name) / path.name
+        written.write_text(nbformat.writes(notebook, version=4, ensure_ascii=False) + "\n", encoding="utf-8")
+        try:
+            Recording.read(written)
+        except RecordingError as error:
+            raise RecordError(f"{path.stem} gave no usable recording: {error}") from None
+        written.replace(path)
+    return Recording.read(path)
+
+
+def _commit(root: Path) -> tuple[str, bool]:
+    """The commit that is checked out, and whether anything but recordings differs from it.
+
+    ``SPRITEDOCS_COMMIT`` stands in where there is no repository; ``-dirty`` at its end is believed.
+    """
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
+        )
+        return done.stdout.strip()
+
+    try:
+        head = git("rev-parse", "HEAD")
+        return head, bool(git("status", "--porcelain", "--", ".", ":(exclude)examples/recorded"))
+    except (OSError, subprocess.SubprocessError):
+        given = os.environ.get("SPRITEDOCS_COMMIT", "unknown")
+        return given.removesuffix("-dirty"), given.endswith("-dirty") or given == "unknown"
+
+
+def _refuse_private(example: Example, text: str) -> None:
+    user, host, home = getpass.getuser(), platform.node(), str(Path.home())
+    private = {
+        "home folder": home,
+        "host name": host if host not in ("", "localhost") else "",
+        "user name": f"/{user}/",
+    }
+    for what, secret in private.items():
+        if secret.strip("/") and secret in text:
+            raise RecordError(
+                f"{example.name} shows this machine's {what}: let it print a relative path or leave it out."
+            )

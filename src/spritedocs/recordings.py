@@ -1,0 +1,217 @@
+"""Recordings read back: what an example printed on one machine, its values, and whether it is fresh.
+
+A recording is an executed notebook whose ``metadata.spritedocs`` says where its numbers come from.
+:mod:`spritedocs.recorder` makes them. Reading them needs neither torch nor a kernel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from spritedocs.examples import Example, Project
+from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.measurement import MIME, Measurement
+
+__all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status"]
+
+FORMAT = 1
+"""The version of ``metadata.spritedocs`` that this package writes, and the newest it reads."""
+
+_REQUIRED = {
+    "example": str,
+    "source_sha256": str,
+    "package_sha256": str,
+    "machine": dict,
+    "recorded_at": str,
+    "commit": str,
+    "duration_s": int | float,
+    "command": str,
+}
+
+
+class RecordingError(ValueError):
+    """A recording cannot be used. The message names its path and the remedy."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result that an example showed."""
+
+    title: str
+    html: str
+    """Table and figure, as ``report.show`` displayed them."""
+    values: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One executed notebook."""
+
+    path: Path
+    notebook: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Recording:
+        """Read the recording at ``path``.
+
+        Raises :class:`RecordingError`, in one sentence, for a file that is damaged, that is no
+        recording of ours, or that a newer version of this package wrote.
+        """
+        try:
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"{path} cannot be read ({error}): record the example again.") from None
+        provenance = notebook.get("metadata", {}).get("spritedocs") if isinstance(notebook, dict) else None
+        if not isinstance(provenance, dict) or "format" not in provenance:
+            raise RecordingError(f"{path} is not a recording made by 'spritedocs record': move it elsewhere.")
+        if not isinstance(provenance["format"], int) or provenance["format"] > FORMAT:
+            raise RecordingError(
+                f"{path} has format {provenance['format']!r}, newer than {FORMAT}: update spritedocs to read it."
+            )
+        for key, kind in _REQUIRED.items():
+            if not isinstance(provenance.get(key), kind):
+                raise RecordingError(f"{path} is damaged: its {key} is missing. Record the example again.")
+        if provenance["example"] != path.stem:
+            raise RecordingError(f"{path} is a recording of {provenance['example']!r}: give it that name.")
+        recording = cls(path, notebook)
+        try:
+            datetime.fromisoformat(provenance["recorded_at"])
+            _ = recording.results, recording.values
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise RecordingError(
+                f"{path} is damaged ({type(error).__name__}: {error}): record the example again."
+            ) from None
+        return recording
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """``metadata.spritedocs``: machine, versions, commit, date, command, fingerprints."""
+        found: Mapping[str, Any] = self.notebook["metadata"]["spritedocs"]
+        return found
+
+    @property
+    def machine(self) -> str:
+        """The machine's short name, such as ``cpu-2-cores``: the folder that holds the recording."""
+        return self.path.parent.name
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the run began, in UTC."""
+        return datetime.fromisoformat(self.provenance["recorded_at"])
+
+    @property
+    def code_cells(self) -> list[Mapping[str, Any]]:
+        """The executed cells that come from the script, in its order."""
+        return [
+            cell
+            for cell in self.notebook["cells"]
+            if cell["cell_type"] == "code" and not cell["metadata"].get("spritedocs_setup")
+        ]
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """What the example showed, in order."""
+        return tuple(
+            _result(output["data"])
+            for cell in self.code_cells
+            for output in cell["outputs"]
+            if MIME in output.get("data", {})
+        )
+
+    @cached_property
+    def values(self) -> dict[str, Measurement]:
+        """The measured values by name."""
+        found: dict[str, Measurement] = {}
+        for result in self.results:
+            for value in result.values:
+                if value.name in found:
+                    raise ValueError(f"{value.name} was measured twice under one name")
+                found[value.name] = value
+        return found
+
+    def is_fresh(self, example: Example, package: Path) -> bool:
+        """Whether the script and the measuring modules are still those that were recorded."""
+        recorded = self.provenance["source_sha256"], self.provenance["package_sha256"]
+        return recorded == (source_sha256(example.text), package_sha256(example.text, package))
+
+
+def _result(data: Mapping[str, Any]) -> Result:
+    payload = data[MIME]
+    return Result(
+        title=payload["title"],
+        html=joined(data["text/html"]),
+        values=tuple(Measurement.from_json(value) for value in payload["values"]),
+    )
+
+
+def joined(text: str | list[str]) -> str:
+    """Notebook text, which nbformat stores as one string or as a list of lines."""
+    return text if isinstance(text, str) else "".join(text)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one example stands on one machine."""
+
+    example: str
+    machine: str
+    state: str
+    """``"fresh"``, ``"stale"`` or ``"missing"``."""
+    recording: Recording | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        """As ``spritedocs status --json`` prints it."""
+        recorded_at = self.recording.recorded_at.isoformat() if self.recording else None
+        return {
+            "example": self.example,
+            "machine": self.machine,
+            "state": self.state,
+            "recorded_at": recorded_at,
+        }
+
+
+@dataclass(frozen=True)
+class Library:
+    """All recordings of a project: the published machines' and the reader's own."""
+
+    project: Project
+
+    def machines(self) -> list[str]:
+        """The machines with reference recordings, sorted."""
+        folders = self.project.recorded.glob("*/") if self.project.recorded.is_dir() else ()
+        return sorted(folder.name for folder in folders if any(folder.glob("*.ipynb")))
+
+    def status(self, example: Example, folder: Path) -> Status:
+        """How ``example`` stands in ``folder``, a machine's folder of recordings.
+
+        Raises :class:`RecordingError` for a recording that cannot be used.
+        """
+        path = folder / f"{example.name}.ipynb"
+        if not path.exists():
+            return Status(example.name, folder.name, "missing")
+        recording = Recording.read(path)
+        fresh = recording.is_fresh(example, self.project.package)
+        return Status(example.name, folder.name, "fresh" if fresh else "stale", recording)
+
+    def reference(self, example: Example, machines: list[str]) -> list[Status]:
+        """The published recordings of ``example`` in the order of ``machines``, missing ones left out."""
+        found = (self.status(example, self.project.recorded / machine) for machine in machines)
+        return [status for status in found if status.state != "missing"]
+
+    def own(self, example: Example, machine: str | None = None) -> list[Status]:
+        """The reader's own recordings of ``example``: of ``machine``, or of all machines that made some."""
+        folders = [self.project.own / machine] if machine else sorted(self.project.own.glob("*/"))
+        found = (self.status(example, folder) for folder in folders)
+        return [status for status in found if status.state != "missing"]
+
+
+def published(statuses: list[Status]) -> Status | None:
+    """The recording to publish: the first fresh one, else the first at all."""
+    fresh = (status for status in statuses if status.state == "fresh")
+    return next(fresh, statuses[0] if statuses else None)

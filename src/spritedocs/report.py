@@ -1,0 +1,150 @@
+"""Results for people: an aligned table in a terminal, a table and a figure in a notebook.
+
+A notebook output carries the raw samples beside what it displays, so that pages quote values, and
+builds check claims, without reading printed text.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from spritedocs.figures import Figure
+from spritedocs.measurement import MIME, Measurement
+
+__all__ = ["Report", "show"]
+
+PAYLOAD_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """A result: a table, optionally a figure, and remarks."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Measurement | str]]
+    """One cell per column. Measured cells show their median, and under it their interval."""
+    figure: Figure | None = None
+    notes: Sequence[str] = ()
+    """Sentences that belong under the table, warnings among them."""
+    more_values: Sequence[Measurement] = ()
+    """Values to record that the table does not show."""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"the row {list(map(str, row))} has {len(row)} cells for {len(self.columns)} columns"
+                )
+        names = [value.name for value in self.values]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(
+                f"{', '.join(sorted(twice))} stands in the report twice: give each value its own name"
+            )
+
+    @property
+    def values(self) -> tuple[Measurement, ...]:
+        """The measured values, each to be recorded under its name."""
+        shown = (cell for row in self.rows for cell in row if isinstance(cell, Measurement))
+        return (*shown, *self.more_values)
+
+
+def show(report: Report) -> None:
+    """Print ``report``: as text in a terminal, as HTML with the raw samples in a notebook.
+
+    >>> seconds = Measurement.of("epoch_s", [1.31, 1.30, 1.32], "s")
+    >>> show(Report("One epoch", ["helpers", "seconds"], [["0", seconds]]))
+    One epoch
+     helpers   seconds
+     0          1.31 s
+    """
+    if not _in_notebook():
+        Console(highlight=False).print(_text(report))
+        return
+    from IPython.display import display
+
+    plain = io.StringIO()
+    Console(file=plain, width=100, highlight=False, color_system=None, force_jupyter=False).print(
+        _text(report)
+    )
+    bundle = {
+        "text/plain": plain.getvalue(),
+        "text/html": _html(report),
+        MIME: {
+            "format": PAYLOAD_FORMAT,
+            "title": report.title,
+            "values": [value.as_json() for value in report.values],
+        },
+    }
+    display(bundle, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _in_notebook() -> bool:
+    """Whether output goes to a Jupyter kernel. A plain script must not pay for importing IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _text(report: Report) -> Group:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    measured = [
+        any(isinstance(row[column], Measurement) for row in report.rows)
+        for column in range(len(report.columns))
+    ]
+    for name, is_number in zip(report.columns, measured, strict=True):
+        table.add_column(name, justify="right" if is_number else "left")
+    for row in report.rows:
+        table.add_row(*(_text_cell(cell) for cell in row))
+    parts: list[Text | Table] = [Text(report.title, style="bold"), table]
+    if report.figure:
+        parts += [Text(), report.figure.text()]
+    parts += [Text(f"• {note}") for note in report.notes]
+    return Group(*parts)
+
+
+def _text_cell(cell: Measurement | str) -> Text:
+    if isinstance(cell, str):
+        return Text(cell)
+    interval = f" ({cell.interval_text})" if cell.interval else ""
+    return Text.assemble(str(cell), (interval, "dim"))
+
+
+def _html(report: Report) -> str:
+    """One line of HTML, since Markdown would take a blank line or an indent for something else."""
+    return "".join(_html_parts(report))
+
+
+def _html_parts(report: Report) -> Iterator[str]:
+    yield '<div class="sprite-report"><div class="sprite-scroll" tabindex="0" role="region" '
+    yield f'aria-label="{html.escape(report.title)}"><table class="sprite-table">'
+    yield f"<caption>{html.escape(report.title)}</caption><thead><tr>"
+    yield from (f'<th scope="col">{html.escape(name)}</th>' for name in report.columns)
+    yield "</tr></thead><tbody>"
+    for row in report.rows:
+        yield "<tr>"
+        yield from (f"<td{_html_cell(cell)}</td>" for cell in row)
+        yield "</tr>"
+    yield "</tbody></table></div>"
+    if report.figure:
+        yield f'<figure class="sprite-figure" data-search-exclude>{report.figure.svg()}</figure>'
+    if report.notes:
+        items = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
+        yield f'<ul class="sprite-notes">{items}</ul>'
+    yield "</div>"
+
+
+def _html_cell(cell: Measurement | str) -> str:
+    if isinstance(cell, str):
+        return f">{html.escape(cell)}"
+    interval = f'<span class="sprite-interval">{cell.interval_text}</span>' if cell.interval else ""
+    return f' class="sprite-number">{cell}{interval}'

@@ -1,0 +1,194 @@
+"""The MkDocs plugin: puts recordings into pages, and stops a build whose prose they contradict."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mkdocs.config import config_options
+from mkdocs.config.base import Config
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.structure.files import File, Files
+
+from spritedocs.edition import Edition
+from spritedocs.examples import ExampleError, Project
+from spritedocs.pages import Marks, experiment_page
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.nav import Navigation
+    from mkdocs.structure.pages import Page
+
+__all__ = ["SpritedocsConfig", "SpritedocsPlugin"]
+
+log = logging.getLogger("mkdocs.plugins.spritedocs")
+
+EXECUTE = ("never", "missing", "always")
+
+
+class SpritedocsConfig(Config):
+    """The plugin's options in ``mkdocs.yml``."""
+
+    machines = config_options.ListOfItems(config_options.Type(str), default=[])
+    """The machines whose recordings are published, the preferred one first."""
+    execute = config_options.Choice(EXECUTE, default="never")
+    """Whether a build runs examples; the environment variable SPRITEDOCS_EXECUTE overrides it."""
+    strict_freshness = config_options.Type(bool, default=False)
+    """Whether a stale recording stops the build."""
+
+
+class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
+    """Makes the experiments' pages, serves the macros, checks the claims."""
+
+    edition: Edition
+    marks: Marks
+    current_page = ""
+    repo_url = ""
+
+    def __init__(self) -> None:
+        self._command = "build"
+        self._executed = False
+        self._notebooks: dict[str, tuple[bytes, Any]] = {}
+
+    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
+        """Remember whether this is ``serve``, where problems are shown and nothing stops."""
+        self._command = command
+
+    @event_priority(100)
+    def on_config(self, config: MkDocsConfig) -> None:
+        """Run what has to run, and read the recordings."""
+        try:
+            project = Project.find(Path(config.config_file_path).parent)
+        except ExampleError as error:
+            raise PluginError(str(error)) from None
+        self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
+        if self.repo_url:
+            config.repo_url, config.edit_uri = self.repo_url, "edit/main/docs/"
+        execute = self._execute()
+        if execute != "never" and not self._executed:
+            self._executed = True
+            self._record(project, everything=execute == "always")
+        self.marks = Marks()
+        self.edition = Edition(
+            project, list(self.config.machines), execute == "always", self.config.strict_freshness
+        )
+        config.watch += [
+            str(folder) for folder in (project.root / "examples", project.own) if folder.is_dir()
+        ]
+
+    def _execute(self) -> str:
+        asked = os.environ.get("SPRITEDOCS_EXECUTE") or self.config.execute
+        if asked not in EXECUTE:
+            raise PluginError(f"SPRITEDOCS_EXECUTE is {asked!r}: make it one of {', '.join(EXECUTE)}.")
+        return asked
+
+    def _record(self, project: Project, everything: bool) -> None:
+        from spritedocs.recorder import (
+            RecordError,
+            record_own,
+        )  # here: it loads torch, and most builds run nothing
+
+        try:
+            record_own(project, everything, log.info)
+        except RecordError as error:
+            raise PluginError(str(error)) from None
+
+    @event_priority(100)
+    def on_files(self, files: Files, config: MkDocsConfig) -> None:
+        """Add the experiments' pages, notebooks and downloads, before other plugins look at the files."""
+        folder = self.edition.project.root / ".cache" / "spritedocs" / "notebooks"
+        for name, entry in self.edition.entries.items():
+            page = experiment_page(entry, self.edition, self.marks, self.repo_url)
+            files.append(File.generated(config, f"experiments/{name}.md", content=page))
+            script = str(entry.example.path)
+            files.append(File.generated(config, f"downloads/{name}.py", abs_src_path=script))
+            if entry.published and entry.published.recording:
+                _copy_if_changed(entry.published.recording.path, folder / "notebooks" / f"{name}.ipynb")
+                # mkdocs-jupyter takes the path from src_dir and looks at nothing else.
+                files.append(
+                    File(f"notebooks/{name}.ipynb", str(folder), config.site_dir, config.use_directory_urls)
+                )
+        _extend_navigation(config, list(self.edition.entries))
+
+    @event_priority(-100)
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:
+        """Convert a notebook once: under ``serve`` it is the slowest part of a rebuild."""
+        if page.file.src_uri.startswith("notebooks/"):
+            self._remember(page)
+        return page
+
+    def _remember(self, page: Page) -> None:
+        convert, name = page.render, page.file.src_uri
+        content = Path(str(page.file.abs_src_path)).read_bytes()
+
+        def render(config: MkDocsConfig, files: Files) -> None:
+            known = self._notebooks.get(name)
+            if known and known[0] == content:
+                page.content, page.toc, page.title = known[1]
+                return
+            convert(config, files)
+            self._notebooks[name] = content, (page.content, page.toc, page.title)
+
+        page.render = render  # type: ignore[method-assign]
+
+    @event_priority(100)
+    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        """Check the page's claims, and let the macros know which page they work for."""
+        self.current_page = page.file.src_uri if page.file.generated_by else f"docs/{page.file.src_uri}"
+        if "claims" in page.meta:
+            self.edition.check(self.current_page, page.meta["claims"])
+        return markdown
+
+    @event_priority(-100)
+    def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        """Put results where their marks stand, and keep notebooks, which repeat their experiment, out of search."""
+        if page.file.src_uri.startswith("notebooks/"):
+            page.meta.setdefault("search", {})["exclude"] = True
+        return self.marks.replaced(html)
+
+    def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
+        """All pages have been read: stop here if anything is wrong with them."""
+        for notice in self.edition.notices:
+            log.info(notice)
+        problems = list(dict.fromkeys(self.edition.problems))
+        if self._command == "serve":
+            for problem in problems:
+                log.warning(problem)
+        elif problems:
+            raise PluginError("\n".join(problems))
+
+    def on_page_context(self, context: Any, *, page: Page, config: MkDocsConfig, nav: Navigation) -> Any:
+        """An experiment is edited in its script, a notebook nowhere."""
+        if page.file.src_uri.startswith("notebooks/"):
+            page.edit_url = None
+        elif page.file.src_uri.startswith("experiments/") and page.file.generated_by:
+            name = Path(page.file.src_uri).stem
+            page.edit_url = f"{self.repo_url}/edit/main/examples/{name}.py" if self.repo_url else None
+        return context
+
+    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
+        """Take mkdocs-jupyter's stylesheet out of notebook pages: over half a megabyte in each."""
+        if not page.file.src_uri.startswith("notebooks/"):
+            return output
+        return re.sub(r"<style[^>]*>.*?</style>", "", output, flags=re.DOTALL)
+
+
+def _copy_if_changed(source: Path, target: Path) -> None:
+    """Under ``serve`` an unneeded write would be seen as an edit, and start another build."""
+    if target.is_file() and target.read_bytes() == source.read_bytes():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _extend_navigation(config: MkDocsConfig, names: list[str]) -> None:
+    """List the experiments under the heading of that name, so that a new one needs no other edit."""
+    for item in config.nav or []:
+        if isinstance(item, dict) and isinstance(item.get("Experiments"), list):
+            listed = [entry for entry in item["Experiments"] if entry == "experiments/index.md"]
+            item["Experiments"] = listed + [f"experiments/{name}.md" for name in names]
