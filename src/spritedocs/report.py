@@ -125,7 +125,7 @@ def _html(report: Report) -> str:
 
 
 def _html_parts(report: Report) -> Iterator[str]:
-    yield '<div class="sprite-report"><div class="sprite-scroll" tabindex="0" role="region" '
+    yield '<div class="sprite-report"><div class="sprite-scroll" tabindex="0" role="group" '
     yield f'aria-label="{html.escape(report.title)}"><table class="sprite-table">'
     yield f"<caption>{html.escape(report.title)}</caption><thead><tr>"
     yield from (f'<th scope="col">{html.escape(name)}</th>' for name in report.columns)

@@ -28,6 +28,10 @@ __all__ = ["SpritedocsConfig", "SpritedocsPlugin"]
 
 log = logging.getLogger("mkdocs.plugins.spritedocs")
 
+_SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
+_BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
+"""A wide table scrolls in its own box, which people without a mouse can reach."""
+
 EXECUTE = ("never", "missing", "always")
 
 
@@ -149,7 +153,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put results where their marks stand, and keep notebooks, which repeat their experiment, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
-        return self.marks.replaced(html)
+        return self.marks.replaced(_SCROLLING.sub(_BOXED, html))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""

@@ -1,0 +1,53 @@
+"""The guide's script: what its page says must be visible in what it prints."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+
+import pytest
+from running import PROJECT, Run
+
+EXAMPLE = PROJECT.example("06_optional_num_workers")
+
+VALUES = {"first_epoch_s_0", "first_epoch_s_4", "epoch_s_0", "epoch_s_4", "speedup_4", "startup_s_4"}
+
+
+@pytest.fixture(scope="module")
+def script() -> dict[str, object]:
+    """The script's names, without what stands behind its main guard."""
+    return runpy.run_path(str(EXAMPLE.path))
+
+
+def test_an_item_says_who_fetched_it(script) -> None:
+    image, family, fetched_by = script["SlowSprites"](3, 0)[1]
+    assert image.shape == (4, 16, 16)
+    assert isinstance(family, int)
+    assert fetched_by == script["MAIN_PROCESS"]
+
+
+def test_the_two_loaders_differ_in_their_helpers_only(script) -> None:
+    alone, helped = script["without_helpers"](), script["with_helpers"]()
+    assert (alone.num_workers, helped.num_workers) == (0, script["HELPERS"])
+    assert alone.batch_size == helped.batch_size
+    assert len(alone) == len(helped)
+    assert helped.persistent_workers
+
+
+def test_the_batches_divide_evenly_among_the_helpers(script) -> None:
+    assert len(script["with_helpers"]()) % script["HELPERS"] == 0
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_the_main_process_loads_everything_without_helpers(script) -> None:
+    loader = script["without_helpers"]()
+    assert script["who_loaded_what"](loader) == [script["MAIN_PROCESS"]] * len(loader)
+
+
+def test_it_measures_what_the_guide_quotes(run_once: Callable[[str], Run]) -> None:
+    done = run_once(EXAMPLE.name)
+    assert set(done.values) >= VALUES
+    # Wide on purpose: four sleepers against one.
+    assert done.values["speedup_4"].median > 1.5
+    assert "Who loaded which batch?" in done.printed
+    assert "times as fast" in done.printed

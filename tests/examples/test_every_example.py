@@ -1,0 +1,54 @@
+"""What holds for every example, the next one included."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from running import PROJECT, Run, recorded_anew, run
+
+from spritedocs.recordings import Library
+
+NAMES = PROJECT.names()
+ALWAYS_RUN = "06_optional_num_workers"
+"""The guide's own script runs in every test run, the others when they have changed."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_a_test_of_its_own_and_a_recording(name: str) -> None:
+    assert (Path(__file__).parent / f"test_{name}.py").is_file()
+    library = Library(PROJECT)
+    assert library.reference(PROJECT.example(name), library.machines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_tells_its_motive_its_measure_and_its_caveat(name: str) -> None:
+    example = PROJECT.example(name)
+    assert example.header.get("description")
+    assert example.header.get("claims"), "a page whose prose claims nothing needs no measurement"
+    first = example.cells[0]
+    assert first.kind == "markdown"
+    for word in ("**Motive.**", "**What is measured.**", "**Caveat.**"):
+        assert word in first.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_from_an_empty_folder(name: str, run_once: Callable[[str], Run]) -> None:
+    if name != ALWAYS_RUN and not recorded_anew(PROJECT.example(name)):
+        pytest.skip("unchanged since a published machine recorded it; make test-all runs it")
+    _passes(run_once(name))
+
+
+@pytest.mark.every_start_method
+@pytest.mark.parametrize("start_method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_under_every_start_method(name: str, start_method: str, tmp_path: Path) -> None:
+    _passes(run(PROJECT.example(name), tmp_path, start_method))
+
+
+def _passes(done: Run) -> None:
+    assert done.printed.strip()
+    assert done.values
+    assert done.left == set()

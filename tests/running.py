@@ -1,0 +1,75 @@
+"""Runs an example as a reader would: the copied script, in an empty folder, under a start method.
+
+    python running.py SCRIPT START_METHOD VALUES
+
+What the script shows is printed as usual; its measured values are written to the file VALUES.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from spritedocs import report
+from spritedocs.examples import Example, Project
+from spritedocs.measurement import Measurement
+from spritedocs.recordings import Library
+
+PROJECT = Project(Path(__file__).parents[1])
+LIMIT_S = 120
+
+
+class Run(NamedTuple):
+    """What a run printed, what it measured, and the folder it ran in."""
+
+    printed: str
+    values: dict[str, Measurement]
+    left: set[str]
+
+
+def run(example: Example, folder: Path, start_method: str = "default") -> Run:
+    """Run the copied script in ``folder``. Fails if it fails, or says anything on stderr."""
+    shutil.copy(example.path, folder)
+    command = [sys.executable, __file__, example.path.name, start_method, "values.json"]
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": "default"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    stored = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    values = [Measurement.from_json(value) for value in stored]
+    left = {path.name for path in folder.iterdir()} - {example.path.name, "values.json", "__pycache__"}
+    return Run(done.stdout, {value.name: value for value in values}, left)
+
+
+def recorded_anew(example: Example) -> bool:
+    """Whether no published recording of ``example`` is fresh."""
+    library = Library(PROJECT)
+    return all(status.state != "fresh" for status in library.reference(example, library.machines()))
+
+
+def _main(script: str, start_method: str, values: str) -> None:
+    shown: list[Measurement] = []
+    show = report.show
+
+    def keep(result: report.Report) -> None:
+        shown.extend(result.values)
+        show(result)
+
+    report.show = keep
+    if start_method != "default":
+        multiprocessing.set_start_method(start_method)
+    runpy.run_path(script, run_name="__main__")
+    Path(values).write_text(json.dumps([value.as_json() for value in shown]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

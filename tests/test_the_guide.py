@@ -1,0 +1,196 @@
+"""The real site: it builds strictly, its links lead somewhere, its pages are light, a browser likes them."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, sync_playwright
+from running import PROJECT
+
+ROOT = PROJECT.root
+RAW_LIMIT, GZIPPED_LIMIT = 250_000, 60_000
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The strictly built site. The reader's own recordings are left out: they are not the project's."""
+    folder = tmp_path_factory.mktemp("site")
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    environment.pop("SPRITEDOCS_EXECUTE", None)
+    environment.pop("SPRITEDOCS_REPO_URL", None)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[str, Page]:
+    return {
+        _address(site, path): Page(path) for path in sorted(site.rglob("*.html")) if path.name != "404.html"
+    }
+
+
+class Page(HTMLParser):
+    """What a page links to, loads, and can be linked to at."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: list[str] = []
+        self.without_text: list[str] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if found.get("id"):
+            self.anchors.append(str(found["id"]))
+        for key in ("href", "src"):
+            if found.get(key):
+                self.links.append(str(found[key]))
+        if tag == "img" and "alt" not in found:
+            self.without_text.append(str(found.get("src")))
+
+
+def _address(site: Path, path: Path) -> str:
+    return "/" + str(path.relative_to(site)).removesuffix("index.html")
+
+
+def test_every_internal_link_leads_to_a_file_and_an_anchor(site: Path, pages: dict[str, Page]) -> None:
+    lost = []
+    for address, page in pages.items():
+        for link in page.links:
+            if urlparse(link).scheme or link.startswith("//"):
+                continue
+            target, anchor = urldefrag(urljoin(address, link))
+            target = unquote(target)
+            found = site / target.lstrip("/")
+            if found.is_dir():
+                found = found / "index.html"
+            if not found.is_file():
+                lost.append(f"{address} links to {link}, which is not there")
+            elif anchor and target in pages and unquote(anchor) not in pages[target].anchors:
+                lost.append(f"{address} links to {link}, which has no such anchor")
+    assert lost == []
+
+
+def test_no_page_is_heavy(pages: dict[str, Page]) -> None:
+    weights = {address: len(page.text.encode()) for address, page in pages.items()}
+    zipped = {address: len(gzip.compress(page.text.encode())) for address, page in pages.items()}
+    assert {a: w for a, w in weights.items() if w > RAW_LIMIT} == {}
+    assert {a: w for a, w in zipped.items() if w > GZIPPED_LIMIT} == {}
+
+
+def test_nothing_of_the_making_is_left_in_a_page(pages: dict[str, Page]) -> None:
+    marks = re.compile(r"SPRITEMARK|#0102[01]\d|\*\*\?\*\*|\{\{|\{%")
+    shown = {
+        address: re.sub(r"<script.*?</script>", "", page.text, flags=re.DOTALL)
+        for address, page in pages.items()
+    }
+    assert {address: marks.findall(text) for address, text in shown.items() if marks.search(text)} == {}
+
+
+def test_no_two_elements_of_a_page_share_an_id(pages: dict[str, Page]) -> None:
+    twice = {a: {i for i in p.anchors if p.anchors.count(i) > 1} for a, p in pages.items()}
+    assert {address: ids for address, ids in twice.items() if ids} == {}
+
+
+def test_every_example_has_a_page_a_notebook_and_a_download(site: Path, pages: dict[str, Page]) -> None:
+    for name in PROJECT.names():
+        assert f"/experiments/{name}/" in pages
+        assert f"/notebooks/{name}/" in pages
+        assert (site / "notebooks" / name / f"{name}.ipynb").is_file()
+        assert (site / "downloads" / f"{name}.py").read_text() == PROJECT.example(name).path.read_text()
+
+
+def test_the_search_index_holds_the_pages_and_neither_figures_nor_notebooks(site: Path) -> None:
+    entries = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    locations = {entry["location"].split("#")[0] for entry in entries}
+    assert "guide/summoning-helpers/" in locations
+    assert not any(location.startswith("notebooks/") for location in locations)
+    assert not any("stroke" in entry["text"] for entry in entries)
+
+
+@pytest.fixture(scope="module")
+def served(site: Path) -> Iterator[str]:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Watched:
+    """A browser page, and what a reader would trip over on it."""
+
+    def __init__(self, context: BrowserContext, base: str, width: int, scheme: str) -> None:
+        self.page, self.base, self.width, self.scheme = context.new_page(), base, width, scheme
+        self.address, self.faults = "", []
+        self.page.on("console", lambda m: m.type in ("error", "warning") and self.note(m.text))
+        self.page.on("pageerror", lambda error: self.note(str(error)))
+        self.page.on("requestfailed", lambda request: self.note(f"failed {request.url}"))
+        self.page.on(
+            "request", lambda r: r.url.startswith((base, "data:", "blob:")) or self.note(f"asked {r.url}")
+        )
+
+    def note(self, fault: str) -> None:
+        self.faults.append(f"{self.address} {self.scheme} {self.width}: {fault}")
+
+    def look_at(self, address: str) -> None:
+        self.address = address
+        self.page.goto(self.base + address, wait_until="networkidle")
+        if self.page.evaluate("document.documentElement.scrollWidth") > self.width:
+            self.note("scrolls sideways")
+        if address.startswith("/notebooks/"):  # Jupyter's own markup, shown as it is
+            return
+        for violation in (
+            Axe().run(self.page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
+        ):
+            self.note(f"{violation['id']} at {[node['target'] for node in violation['nodes']][:3]}")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; .ci/run installs it")
+@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1440)])
+def test_a_browser_finds_nothing_wrong(served: str, pages: dict[str, Page], scheme: str, width: int) -> None:
+    """No request to another host, no console message, no sideways scrolling, and axe has no complaint."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        watched = Watched(context, served, width, scheme)
+        for address in pages:
+            watched.look_at(address)
+        browser.close()
+    assert watched.faults == []
