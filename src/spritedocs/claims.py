@@ -7,6 +7,7 @@ interval. Nothing in it is run as code.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -72,11 +73,12 @@ class Claim:
         match = _CLAIM.fullmatch(text.strip())
         if match is None or not (name.strip() if colon else example):
             raise ClaimError(f"the claim {raw!r} is not of the form 'EXAMPLE: value > number'")
-        right = match["right"]
-        is_name = re.fullmatch(_NAME, right)
-        return cls(
-            name.strip() or str(example), match["left"], match["operator"], right if is_name else float(right)
-        )
+        right: str | float = match["right"]
+        if not re.fullmatch(_NAME, match["right"]):
+            right = float(match["right"])
+            if not math.isfinite(right):
+                raise ClaimError(f"the claim {raw!r} compares with a number that is too large")
+        return cls(name.strip() or str(example), match["left"], match["operator"], right)
 
     def judge(self, values: Mapping[str, Measurement]) -> Verdict:
         """Judge the claim by ``values``, at the end of each interval that speaks against it.
@@ -98,8 +100,14 @@ class Claim:
     @property
     def short(self) -> str:
         """The claim without the example's name."""
-        right = self.right if isinstance(self.right, str) else f"{self.right:g}"
+        right = self.right if isinstance(self.right, str) else _exact(self.right)
         return f"{self.left} {self.comparison} {right}"
+
+
+def _exact(number: float) -> str:
+    """``number`` as short as it can be written without becoming another."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _known(name: str, values: Mapping[str, Measurement]) -> Measurement:

@@ -42,7 +42,10 @@ class Example:
     @classmethod
     def read(cls, path: Path) -> Example:
         """Read the script at ``path``. Raises :class:`ExampleError` where its header is unusable."""
-        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        try:
+            text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ExampleError(f"{path} cannot be read ({error}): store it as UTF-8 text.") from None
         match = _HEADER.match(text)
         if match is None:
             raise ExampleError(f"{path} has no header: begin it with '# ---', '# title: …' and '# ---'.")

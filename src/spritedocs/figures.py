@@ -74,7 +74,7 @@ class Bars(Figure):
                 axes.plot(value.interval, (row, row), color=_INK, linewidth=1.4, solid_capstyle="butt")
             end = max(value.bounds[1], value.median)
             axes.annotate(str(value), (end, row), (4, 0), textcoords="offset points", va="center", color=_INK)
-        axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24)
+        axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24 or 1)
         axes.set_ylim(count - 0.45, -0.55)
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
         axes.set_xlabel(self.values[0].unit, color=_MUTED)
@@ -83,7 +83,7 @@ class Bars(Figure):
 
     def text(self) -> Text:
         """See :meth:`Figure.text`."""
-        longest = max(value.median for value in self.values)
+        longest = max(value.median for value in self.values) or 1
         width = max(len(value.label or value.name) for value in self.values)
         groups = self.groups or [0] * len(self.values)
         picture = Text()

@@ -74,9 +74,10 @@ def measuring_modules(script: str, package: Path) -> list[str]:
 
 
 def _imported(text: str) -> Iterator[str]:
-    for match in _IMPORT.finditer(text):
+    # Comments may hold brackets, and a backslash at its end continues a line.
+    for match in _IMPORT.finditer(re.sub(r"#[^\n]*|\\\r?\n", " ", text)):
         names = match["block"] or match["names"] or ""
-        yield from re.findall(r"(?:^|[,(\s])(\w+)(?=\s*(?:,|$|as\b|#))", names)
+        yield from re.findall(r"(?:^|[,(\s])(\w+)(?=\s*(?:,|$|as\b))", names)
         if module := match["module"] or match["plain"]:
             yield module
 

@@ -103,9 +103,12 @@ class Measurement:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Measurement:
-        """The value that :meth:`as_json` stored. Raises ``KeyError`` or ``TypeError`` if it is damaged."""
+        """The value that :meth:`as_json` stored.
+
+        Raises ``LookupError``, ``TypeError``, ``ValueError`` or ``OverflowError`` if it is damaged.
+        """
         interval = stored["interval"]
-        return cls(
+        value = cls(
             name=stored["name"],
             unit=stored["unit"],
             median=float(stored["median"]),
@@ -113,6 +116,11 @@ class Measurement:
             samples=tuple(float(sample) for sample in stored["samples"]),
             label=stored.get("label", ""),
         )
+        if not all(isinstance(text, str) for text in (value.name, value.unit, value.label)):
+            raise TypeError("a name, a unit or a label is no text")
+        if not all(map(math.isfinite, (value.median, *value.bounds, *value.samples))):
+            raise ValueError(f"{value.name} is not finite")
+        return value
 
 
 def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:

@@ -28,7 +28,8 @@ class Marks:
     def keep(self, text: str) -> str:
         """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
         mark = f"SPRITEMARK{len(self._waiting):05d}"
-        self._waiting[mark] = text
+        # Two machines may have drawn the same figure: on one page its ids must differ.
+        self._waiting[mark] = re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{len(self._waiting)}-", text)
         return mark
 
     def replaced(self, page: str) -> str:
@@ -76,8 +77,8 @@ def _standing(entry: Entry) -> str:
     notes = []
     if entry.published and entry.published.state == "stale":
         notes.append(
-            '!!! warning "These figures are stale"\n\n    The script, or the code it measures with, has changed '
-            "since they were recorded. They are shown until somebody records them again."
+            '!!! warning "These figures are stale"\n\n    The script, or the code it measures with, has '
+            "changed since they were recorded. They are shown until somebody records them again."
         )
     if not any(recording.provenance["machine"].get("gpu") for _, recording, _ in entry.shown):
         notes.append(

@@ -7,6 +7,7 @@ of the run stays behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import json
 import os
@@ -33,6 +34,9 @@ TIME_LIMIT_S = 120.0
 
 _PARTING_S = 20.0
 """How long the kernel's client gets to notice that its kernel is gone."""
+
+_LONGEST_SOCKET = 100
+"""How many bytes the path of a socket may have: 103 on macOS, 107 on Linux."""
 
 _SETUP = """\
 # Workers started by spawn or forkserver import the main module from its file. A notebook has none,
@@ -115,9 +119,8 @@ def _executed(example: Example) -> Any:
         finally:
             client.join(_PARTING_S)
     if too_long:
-        raise RecordError(
-            f"{example.name} took longer than its {limit:g} s: shorten it, or raise time_limit_s in its header."
-        )
+        remedy = "shorten it, or raise time_limit_s in its header"
+        raise RecordError(f"{example.name} took longer than its {limit:g} s: {remedy}.")
     if failures:
         raise RecordError(_failure(example, failures[0]))
     return notebook
@@ -156,13 +159,15 @@ def _run(notebook: Any, folder: Path, environment: dict[str, str]) -> None:
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
+    connection = folder / "kernel.json"
+    # Sockets in our own folder rather than open ports; Windows has none, and their paths have a limit.
+    has_sockets = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET - len("-ipc-5")
     # No folders to search: a "python3" kernel that the user installed may be another Python.
     manager = AsyncKernelManager(
         kernel_name="python3",
         kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-        connection_file=str(folder / "kernel.json"),
-        # Sockets in our own folder rather than open ports; Windows has none.
-        transport="ipc" if os.name == "posix" else "tcp",
+        connection_file=str(connection),
+        transport="ipc" if has_sockets else "tcp",
     )
     client = NotebookClient(notebook, km=manager, timeout=None, record_timing=False, coalesce_streams=True)
     asyncio.run(client.async_execute(env=environment, cwd=str(folder), cleanup_kc=True))
@@ -172,15 +177,18 @@ def _stored(path: Path, notebook: Any) -> Recording:
     """Write ``notebook`` beside ``path``, prove that it reads back, and only then put it there."""
     import nbformat
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as name:
-        written = Path(name) / path.name
-        written.write_text(nbformat.writes(notebook, version=4, ensure_ascii=False) + "\n", encoding="utf-8")
-        try:
+    text = nbformat.writes(notebook, version=4, ensure_ascii=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as name:
+            written = Path(name) / path.name
+            written.write_text(text, encoding="utf-8")
             Recording.read(written)
-        except RecordingError as error:
-            raise RecordError(f"{path.stem} gave no usable recording: {error}") from None
-        written.replace(path)
+            written.replace(path)
+    except RecordingError as error:
+        raise RecordError(f"{path.stem} gave no usable recording: {error}") from None
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written ({error.strerror}): choose another folder.") from None
     return Recording.read(path)
 
 
@@ -205,14 +213,16 @@ def _commit(root: Path) -> tuple[str, bool]:
 
 
 def _refuse_private(example: Example, text: str) -> None:
-    user, host, home = getpass.getuser(), platform.node(), str(Path.home())
-    private = {
-        "home folder": home,
-        "host name": host if host not in ("", "localhost") else "",
-        "user name": f"/{user}/",
-    }
+    host, private = platform.node(), {}
+    # A container may run under a number that has neither a name nor a home.
+    with contextlib.suppress(RuntimeError):
+        private["home folder"] = str(Path.home())
+    private["host name"] = host if host != "localhost" else ""
+    with contextlib.suppress(KeyError, OSError):
+        private["user name"] = f"/{getpass.getuser()}/"
     for what, secret in private.items():
-        if secret.strip("/") and secret in text:
+        # In JSON a backslash, as in a Windows path, is written twice.
+        if secret.strip("/") and json.dumps(secret, ensure_ascii=False)[1:-1] in text:
             raise RecordError(
                 f"{example.name} shows this machine's {what}: let it print a relative path or leave it out."
             )

@@ -7,6 +7,7 @@ A recording is an executed notebook whose ``metadata.spritedocs`` says where its
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,14 +66,15 @@ class Recording:
         """
         try:
             notebook = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordingError(f"{path} cannot be read ({error}): record the example again.") from None
-        provenance = notebook.get("metadata", {}).get("spritedocs") if isinstance(notebook, dict) else None
+        metadata = notebook.get("metadata") if isinstance(notebook, dict) else None
+        provenance = metadata.get("spritedocs") if isinstance(metadata, dict) else None
         if not isinstance(provenance, dict) or "format" not in provenance:
             raise RecordingError(f"{path} is not a recording made by 'spritedocs record': move it elsewhere.")
         if not isinstance(provenance["format"], int) or provenance["format"] > FORMAT:
             raise RecordingError(
-                f"{path} has format {provenance['format']!r}, newer than {FORMAT}: update spritedocs to read it."
+                f"{path} has format {provenance['format']!r}, not {FORMAT} or older: update spritedocs."
             )
         for key, kind in _REQUIRED.items():
             if not isinstance(provenance.get(key), kind):
@@ -81,13 +83,22 @@ class Recording:
             raise RecordingError(f"{path} is a recording of {provenance['example']!r}: give it that name.")
         recording = cls(path, notebook)
         try:
-            datetime.fromisoformat(provenance["recorded_at"])
-            _ = recording.results, recording.values
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            recording._read_all()
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise RecordingError(
                 f"{path} is damaged ({type(error).__name__}: {error}): record the example again."
             ) from None
         return recording
+
+    def _read_all(self) -> None:
+        """Read whatever a page will read, so that a page never meets damage."""
+        memory = self.provenance["machine"].get("memory_gb") or 0
+        if not math.isfinite(self.provenance["duration_s"] + memory):
+            raise ValueError("a duration or a memory is not finite")
+        _ = self.recorded_at, self.results, self.values
+        for cell in self.code_cells:
+            for output in cell["outputs"]:
+                _ = joined(output.get("text", "")), joined(output.get("data", {}).get("text/plain", ""))
 
     @property
     def provenance(self) -> Mapping[str, Any]:

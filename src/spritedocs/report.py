@@ -64,8 +64,9 @@ def show(report: Report) -> None:
     >>> seconds = Measurement.of("epoch_s", [1.31, 1.30, 1.32], "s")
     >>> show(Report("One epoch", ["helpers", "seconds"], [["0", seconds]]))
     One epoch
-     helpers   seconds
-     0          1.31 s
+    helpers   seconds
+    ─────────────────
+    0          1.31 s
     """
     if not _in_notebook():
         Console(highlight=False).print(_text(report))

@@ -150,7 +150,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     @event_priority(-100)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-        """Put results where their marks stand, and keep notebooks, which repeat their experiment, out of search."""
+        """Put results where their marks stand; keep notebooks, which repeat experiments, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
         return self.marks.replaced(_SCROLLING.sub(_BOXED, html))
