@@ -38,6 +38,7 @@ _TERMINAL_SERIES = ("cyan", "magenta", "yellow", "green")
 _WIDTH_INCHES = 4.0
 _FONT_POINTS = 9
 _BAR_CELLS = 32
+_LETTERS: Any = {"color": _INK, "fontsize": _FONT_POINTS}
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Bars(Figure):
             if value.interval:
                 axes.plot(value.interval, (row, row), color=_INK, linewidth=1.4, solid_capstyle="butt")
             end = max(value.bounds[1], value.median)
-            axes.annotate(str(value), (end, row), (4, 0), textcoords="offset points", va="center", color=_INK)
+            axes.annotate(str(value), (end, row), (4, 0), textcoords="offset points", va="center", **_LETTERS)
         axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24 or 1)
         axes.set_ylim(count - 0.45, -0.55)
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
-        axes.set_xlabel(self.values[0].unit, color=_MUTED)
+        axes.set_xlabel(self.values[0].unit, color=_MUTED, fontsize=_FONT_POINTS)
         axes.grid(axis="x", color=_GRID, linewidth=0.8)
         return _finished(figure, self.alt)
 
@@ -130,12 +131,12 @@ class Blocks(Figure):
                         linewidth=1.6,
                     )
                 )
-                axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", color=_INK)
+                axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", **_LETTERS)
         axes.set_xlim(0, max(len(actors) for actors in self.rows.values()))
         axes.set_ylim(len(self.rows) - 0.45, -0.55)
         axes.set_yticks(range(len(self.rows)), list(self.rows))
         axes.set_xticks([])
-        axes.set_xlabel(self.x_label, color=_MUTED)
+        axes.set_xlabel(self.x_label, color=_MUTED, fontsize=_FONT_POINTS)
         axes.spines["left"].set_visible(False)
         return _finished(figure, self.alt)
 

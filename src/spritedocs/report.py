@@ -116,7 +116,7 @@ def _text(report: Report) -> Group:
 def _text_cell(cell: Measurement | str) -> Text:
     if isinstance(cell, str):
         return Text(cell)
-    interval = f" ({cell.interval_text})" if cell.interval else ""
+    interval = f"\n{cell.interval_text}" if cell.interval else ""
     return Text.assemble(str(cell), (interval, "dim"))
 
 

@@ -32,6 +32,9 @@ _SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
 _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
 """A wide table scrolls in its own box, which people without a mouse can reach."""
 
+_JUPYTERS_OWN = re.compile(r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>', re.DOTALL)
+"""In every notebook's page, over half a megabyte: a stylesheet, scripts that know other hosts, hidden copies."""
+
 EXECUTE = ("never", "missing", "always")
 
 
@@ -153,6 +156,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put results where their marks stand; keep notebooks, which repeat experiments, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
+            return _JUPYTERS_OWN.sub("", html)
         return self.marks.replaced(_SCROLLING.sub(_BOXED, html))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
@@ -174,12 +178,6 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             name = Path(page.file.src_uri).stem
             page.edit_url = f"{self.repo_url}/edit/main/examples/{name}.py" if self.repo_url else None
         return context
-
-    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
-        """Take mkdocs-jupyter's stylesheet out of notebook pages: over half a megabyte in each."""
-        if not page.file.src_uri.startswith("notebooks/"):
-            return output
-        return re.sub(r"<style[^>]*>.*?</style>", "", output, flags=re.DOTALL)
 
 
 def _copy_if_changed(source: Path, target: Path) -> None:
