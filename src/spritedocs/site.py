@@ -33,7 +33,7 @@ _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Tabl
 """A wide table scrolls in its own box, which people without a mouse can reach."""
 
 _JUPYTERS_OWN = re.compile(r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>', re.DOTALL)
-"""In every notebook's page, over half a megabyte: a stylesheet, scripts that know other hosts, hidden copies."""
+"""Over half a megabyte in every notebook page: a stylesheet, scripts that know other hosts, hidden copies."""
 
 EXECUTE = ("never", "missing", "always")
 
