@@ -1,0 +1,532 @@
+"""Timing, with a clock that only moves when told to; real workers only where they are the point."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+
+import psutil
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
+
+from spritedocs import timing
+from spritedocs.timing import Comparison, EpochTiming, TimingError, compare, time_epoch
+
+seconds = st.floats(0.001, 1000)
+
+
+class Clock:
+    """A clock that stands still, but for those who pass the time."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def spend(self, duration):
+        self.now += duration
+
+
+class SlowLoader:
+    """Batches of two items each, whose start, fetching and end take the time they are told to."""
+
+    def __init__(self, clock, starting, waits, ending, **attributes):
+        self.clock, self.starting, self.waits, self.ending = clock, starting, waits, ending
+        self.epochs = 0
+        vars(self).update(attributes)
+
+    def __iter__(self):
+        self.epochs += 1
+        self.clock.spend(self.starting)
+        return self.batches()
+
+    def batches(self):
+        for wait in self.waits:
+            self.clock.spend(wait)
+            yield ["a", "b"]
+        self.clock.spend(self.ending)
+
+
+class Numbers(Dataset):
+    """The squares below ``count`` squared; asking for number ``broken`` is an error."""
+
+    def __init__(self, count=12, broken=None):
+        self.count, self.broken = count, broken
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        if index == self.broken:
+            raise ValueError(f"sprite {index} is torn")
+        return torch.full((3, 2), index), index
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(range(5))
+
+
+def children():
+    return psutil.Process().children(recursive=True)
+
+
+def test_where_the_time_goes():
+    clock = Clock()
+    loader = SlowLoader(clock, starting=5, waits=[1, 2, 3], ending=4)
+    epoch = time_epoch(loader, lambda batch: clock.spend(10), clock=clock)
+    assert epoch == EpochTiming(
+        startup_s=6, total_s=45, items=6, batches=3, iter_s=5, wait_s=1 + 2 + 3 + 4, step_s=30
+    )
+    assert epoch.items_per_s == 6 / 45
+    assert epoch.data_wait_share == 15 / 45
+
+
+@given(seconds, st.lists(seconds, min_size=1, max_size=9), seconds, st.none() | seconds)
+def test_the_parts_make_the_whole(starting, waits, ending, stepping):
+    clock = Clock()
+    step = None if stepping is None else lambda batch: clock.spend(stepping)
+    epoch = time_epoch(SlowLoader(clock, starting, waits, ending), step, clock=clock)
+    assert epoch.iter_s + epoch.wait_s + epoch.step_s == pytest.approx(epoch.total_s)
+    assert epoch.startup_s == pytest.approx(starting + waits[0])
+    assert epoch.batches == len(waits)
+    assert 0 < epoch.data_wait_share <= 1 + 1e-9
+    assert (epoch.step_s == 0) == (step is None)
+
+
+def test_a_clock_too_coarse_to_divide_by():
+    epoch = time_epoch([[1]], clock=lambda: 7.0)
+    assert (epoch.items_per_s, epoch.data_wait_share) == (math.inf, 0)
+
+
+def test_step_gets_every_batch_in_order():
+    seen = []
+    time_epoch([[1, 2], [3]], seen.append)
+    assert seen == [[1, 2], [3]]
+
+
+def tensor(*shape):
+    return torch.zeros(shape)
+
+
+@pytest.mark.parametrize(
+    ("batch", "items"),
+    [
+        (tensor(4, 3, 2), 4),
+        (tensor(4, 3).numpy(), 4),
+        ((tensor(5, 3), tensor(5)), 5),
+        ([{"name": ["a", "b"], "image": tensor(2, 7)}], 2),
+        ({"deep": ([], (tensor(6),))}, 6),
+        (tensor(0, 3), 0),
+        (["a", "b", "c"], 3),
+        ("a name", 1),
+        (tensor(), 1),
+        (None, 1),
+        (["word"] * 1000, 1000),
+    ],
+    ids=repr,
+)
+def test_items_of_a_batch(batch, items):
+    assert time_epoch([batch]).items == items
+
+
+def as_they_are(samples):
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("loader", "items", "batches"),
+    [
+        (DataLoader(Numbers(), batch_size=5), 12, 3),
+        (DataLoader(Numbers(), batch_size=5, drop_last=True), 10, 2),
+        (DataLoader(Numbers(), batch_size=5, collate_fn=as_they_are), 12, 3),
+        (DataLoader(Numbers(), batch_sampler=BatchSampler(SequentialSampler(range(12)), 5, False)), 12, 3),
+        (DataLoader(Numbers(), batch_sampler=[[0, 1], [2]]), 3, 2),
+        (DataLoader(Numbers(), batch_size=None), 12, 12),
+        (DataLoader(Stream(), batch_size=None), 5, 5),
+        (DataLoader(Stream(), batch_size=2), 5, 3),
+    ],
+    ids=[
+        "batches",
+        "drop last",
+        "lists of samples",
+        "batch sampler",
+        "own",
+        "items",
+        "stream",
+        "batched stream",
+    ],
+)
+def test_items_of_a_data_loader(loader, items, batches):
+    epoch = time_epoch(loader)
+    assert (epoch.items, epoch.batches) == (items, batches)
+
+
+def test_items_of_a_sampler_that_yields_batches():
+    class Packed(Numbers):
+        def __getitem__(self, indices):
+            return torch.zeros(len(indices), 3)
+
+    sampler = BatchSampler(SequentialSampler(range(12)), 5, False)
+    assert time_epoch(DataLoader(Packed(), batch_size=None, sampler=sampler)).items == 12
+
+
+def test_items_by_the_caller_s_own_count():
+    assert time_epoch([(tensor(3, 9, 9), tensor(3, 8, 8))], count=len).items == 2
+
+
+def test_cuda_work_is_finished_before_the_clock_is_read(monkeypatch):
+    clock = Clock()
+    waited = []
+
+    def synchronize():
+        waited.append(clock.now)
+        clock.spend(7)
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    epoch = time_epoch([[1], [2]], lambda batch: clock.spend(1), clock=clock)
+    assert len(waited) == 3
+    assert (epoch.step_s, epoch.total_s) == (16, 16)
+
+
+def test_cuda_is_left_alone_where_it_is_not_in_use(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: pytest.fail("there is nothing to wait for"))
+    time_epoch([[1]], lambda batch: None)
+
+
+def test_timing_needs_no_torch(monkeypatch):
+    monkeypatch.delitem(timing.sys.modules, "torch")
+    assert time_epoch([[1]], lambda batch: None).items == 1
+    assert "torch" not in timing.sys.modules
+
+
+@pytest.mark.parametrize("loader", [[], DataLoader(Numbers(3), batch_size=4, drop_last=True)])
+def test_an_empty_loader(loader):
+    with pytest.raises(ValueError, match="the loader yielded no batch: give it"):
+        time_epoch(loader)
+    with pytest.raises(ValueError, match="arm 'hungry' yielded no batch"):
+        compare({"hungry": loader})
+
+
+def test_a_loader_that_is_none():
+    with pytest.raises(TypeError, match="the loader is 5, which yields no batches"):
+        time_epoch(5)
+    with pytest.raises(TypeError, match="arm 'five' is 5"):
+        compare({"five": 5})
+    with pytest.raises(TypeError, match="arm 'five' is 5"):
+        compare({"five": lambda: 5})
+    with pytest.raises(TypeError, match=r"arm 'once' is .*a function that makes one"):
+        compare({"once": iter([[1]])})
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 2.5, "8"])
+def test_rounds_that_are_no_number_of_rounds(rounds):
+    with pytest.raises(ValueError, match=f"rounds is {rounds!r}: give"):
+        compare({"one": [[1]]}, rounds=rounds)
+
+
+def test_no_arms():
+    with pytest.raises(ValueError, match=r"the arms are \{\}: give at least one"):
+        compare({})
+
+
+def torn(after):
+    yield from [[1]] * after
+    raise OSError("the disk\nis on fire")
+
+
+@pytest.mark.parametrize(("after", "words"), [(0, "0 batches"), (1, "1 batch"), (2, "2 batches")])
+def test_a_loader_that_raises(after, words):
+    with pytest.raises(TimingError, match=f"the loader raised OSError after {words}: the disk; ") as caught:
+        time_epoch(torn(after))
+    assert isinstance(caught.value.__cause__, OSError)
+    with pytest.raises(TimingError, match=f"arm 'burning' raised OSError after {words}"):
+        compare({"burning": lambda: torn(after)})
+
+
+def test_a_loader_that_raises_as_it_starts():
+    class Stubborn:
+        def __iter__(self):
+            raise RuntimeError
+
+    with pytest.raises(TimingError, match="the loader raised RuntimeError after 0 batches"):
+        time_epoch(Stubborn())
+
+
+def test_an_interrupted_loader_is_no_failure():
+    class Interrupted:
+        def __iter__(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        time_epoch(Interrupted())
+
+
+def test_what_the_step_raises_passes_through():
+    def step(batch):
+        raise StopIteration("enough")
+
+    with pytest.raises(StopIteration, match="enough"):
+        time_epoch([[1]], step)
+
+
+def test_a_step_that_raises_closes_the_generator():
+    left = []
+
+    def loader():
+        try:
+            yield [1]
+        finally:
+            left.append(True)
+
+    generator = loader()
+    with pytest.raises(ZeroDivisionError):
+        time_epoch(generator, lambda batch: 1 / 0)
+    assert left
+
+
+def test_arms_are_interleaved_in_an_order_drawn_from_the_seed():
+    def order(seed):
+        drawn = []
+        compare({name: lambda name=name: drawn.append(name) or [[1]] for name in "abc"}, 12, seed=seed)
+        return drawn
+
+    drawn = order(0)
+    rounds = [tuple(drawn[start : start + 3]) for start in range(0, len(drawn), 3)]
+    assert len(rounds) == 13
+    assert all(sorted(each) == ["a", "b", "c"] for each in rounds)
+    assert len(set(rounds)) > 2
+    assert order(0) == drawn != order(1)
+
+
+@pytest.mark.parametrize("warmup", [True, False])
+def test_the_warm_up_is_thrown_away(warmup):
+    clock = Clock()
+    waits = iter(range(1, 10))
+    result = compare(
+        {"a": lambda: SlowLoader(clock, 0, [next(waits)], 0)}, rounds=3, warmup=warmup, clock=clock
+    )
+    assert [epoch.total_s for epoch in result.arms["a"]] == ([2, 3, 4] if warmup else [1, 2, 3])
+
+
+def test_a_loader_is_used_again_and_a_factory_called_anew():
+    clock, made = Clock(), []
+
+    def factory():
+        made.append(SlowLoader(clock, 1, [1], 1))
+        clock.spend(1000)
+        return made[-1]
+
+    loader = SlowLoader(clock, 1, [1], 1)
+    result = compare({"same": loader, "new": factory}, rounds=2, clock=clock)
+    assert loader.epochs == len(made) == 3
+    assert {epoch.total_s for arm in result.arms.values() for epoch in arm} == {3}
+
+
+def test_step_and_count_reach_every_epoch():
+    stepped = []
+    result = compare({"a": [["x"]]}, rounds=2, step=stepped.append, count=lambda batch: 42)
+    assert stepped == [["x"]] * 3
+    assert [epoch.items for epoch in result.arms["a"]] == [42, 42]
+
+
+def epoch_of(total, **fields):
+    usual = {"startup_s": 0.1, "items": 10, "batches": 5, "iter_s": 0.05, "wait_s": total / 4, "step_s": 0.0}
+    return EpochTiming(**{"total_s": total, **usual, **fields})
+
+
+def comparison_of(**totals):
+    return Comparison({name: tuple(map(epoch_of, values)) for name, values in totals.items()})
+
+
+totals = st.lists(seconds, min_size=6, max_size=12)
+
+
+@given(totals)
+def test_the_ratio_of_an_arm_to_itself_is_one(values):
+    ratio = comparison_of(a=values).ratio("a", "a", "same")
+    assert (ratio.median, ratio.unit) == (1, "×")
+    assert ratio.interval == pytest.approx((1, 1))
+
+
+@given(totals, st.floats(0.1, 10))
+def test_the_ratio_is_taken_round_by_round(values, factor):
+    ratio = comparison_of(a=[value * factor for value in values], b=values).ratio("a", "b", "paired")
+    assert ratio.samples == pytest.approx([factor] * len(values))
+    assert ratio.interval == pytest.approx((factor, factor))
+
+
+@given(st.lists(st.tuples(seconds, seconds), min_size=6, max_size=12))
+def test_the_other_way_round_is_the_reciprocal(pairs):
+    first, second = zip(*pairs, strict=True)
+    result = comparison_of(a=first, b=second)
+    low, high = result.ratio("a", "b", "there").interval
+    other_low, other_high = result.ratio("b", "a", "back").interval
+    mean = math.exp(sum(math.log(a / b) for a, b in pairs) / len(pairs))
+    assert low <= mean * (1 + 1e-9)
+    assert mean <= high * (1 + 1e-9)
+    assert (1 / other_high, 1 / other_low) == pytest.approx((low, high))
+
+
+def test_no_interval_below_six_rounds():
+    assert comparison_of(a=[1.0] * 5, b=[2.0] * 5).ratio("a", "b", "few").interval is None
+
+
+def test_measurements_carry_their_units_and_samples():
+    result = comparison_of(a=[2.0, 4.0])
+    total = result.measurement("a", "total_s", "epoch_s_0", "an epoch")
+    assert (total.name, total.unit, total.label, total.samples) == ("epoch_s_0", "s", "an epoch", (2.0, 4.0))
+    speed = result.measurement("a", "items_per_s", "speed")
+    assert (speed.unit, speed.samples) == ("items/s", (5.0, 2.5))
+    share = result.measurement("a", "data_wait_share", "share")
+    assert (share.unit, share.samples) == ("%", pytest.approx((27.5, 26.25)))
+    for field in timing.UNITS:
+        assert result.measurement("a", field, "any").median > 0 or field == "step_s"
+
+
+def test_what_cannot_be_measured():
+    result = comparison_of(a=[1.0], b=[1.0])
+    with pytest.raises(ValueError, match="'c' is unknown: choose one of a, b"):
+        result.measurement("c", "total_s", "x")
+    with pytest.raises(ValueError, match="'colour' is unknown: choose one of startup_s"):
+        result.ratio("a", "b", "x", "colour")
+    with pytest.raises(ValueError, match="step_s of 'b' is 0 in a round"):
+        result.ratio("a", "b", "x", "step_s")
+
+
+def warned(monkeypatch, rounds=6, cores=2, wait=0.02, drift=0.0, batches=8, **attributes):
+    """The warnings about one arm, by the word that tells them apart."""
+    monkeypatch.setattr(timing, "usable_cores", lambda: cores)
+    clock = Clock()
+
+    def factory(epochs=[0]):  # noqa: B006 - it counts its calls
+        epochs[0] += 1
+        return SlowLoader(clock, 0, [wait * (1 + drift * (epochs[0] % 2))] * batches, 0, **attributes)
+
+    return compare({"arm": factory}, rounds=rounds, clock=clock).warnings
+
+
+def test_nothing_to_warn_of(monkeypatch):
+    assert warned(monkeypatch) == ()
+    assert warned(monkeypatch, num_workers=2) == ()
+    assert warned(monkeypatch, drift=0.1) == ()
+
+
+@pytest.mark.parametrize(
+    ("situation", "words", "remedy"),
+    [
+        ({"rounds": 5}, "5 rounds are too few", "use rounds=6"),
+        ({"drift": 0.5}, "arm: its epochs vary by 22%", "end other programs"),
+        ({"wait": 0.004}, "arm: 0.032 s an epoch is too short", "for 0.05 s"),
+        ({"batches": 4}, "arm: 4 batches are too few", "for 5"),
+        ({"num_workers": 2, "batches": 7}, "arm: 7 batches are too few", "for 8"),
+        ({"num_workers": 3, "batches": 12}, "arm: 3 workers, 2 usable cores", "use num_workers=2"),
+    ],
+    ids=["rounds", "spread", "short", "few batches", "few batches a worker", "workers"],
+)
+def test_each_warning_names_its_remedy(monkeypatch, situation, words, remedy):
+    (warning,) = warned(monkeypatch, **situation)
+    assert warning.startswith(words)
+    assert remedy in warning
+
+
+def test_one_round_has_no_spread(monkeypatch):
+    (warning,) = warned(monkeypatch, rounds=1)
+    assert warning.startswith("1 round")
+
+
+# From here on with real workers: at most two, on any machine torch then keeps its peace.
+
+forks = pytest.mark.skipif(
+    timing.sys.platform == "win32" or multiprocessing.get_all_start_methods()[0] != "fork",
+    reason="starting workers takes seconds here; the examples' tests start them under every method",
+)
+
+
+def loader_of(workers=1, broken=None, **options):
+    return DataLoader(Numbers(broken=broken), batch_size=2, num_workers=workers, **options)
+
+
+@forks
+def test_no_process_is_left_behind():
+    alive, kept = [], []
+    before = children()
+
+    def persistent():
+        alive.append(children())
+        kept.append(loader_of(persistent_workers=True))
+        return kept[-1]
+
+    arms = {
+        "none": loader_of(0),
+        "reused": loader_of(),
+        "factory": loader_of,
+        "persistent factory": persistent,
+    }
+    result = compare(arms, rounds=2)
+    assert children() == before
+    assert alive == [before] * 3
+    assert {epoch.items for arm in result.arms.values() for epoch in arm} == {12}
+
+
+@forks
+def test_persistent_workers_of_a_loader_persist():
+    loader = loader_of(persistent_workers=True)
+    seen = []
+    compare({"mine": loader}, rounds=2, step=lambda batch: seen.append(children()[0].pid))
+    assert len(set(seen)) == 1
+    assert len(children()) == 1
+    timing._dismiss(loader)
+
+
+@forks
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_worker_that_raises_leaves_no_process(persistent):
+    loader = loader_of(broken=7, persistent_workers=persistent)
+    with pytest.raises(TimingError) as caught:
+        compare({"torn": loader})
+    assert not children()
+    assert str(caught.value).startswith("arm 'torn' raised ValueError after 3 batches: sprite 7 is torn; ")
+    assert "worker process 0" in str(caught.value.__cause__)
+    loader.dataset.broken = None
+    assert time_epoch(loader).items == 12
+    timing._dismiss(loader)
+
+
+@forks
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_step_that_raises_leaves_no_process(persistent):
+    with pytest.raises(KeyboardInterrupt) as caught:
+        time_epoch(loader_of(persistent_workers=persistent), interrupt)
+    assert caught.value is not None
+    assert not children()
+
+
+def interrupt(batch):
+    raise KeyboardInterrupt
+
+
+# torch's __del__ misses an attribute in an iterator that is half made, and then ends the workers.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@forks
+def test_a_start_that_fails_half_way_leaves_no_process(monkeypatch):
+    started = []
+    start = multiprocessing.process.BaseProcess.start
+
+    def second_fails(process):
+        if started:
+            raise OSError("no more processes")
+        started.append(process)
+        start(process)
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", second_fails)
+    with pytest.raises(TimingError, match="OSError after 0 batches: no more processes") as caught:
+        time_epoch(loader_of(2))
+    assert started
+    assert not children()
+    assert caught.value.__cause__ is not None
