@@ -82,12 +82,9 @@ def make_loader(num_workers):
     return DataLoader(dataset, BATCH_SIZE, num_workers=num_workers, persistent_workers=num_workers > 0)
 
 
-def without_helpers():
-    return make_loader(0)
-
-
-def with_helpers():
-    return make_loader(HELPERS)
+if __name__ == "__main__":
+    alone = make_loader(num_workers=0)
+    helped = make_loader(num_workers=HELPERS)
 
 
 # %% [markdown]
@@ -109,8 +106,8 @@ def who_loaded_what(loader):
 
 if __name__ == "__main__":
     rows = {
-        "0 helpers": who_loaded_what(without_helpers()),
-        f"{HELPERS} helpers": who_loaded_what(with_helpers()),
+        "0 helpers": who_loaded_what(alone),
+        "4 helpers": who_loaded_what(helped),
     }
     show(
         Report(
@@ -146,17 +143,17 @@ if __name__ == "__main__":
     start_method = multiprocessing.get_start_method()
     forks = start_method == "fork"
     first = compare(
-        {"0 helpers": without_helpers, "4 helpers": with_helpers},
+        {"0 helpers": lambda: make_loader(0), "4 helpers": lambda: make_loader(HELPERS)},
         rounds=6 if forks else 2,
         warmup=False,
     )
 
 # %% [markdown]
-# And later ones: the same two loaders again and again, their helpers already there.
+# And later ones: the two loaders from above again and again, their helpers already there.
 
 # %%
 if __name__ == "__main__":
-    later = compare({"0 helpers": without_helpers(), "4 helpers": with_helpers()}, rounds=7)
+    later = compare({"0 helpers": alone, "4 helpers": helped}, rounds=7)
 
 # %% [markdown]
 # ## Step 5: compare

@@ -27,20 +27,20 @@ def test_an_item_says_who_fetched_it(script) -> None:
 
 
 def test_the_two_loaders_differ_in_their_helpers_only(script) -> None:
-    alone, helped = script["without_helpers"](), script["with_helpers"]()
-    assert (alone.num_workers, helped.num_workers) == (0, script["HELPERS"])
+    alone, helped = script["make_loader"](0), script["make_loader"](script["HELPERS"])
+    assert (alone.num_workers, helped.num_workers) == (0, 4)
     assert alone.batch_size == helped.batch_size
     assert len(alone) == len(helped)
     assert helped.persistent_workers
 
 
 def test_the_batches_divide_evenly_among_the_helpers(script) -> None:
-    assert len(script["with_helpers"]()) % script["HELPERS"] == 0
+    assert len(script["make_loader"](script["HELPERS"])) % script["HELPERS"] == 0
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_the_main_process_loads_everything_without_helpers(script) -> None:
-    loader = script["without_helpers"]()
+    loader = script["make_loader"](0)
     assert script["who_loaded_what"](loader) == [script["MAIN_PROCESS"]] * len(loader)
 
 
