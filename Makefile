@@ -1,0 +1,91 @@
+# The commands of spritedocs: `make` lists them. GNU make 3.81 or newer, so that macOS's own will do.
+
+PYTHON ?= python3
+ADDRESS ?= 127.0.0.1:8000
+EXAMPLES ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The stamp is written last, so that a failed or interrupted installation leaves none. It holds the name
+# of this folder: an environment that was copied here would run the code of the folder it came from.
+STAMP := $(VENV)/.installed
+STAMPED := $(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null)
+
+# Quiets the banner about MkDocs 2 and Material's successor; pyproject.toml asks for mkdocs<2.
+export NO_MKDOCS_2_WARNING := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve site record test test-all lint clean FORCE
+
+help:
+	@echo "make serve     read the guide at $(ADDRESS), with live reload"
+	@echo "make test      run the tests"
+	@echo "make record    measure the examples here, beside ours; EXAMPLES=\"06_optional_num_workers\" names some"
+	@echo "make site      build the site into site/, strictly"
+	@echo "make test-all  run every example under every start method"
+	@echo "make lint      check style and types"
+	@echo "make install   only set up $(VENV), which each of these does first"
+	@echo "make clean     remove what was built; $(VENV) and your recordings stay"
+
+TAKEN := import socket, sys; host, _, port = sys.argv[1].rpartition(":"); \
+  sys.exit(not socket.socket().connect_ex((host, int(port))) and f"Another program serves {sys.argv[1]}: \
+  stop it, or choose another port, as in `make serve ADDRESS=127.0.0.1:8001`.")
+
+install: $(STAMP)
+	@echo "$(VENV) is ready."
+
+serve: $(STAMP)
+	-@$(BIN)/spritedocs status --short
+	@$(BIN)/python -c '$(TAKEN)' $(ADDRESS)
+	@$(BIN)/mkdocs serve --dev-addr $(ADDRESS)
+
+site: $(STAMP)
+	$(BIN)/mkdocs build --strict
+
+record: $(STAMP)
+	@$(BIN)/spritedocs record $(EXAMPLES)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not every_start_method"
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m every_start_method
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf site dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ifneq "$(STAMPED)" "$(CURDIR)"
+$(STAMP): FORCE
+endif
+
+NEEDS := spritedocs needs Python 3.11 to 3.14
+CHECK := import sys; v = sys.version_info[:2]; \
+  sys.exit(not (3, 11) <= v < (3, 15) and "%s is Python %d.%d, and $(NEEDS): %s." % (sys.argv[1], *v, sys.argv[2]))
+
+# pip 25.3 and newer read the versions of the build backend from PIP_BUILD_CONSTRAINT, older ones from
+# PIP_CONSTRAINT.
+$(STAMP): pyproject.toml constraints.txt
+	@if test -n "$(STAMPED)" && test "$(STAMPED)" != "$(CURDIR)"; then \
+	  echo "$(VENV) was made for $(STAMPED): making a new one."; rm -rf $(VENV); fi
+	@rm -f $@
+	@test -x $(BIN)/python || { \
+	  command -v "$(PYTHON)" >/dev/null || { \
+	    echo 'PYTHON=$(PYTHON) is no command here, and $(NEEDS): install one, or name yours, as in `make install PYTHON=python3.12`.' >&2; exit 1; }; \
+	  "$(PYTHON)" -c '$(CHECK)' "PYTHON=$(PYTHON)" 'name another, as in `make install PYTHON=python3.12`' || exit 1; \
+	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo 'PYTHON=$(PYTHON) cannot make virtual environments: install its venv package (on Debian and Ubuntu: apt-get install python3-venv).' >&2; exit 1; }; \
+	  "$(PYTHON)" -m venv --clear $(VENV); }
+	@$(BIN)/python -c '$(CHECK)' $(BIN)/python 'remove it with `rm -rf $(VENV)` and run make again'
+	@echo "Installing into $(VENV): a minute or two, longer where PyTorch's CUDA build has to come ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	  $(BIN)/python -m pip install -qq -e ".[docs,test]"
+	@echo "$(CURDIR)" > $@
+
+FORCE:
