@@ -213,7 +213,7 @@ def _outlined(half: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _dye(family: str, dice: bytes) -> NDArray[np.uint8]:
-    """RGBA of each role, shape (6, 4). No two vats are quite the same, so no two sprites are."""
+    """RGBA of each role, shape (6, 4). Vats differ a little, so that sprites of one shape seldom match."""
     ramp = dice[1] % len(_RAMPS)
     # Two to ten dyes further on: the accent stands out, and is never the base.
     accent = (ramp + 2 + dice[2] % (len(_RAMPS) - 3)) % len(_RAMPS)
