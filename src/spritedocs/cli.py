@@ -150,7 +150,8 @@ class _Shown:
         self._task = self.bar.add_task("", total=sum(expected_s.values()) or 1)
 
     def say(self, sentence: str) -> None:
-        self.bar.console.print(sentence, highlight=False)
+        # Paths may hold brackets, which are no markup, and must stay in one piece to be copied.
+        self.bar.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
@@ -233,20 +234,20 @@ def _short_status(library: Library, examples: list[Example]) -> str:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
 @click.option("--count", default=64, show_default=True, help="How many sprites.")
 @click.option("--size", default=16, show_default=True, help="Width and height in pixels.")
 @click.option("--packed", is_flag=True, help="Write one memory-mapped array instead of PNG files.")
-def sprites(folder: Path, count: int, size: int, packed: bool) -> None:
-    """Draw sprites into FOLDER, as PNG files or as one packed array."""
+def sprites(path: Path, count: int, size: int, packed: bool) -> None:
+    """Draw sprites at PATH: a folder of PNG files, or one packed array."""
     from spritedocs.sprites import write_packed, write_png_folder
 
     try:
-        written = write_packed(folder, count, size) if packed else write_png_folder(folder, count, size)
+        written = write_packed(path, count, size) if packed else write_png_folder(path, count, size)
     except (ValueError, FileExistsError) as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.ClickException(
-            f"{folder} cannot be written ({error.strerror}): choose another folder."
+            f"{path} cannot be written ({error.strerror}): choose another place."
         ) from None
     click.echo(f"{count} sprites written to {written}.")

@@ -1,0 +1,42 @@
+"""The miniature site, recorded once for the whole run; each test that needs a project gets a copy."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny import DESCRIBED, NAME, Tiny, Traces
+
+from spritedocs.examples import Project
+from spritedocs.recorder import record
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The miniature site with a recording by ``tiny-machine``. Not to be altered."""
+    root = tmp_path_factory.mktemp("recorded") / "tiny"
+    shutil.copytree(Path(__file__).parent / "tiny_site", root)
+    project = Project(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPRITEDOCS_COMMIT", "0123456789abcdef")
+        record(project, project.example(NAME), project.recorded / "tiny-machine", DESCRIBED.as_dict())
+    return root
+
+
+@pytest.fixture
+def tiny(recorded: Path, tmp_path: Path) -> Tiny:
+    return Tiny(Path(shutil.copytree(recorded, tmp_path / "tiny")))
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Traces]:
+    """Everything started from here on carries a mark, and puts its temporary files into one folder."""
+    # Not in tmp_path: the kernel keeps sockets there, whose paths must be short.
+    with tempfile.TemporaryDirectory(prefix="t-") as name:
+        monkeypatch.setenv("SPRITE_TEST", str(tmp_path))
+        monkeypatch.setenv("TMPDIR", name)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Traces(str(tmp_path), Path(name))

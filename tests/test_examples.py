@@ -1,0 +1,96 @@
+"""Examples and their headers, and where a project is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spritedocs.examples import Example, ExampleError, Project
+
+GOOD = """\
+# ---
+# title: "A title: with a colon"
+# claims:
+#   - x > 1
+# ---
+
+# %% [markdown]
+# # Heading
+#
+# Text.
+
+# %%
+
+# %%
+x = 1
+
+
+y = 2
+"""
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "01_x.py"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("text", [GOOD, GOOD.replace("\n", "\r\n")], ids=["LF", "CRLF"])
+def test_an_example_has_a_header_and_the_cells_that_hold_something(tmp_path: Path, text: str) -> None:
+    example = Example.read(written(tmp_path, text))
+    assert (example.name, example.title) == ("01_x", "A title: with a colon")
+    assert example.header["claims"] == ["x > 1"]
+    assert [(cell.kind, cell.text) for cell in example.cells] == [
+        ("markdown", "# Heading\n\nText."),
+        ("code", "x = 1\n\n\ny = 2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x = 1\n", "has no header"),
+        (GOOD.replace("# ---\n\n", "\n"), "has no header"),
+        (GOOD.replace('"A title', '"A "title'), "has a header that is not YAML"),
+        (GOOD.replace("title:", "name:"), "has no title"),
+        (GOOD.replace("# title", "# time_limit_s: soon\n# title"), "has a time_limit_s that is not a number"),
+        ("# ---\n# ---\n", "has no title"),
+        (b"# \xff", "cannot be read"),
+    ],
+)
+def test_an_unusable_header_is_one_sentence_with_the_path(
+    tmp_path: Path, text: str | bytes, reason: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ExampleError) as error:
+        Example.read(path)
+    assert str(error.value).startswith(f"{path} {reason}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_project_is_found_from_any_folder_inside_it(tmp_path: Path) -> None:
+    (tmp_path / "examples" / "deep").mkdir(parents=True)
+    with pytest.raises(ExampleError, match="is not inside a clone"):
+        Project.find(tmp_path)
+    (tmp_path / "mkdocs.yml").touch()
+    assert Project.find(tmp_path / "examples" / "deep").root == tmp_path.resolve()
+
+
+def test_only_numbered_scripts_are_examples_and_they_are_in_order(tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    folder.mkdir()
+    for name in ("10_late.py", "02_early.py", "helper.py", "02_notes.md"):
+        (folder / name).write_text(GOOD)
+    project = Project(tmp_path)
+    assert project.names() == ["02_early", "10_late"]
+    assert project.example("10_late").title == "A title: with a colon"
+
+
+@pytest.mark.parametrize("name", ["03_unknown", "helper", "../02_early", ""])
+def test_an_unknown_example_is_named_beside_the_known_ones(tmp_path: Path, name: str) -> None:
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "02_early.py").write_text(GOOD)
+    (tmp_path / "examples" / "helper.py").write_text(GOOD)
+    with pytest.raises(ExampleError, match=r"there is no example .*: known are 02_early\.$"):
+        Project(tmp_path).example(name)

@@ -1,0 +1,97 @@
+"""A measured value: what it says of itself, and that it survives being stored."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spritedocs.measurement import FEWEST_SAMPLES, Measurement
+
+names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
+numbers = st.floats(-1e12, 1e12).filter(lambda number: number == 0 or abs(number) > 1e-9)
+measurements = st.builds(
+    Measurement.of,
+    names,
+    st.lists(numbers, min_size=1, max_size=12),
+    st.sampled_from(["s", "×", ""]),
+    st.text(),
+)
+
+
+@given(measurements)
+def test_a_value_survives_storage(value: Measurement) -> None:
+    stored = json.loads(json.dumps(value.as_json(), allow_nan=False))
+    assert Measurement.from_json(stored) == value
+    assert str(Measurement.from_json(stored)) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        ([1.31, 1.30, 1.32], "1.31 s"),
+        ([1.0, 5.0, 3.33], "3.3 s"),
+        ([123.4, 131.2, 128.1], "128 s"),
+        ([0.01234, 0.01236, 0.01235], "0.0123 s"),
+        ([1234.5, 1400.2, 1300.1], "1,300 s"),
+        ([2.0, 2.0, 2.0], "2 s"),
+    ],
+)
+def test_the_digits_follow_the_spread(samples: list[float], said: str) -> None:
+    assert str(Measurement.of("epoch_s", samples, "s")) == said
+
+
+@pytest.mark.parametrize(("unit", "said"), [("s", "4 s"), ("×", "4×"), ("%", "4%"), ("", "4")])
+def test_a_unit_stands_where_readers_expect_it(unit: str, said: str) -> None:
+    assert str(Measurement.of("helpers", [4], unit)) == said
+
+
+def test_an_interval_needs_six_samples() -> None:
+    samples = [1.0, 1.1, 0.9, 1.0, 1.1, 0.9]
+    assert len(samples) == FEWEST_SAMPLES
+    assert Measurement.of("x", samples[:-1], "s").interval is None
+    assert Measurement.of("x", samples[:-1], "s").interval_text == ""
+    low, high = Measurement.of("x", samples, "s").interval or (0, 0)
+    assert 0.9 < low < 1.0 < high < 1.1
+
+
+def test_the_interval_is_the_t_interval_of_the_logarithms() -> None:
+    """By hand: logarithms 0 and 1, three of each; their variance is 0.3; t for 5 degrees is 2.570582."""
+    reach = 2.570582 * math.sqrt(0.3 / 6)
+    expected = math.exp(0.5 - reach), math.exp(0.5 + reach)
+    assert Measurement.of("x", [1, math.e] * 3, "s").interval == pytest.approx(expected, rel=1e-6)
+
+
+def test_samples_that_are_not_all_positive_get_no_interval() -> None:
+    assert Measurement.of("x", [0.0, 1, 1, 1, 1, 1], "s").interval is None
+
+
+def test_bounds_without_an_interval_are_the_extremes() -> None:
+    assert Measurement.of("x", [3.0, 1.0, 2.0], "s").bounds == (1.0, 3.0)
+    six = Measurement.of("x", [1.0, 1.1, 0.9] * 2, "s")
+    assert six.bounds == six.interval
+
+
+@pytest.mark.parametrize("name", ["", "Speedup", "4_helpers", "speed up", "speed-up", "x\n"])
+def test_a_name_that_claims_could_not_refer_to_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="lower_case"):
+        Measurement.of(name, [1.0], "s")
+
+
+@pytest.mark.parametrize("samples", [[], [float("nan")], [1.0, float("inf")]])
+def test_unusable_samples_are_refused(samples: list[float]) -> None:
+    with pytest.raises(ValueError, match="epoch_s needs at least one sample"):
+        Measurement.of("epoch_s", samples, "s")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"samples": []}, {"median": "fast"}, {"interval": [1]}, {"name": 7}, {"unit": None}, {"median": 1e999}],
+)
+def test_a_damaged_value_is_not_read(damage: dict[str, object]) -> None:
+    stored = Measurement.of("epoch_s", [1.0, 2.0], "s").as_json()
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        Measurement.from_json({**stored, **damage})

@@ -1,0 +1,294 @@
+"""Recording: success leaves a recording with where it came from; nothing else leaves anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from tiny import DESCRIBED, NAME, Tiny, Traces
+
+from spritedocs import recorder
+from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.recorder import RecordError, record, record_own
+from spritedocs.recordings import FORMAT, Recording
+
+STRAGGLER = """
+import pathlib, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
+pathlib.Path("scrap").touch()
+"""
+"""What an example leaves behind if nobody looks after it: a process in a session of its own, and a file."""
+
+SPAWNING = """
+# %%
+import multiprocessing
+import os
+
+def square(number):
+    return Squared(number)
+
+class Squared:
+    def __init__(self, number):
+        self.square, self.process = number**2, os.getpid()
+
+# %%
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        results = pool.map(square, [2, 3])
+    print([result.square for result in results], results[0].process != os.getpid())
+"""
+"""Function and class stand in the example itself, where a worker started by spawn has to find them."""
+
+
+def add(tiny: Tiny, code: str, header: str = "") -> None:
+    """Append ``code`` to the example, which makes its recording stale."""
+    if header:
+        tiny.edit("examples/01_counting.py", "# claims:", f"# {header}\n# claims:")
+    with tiny.script.open("a", encoding="utf-8") as script:
+        script.write(f"\n# %%{code}\n" if not code.startswith("\n# %%") else code)
+
+
+def recorded_again(tiny: Tiny) -> Recording:
+    return record(tiny.project, tiny.example, tiny.recording().parent, DESCRIBED.as_dict())
+
+
+def test_a_success_replaces_the_recording_and_leaves_nothing_else(tiny: Tiny, traces: Traces) -> None:
+    add(tiny, STRAGGLER)
+    add(tiny, SPAWNING)
+    assert tiny.library.status(tiny.example, tiny.recording().parent).state == "stale"
+    recording = recorded_again(tiny)
+    assert tiny.library.status(tiny.example, tiny.recording().parent).state == "fresh"
+    assert recording.code_cells[-1]["outputs"][0]["text"] == ["[4, 9] True\n"]
+    assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert (traces.processes(), traces.files()) == ([], [])
+
+
+def test_a_recording_says_where_its_figures_come_from(tiny: Tiny) -> None:
+    recording = Recording.read(tiny.recording())
+    text, package = tiny.script.read_text(encoding="utf-8"), tiny.project.package
+    said = dict(recording.provenance)
+    assert said.pop("duration_s") > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", said.pop("recorded_at"))
+    assert said == {
+        "format": FORMAT,
+        "example": NAME,
+        "source_sha256": source_sha256(text),
+        "package_sha256": package_sha256(text, package),
+        "machine": DESCRIBED.as_dict(),
+        "commit": "0123456789abcdef",
+        "dirty": False,
+        "command": f"spritedocs record {NAME}",
+    }
+
+
+def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny: Tiny) -> None:
+    notebook = nbformat.read(tiny.recording(), as_version=4)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [1, 2, 3]
+    assert "__main__.__file__" in code[0].source
+    assert "spawn" in code[0].source
+    script = [cell.text for cell in tiny.example.cells if cell.kind == "code"]
+    assert [cell.source for cell in code[1:]] == script
+    assert ["".join(cell["source"]) for cell in Recording.read(tiny.recording()).code_cells] == script
+
+
+@pytest.mark.parametrize(
+    ("ending", "header", "reason"),
+    [
+        ("raise ValueError('no\\nsprites')", "", "01_counting failed with ValueError: no sprites. "),
+        ("time.sleep(100)", "time_limit_s: 3", "01_counting took longer than its 3 s: "),
+        ("import os; os._exit(3)", "", "01_counting failed with DeadKernelError: "),
+    ],
+    ids=["failure", "time-out", "crash"],
+)
+def test_a_run_without_success_leaves_everything_as_it_was(
+    tiny: Tiny, traces: Traces, ending: str, header: str, reason: str
+) -> None:
+    add(tiny, STRAGGLER + ending, header)
+    before = tiny.recording().read_bytes()
+    with pytest.raises(RecordError) as error:
+        recorded_again(tiny)
+    assert str(error.value).startswith(reason)
+    assert "\n" not in str(error.value)
+    assert tiny.recording().read_bytes() == before
+    assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert (traces.processes(), traces.files()) == ([], [])
+
+
+def to_the_group(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C: a terminal sends it to all processes of the group."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has neither of these signals")
+@pytest.mark.parametrize(
+    ("interrupt", "status"),
+    [(to_the_group, 130), (subprocess.Popen.terminate, 143)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_an_interrupted_record_leaves_everything_as_it_was(
+    tiny: Tiny, traces: Traces, interrupt: Callable[[subprocess.Popen[str]], None], status: int
+) -> None:
+    arrived = tiny.root / "arrived"
+    add(tiny, f"{STRAGGLER}pathlib.Path({str(arrived)!r}).touch(); time.sleep(100)")
+    own = tiny.add_recording(tiny.project.own / _slug() / f"{NAME}.ipynb")
+    before = own.read_bytes()
+    command = [sys.executable, "-m", "spritedocs", "record", NAME]
+    with subprocess.Popen(
+        command,
+        cwd=tiny.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while not arrived.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert len(traces.processes()) >= 3
+        interrupt(process)
+        _, complaint = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert complaint.strip() == "Interrupted: no recording was changed by the example that was running."
+    assert own.read_bytes() == before
+    assert [path.name for path in own.parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert (traces.processes(), traces.files()) == ([], [])
+
+
+def _slug() -> str:
+    from spritedocs import machine
+
+    return machine.slug()
+
+
+@pytest.fixture
+def printing(monkeypatch: pytest.MonkeyPatch, tiny: Tiny) -> Callable[[str], None]:
+    """Let the example print a text without running it."""
+
+    def prints(text: str) -> None:
+        notebook = nbformat.read(tiny.recording(), as_version=4)
+        notebook.cells[-1].outputs.append(nbformat.v4.new_output("stream", text=text))
+        monkeypatch.setattr(recorder, "_executed", lambda example: notebook)
+
+    return prints
+
+
+@pytest.mark.parametrize("secret", ["home folder", "host name", "user name"])
+def test_what_is_private_is_refused(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setattr("pathlib.Path.home", lambda: Path("C:\\Users\\jo"))
+    monkeypatch.setattr("platform.node", lambda: "jos-box")
+    monkeypatch.setattr("getpass.getuser", lambda: "jo")
+    shown = {"home folder": "in C:\\Users\\jo\\x", "host name": "on jos-box", "user name": "/mnt/jo/x"}
+    before = tiny.recording().read_bytes()
+    printing(shown[secret])
+    with pytest.raises(RecordError, match=f"01_counting shows this machine's {secret}"):
+        recorded_again(tiny)
+    assert tiny.recording().read_bytes() == before
+    printing("in jolly /mnt/joy/x")
+    recorded_again(tiny)
+
+
+def test_a_user_without_name_or_home_can_record(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs under a number which its password file does not have."""
+
+    def nobody(*_: object) -> Any:
+        raise KeyError("uid not found: 1234")
+
+    def nowhere(*_: object) -> Any:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr("pathlib.Path.home", nowhere)
+    printing("fine")
+    assert recorded_again(tiny).values
+
+
+def test_a_folder_that_cannot_be_written_is_named(tiny: Tiny, printing: Callable[[str], None]) -> None:
+    printing("fine")
+    with pytest.raises(RecordError, match=r"mkdocs.yml/x/01_counting.ipynb cannot be written") as error:
+        record(tiny.project, tiny.example, tiny.root / "mkdocs.yml" / "x", DESCRIBED.as_dict())
+    assert "\n" not in str(error.value)
+
+
+def test_values_that_could_not_be_read_back_are_not_stored(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = nbformat.read(tiny.recording(), as_version=4)
+    notebook.cells.append(nbformat.from_dict({**notebook.cells[-1], "id": "again"}))
+    monkeypatch.setattr(recorder, "_executed", lambda example: notebook)
+    before = tiny.recording().read_bytes()
+    with pytest.raises(RecordError, match=r"gave no usable recording: .* measured twice"):
+        recorded_again(tiny)
+    assert tiny.recording().read_bytes() == before
+
+
+def git(root: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_commit_is_gits_and_a_new_recording_alone_does_not_make_it_dirty(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPRITEDOCS_COMMIT", "not this one")
+    git(tiny.root, "init", "-q")
+    git(tiny.root, "add", "-A")
+    git(tiny.root, "commit", "-qm", "All")
+    printing("fine")
+    for change, dirty in ((lambda: None, False), (lambda: add(tiny, "x = 1"), True)):
+        change()
+        said = recorded_again(tiny).provenance
+        assert (said["commit"], said["dirty"]) == (git(tiny.root, "rev-parse", "HEAD"), dirty)
+
+
+@pytest.mark.parametrize(
+    ("given", "commit", "dirty"),
+    [("abc", "abc", False), ("abc-dirty", "abc", True), (None, "unknown", True)],
+)
+def test_without_a_repository_the_environment_names_the_commit(
+    tiny: Tiny,
+    printing: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    commit: str,
+    dirty: bool,
+) -> None:
+    monkeypatch.delenv("SPRITEDOCS_COMMIT", raising=False)
+    if given:
+        monkeypatch.setenv("SPRITEDOCS_COMMIT", given)
+    printing("fine")
+    said = recorded_again(tiny).provenance
+    assert (said["commit"], said["dirty"]) == (commit, dirty)
+
+
+def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(
+    tiny: Tiny, printing: Callable[[str], None]
+) -> None:
+    printing("fine")
+    said: list[str] = []
+    for everything, count in ((False, 1), (False, 1), (True, 2)):
+        record_own(tiny.project, everything, said.append)
+        assert said == [f"Running {NAME}"] * count
+    [own] = tiny.library.own(tiny.example)
+    assert own.state == "fresh"
+    assert json.loads(own.recording.path.read_text(encoding="utf-8"))["nbformat"] == 4

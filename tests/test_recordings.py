@@ -1,0 +1,184 @@
+"""Recordings: fresh, stale or missing, and whatever is wrong with one is a sentence with its path."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny import NAME, Tiny
+
+from spritedocs import machine
+from spritedocs.edition import Edition
+from spritedocs.pages import Marks, experiment_page
+from spritedocs.recordings import FORMAT, Recording, RecordingError, Status, published
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def said(path: Path) -> str:
+    """What is said of the recording at ``path``, which must be a sentence that names it."""
+    with pytest.raises(RecordingError) as error:
+        Recording.read(path)
+    sentence = str(error.value)
+    assert sentence.startswith(f"{path} ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence
+
+
+def provenance(notebook: dict[str, Any]) -> dict[str, Any]:
+    return notebook["metadata"]["spritedocs"]
+
+
+def test_values_and_results_are_read_back(tiny: Tiny) -> None:
+    recording = Recording.read(tiny.recording())
+    assert {name: str(value) for name, value in recording.values.items()} == {
+        "helpers": "4",
+        "ratio": "3.00×",
+    }
+    assert recording.values["ratio"].samples == (3.0, 3.1, 2.9, 3.0, 3.1, 3.0)
+    [result] = recording.results
+    assert result.title == "What was counted"
+    assert result.html.startswith("<div")
+    assert recording.machine == "tiny-machine"
+    assert recording.recorded_at.utcoffset() is not None
+
+
+def test_a_recording_is_fresh_until_code_changes_and_missing_elsewhere(tiny: Tiny) -> None:
+    def state(machine_name: str = "tiny-machine") -> str:
+        return tiny.library.status(tiny.example, tiny.project.recorded / machine_name).state
+
+    assert (state(), state("other-machine")) == ("fresh", "missing")
+    tiny.edit("examples/01_counting.py", "# # Counting", "# # Counting again")
+    assert state() == "fresh"
+    tiny.edit("examples/01_counting.py", "[4]", "[5]")
+    assert state() == "stale"
+
+
+def test_a_recording_is_stale_when_the_package_measures_otherwise(tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording(), lambda n: provenance(n).update(package_sha256="0" * 64))
+    assert tiny.library.status(tiny.example, tiny.recording().parent).state == "stale"
+
+
+def test_a_reference_recording_never_counts_as_this_machines_own(tiny: Tiny) -> None:
+    here = machine.slug()
+    tiny.recording().parent.rename(tiny.project.recorded / here)
+    assert tiny.library.machines() == [here]
+    assert tiny.library.own(tiny.example) == tiny.library.own(tiny.example, here) == []
+    assert tiny.library.status(tiny.example, tiny.project.own / here).state == "missing"
+
+
+def test_the_first_fresh_recording_is_published_else_the_first() -> None:
+    def chosen(*states: str) -> str | None:
+        status = published([Status(NAME, f"{state} {n}", state) for n, state in enumerate(states)])
+        return status.machine if status else None
+
+    assert chosen("stale", "fresh", "fresh") == "fresh 1"
+    assert chosen("stale", "stale") == "stale 0"
+    assert chosen() is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda n: n["metadata"].pop("spritedocs"), "is not a recording made by 'spritedocs record'"),
+        (lambda n: n.update(metadata=[]), "is not a recording made by 'spritedocs record'"),
+        (
+            lambda n: provenance(n).update(format=FORMAT + 1),
+            f"has format {FORMAT + 1}, not {FORMAT} or older",
+        ),
+        (lambda n: provenance(n).update(example="02_other"), "is a recording of '02_other'"),
+        (lambda n: provenance(n).pop("commit"), "is damaged: its commit is missing"),
+        (lambda n: provenance(n).update(machine="H200"), "is damaged: its machine is missing"),
+        (lambda n: provenance(n).update(recorded_at="yesterday"), "is damaged (ValueError"),
+        (lambda n: provenance(n)["machine"].update(memory_gb="much"), "is damaged (TypeError"),
+        (lambda n: n.pop("cells"), "is damaged (KeyError: 'cells')"),
+        (lambda n: n["cells"].append(n["cells"][-1]), "is damaged (ValueError: helpers was measured twice"),
+    ],
+)
+def test_an_unusable_recording_is_named_with_its_path_and_the_reason(
+    tiny: Tiny, change: Callable[[dict[str, Any]], object], reason: str
+) -> None:
+    assert reason in said(tiny.add_recording(tiny.recording(), change))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"<<<<<<< HEAD\n", b"[" * 100_000, b"{}", b"null"])
+def test_a_file_that_is_no_notebook_is_named_with_its_path(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / f"{NAME}.ipynb"
+    path.write_bytes(content)
+    assert "cannot be read" in said(path) or "is not a recording" in said(path)
+
+
+@pytest.fixture(scope="module")
+def scratch(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A copy whose recording the tests below overwrite again and again."""
+    return Tiny(Path(shutil.copytree(recorded, tmp_path_factory.mktemp("scratch") / "tiny")))
+
+
+@pytest.fixture(scope="module")
+def intact(scratch: Tiny) -> bytes:
+    return scratch.recording().read_bytes()
+
+
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@quick
+@given(content=anything)
+def test_arbitrary_json_is_no_recording(scratch: Tiny, content: object) -> None:
+    path = scratch.recording()
+    path.write_text(json.dumps(content), encoding="utf-8")
+    said(path)
+
+
+@quick
+@given(data=st.data())
+def test_a_truncated_recording_is_named(scratch: Tiny, intact: bytes, data: st.DataObject) -> None:
+    path = scratch.recording()
+    path.write_bytes(intact[: data.draw(st.integers(0, len(intact.rstrip()) - 1))])
+    assert "cannot be read" in said(path)
+
+
+@quick
+@given(data=st.data())
+def test_a_recording_with_any_one_thing_replaced_is_named_or_makes_a_page(
+    scratch: Tiny, intact: bytes, data: st.DataObject
+) -> None:
+    notebook = json.loads(intact)
+    where = data.draw(st.sampled_from(list(_places(notebook))))
+    scratch.recording().write_text(
+        json.dumps(_replaced(notebook, where, data.draw(anything))), encoding="utf-8"
+    )
+    edition = Edition(scratch.project, ["tiny-machine"])
+    for entry in edition.entries.values():
+        experiment_page(entry, edition, Marks())
+    assert edition.entries or edition.problems
+
+
+def _places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield from _places(child, (*path, key))
+
+
+def _replaced(notebook: Any, where: tuple[Any, ...], new: Any) -> Any:
+    if not where:
+        return new
+    changed = copy.deepcopy(notebook)
+    node = changed
+    for key in where[:-1]:
+        node = node[key]
+    node[where[-1]] = new
+    return changed

@@ -1,0 +1,118 @@
+"""The miniature site as tests use it: copied, altered, built, and searched for traces."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from spritedocs import machine
+from spritedocs.examples import Example, Project
+from spritedocs.recordings import Library
+
+NAME = "01_counting"
+DESCRIBED = machine.Machine(
+    cpu="Tiny CPU",
+    usable_cores=2,
+    memory_gb=8.0,
+    os="TinyOS 1",
+    python="3.11.7",
+    torch="2.13.0+cpu",
+    start_method="fork",
+)
+
+
+class Built(NamedTuple):
+    """A finished ``mkdocs build``."""
+
+    status: int
+    said: str
+    site: Path
+
+    def page(self, address: str) -> str:
+        return (self.site / address / "index.html").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A copy of the miniature site, to alter at will."""
+
+    root: Path
+    name = NAME
+
+    @property
+    def project(self) -> Project:
+        return Project(self.root)
+
+    @property
+    def library(self) -> Library:
+        return Library(self.project)
+
+    @property
+    def script(self) -> Path:
+        return self.root / "examples" / f"{NAME}.py"
+
+    @property
+    def example(self) -> Example:
+        return Example.read(self.script)
+
+    def recording(self, machine_name: str = "tiny-machine") -> Path:
+        return self.project.recorded / machine_name / f"{NAME}.ipynb"
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        text = (self.root / path).read_text(encoding="utf-8")
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new), encoding="utf-8")
+
+    def add_recording(
+        self, target: Path, change: Callable[[dict[str, Any]], object] = lambda _: None
+    ) -> Path:
+        """A copy of the recording at ``target``, after ``change`` has altered its JSON."""
+        notebook = json.loads(self.recording().read_text(encoding="utf-8"))
+        change(notebook)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(notebook), encoding="utf-8")
+        return target
+
+    def build(self, *arguments: str, **environment: str) -> Built:
+        """``mkdocs build`` in a process of its own."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SPRITEDOCS_")}
+        command = [sys.executable, "-m", "mkdocs", "build", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**inherited, "NO_MKDOCS_2_WARNING": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Built(done.returncode, done.stdout, self.root / "site")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Finds what a run left behind: processes that inherited its mark, and temporary files."""
+
+    mark: str
+    temporary: Path
+
+    def processes(self) -> list[str]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("SPRITE_TEST") == self.mark:
+                    found.append(f"{process.pid} {process.cmdline()}")
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.temporary.iterdir())
