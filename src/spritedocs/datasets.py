@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from spritedocs.sprites import draw_sprite, family_of, read_header, sprite_file_name, whole_number
+from spritedocs.pixel_art import whole_number
+from spritedocs.sprites import draw_sprite, family_of, read_header, sprite_file_name
 
 __all__ = ["Delayed", "PackedSprites", "Sample", "SpriteFolder", "SpriteTensors"]
 

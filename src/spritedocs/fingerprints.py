@@ -14,7 +14,8 @@ from pathlib import Path
 __all__ = ["MEASURING", "measuring_modules", "package_sha256", "source_sha256"]
 
 MEASURING = frozenset(
-    {"sprites", "datasets", "timing", "timeline", "memory", "machine", "measurement", "model", "tune"}
+    {"pixel_art", "sprites", "datasets", "loaders", "timing", "timeline", "memory", "measurement", "model"}
+    | {"tune"}
 )
 """The modules whose change may change a figure. Those that only show, store or publish are not among them."""
 
@@ -58,7 +59,7 @@ def measuring_modules(script: str, package: Path) -> list[str]:
     >>> from spritedocs import datasets
     >>> package = Path(datasets.__file__).parent
     >>> measuring_modules("from spritedocs.datasets import SpriteTensors", package)
-    ['datasets', 'sprites']
+    ['datasets', 'pixel_art', 'sprites']
     """
     found: set[str] = set()
     waiting = list(_imported(script))
