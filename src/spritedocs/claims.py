@@ -57,7 +57,7 @@ class Claim:
         """Read a claim: a string, or the mapping that YAML makes of a line ``NAME: speedup_4 > 3``.
 
         ``example`` is whose values are meant where the claim names no example.
-        Raises :class:`ClaimError` for anything else.
+        Raises ``ClaimError`` for anything else.
 
         >>> print(Claim.parse("06_optional_num_workers: speedup_4 > 3"))
         06_optional_num_workers: speedup_4 > 3
@@ -83,7 +83,7 @@ class Claim:
     def judge(self, values: Mapping[str, Measurement]) -> Verdict:
         """Judge the claim by ``values``, at the end of each interval that speaks against it.
 
-        Raises :class:`ClaimError` where a value it names was not measured.
+        Raises ``ClaimError`` where a value it names was not measured.
         """
         left = _known(self.left, values)
         lowest, highest = left.bounds

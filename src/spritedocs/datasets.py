@@ -1,7 +1,7 @@
 """Data sets of sprites, in memory and on disk, and a wrapper that makes any data set slow.
 
 A sample is a pair: the picture, a uint8 tensor of shape (4, size, size) whose memory belongs to the
-sample alone or to its batch, and the label, an ``int``: a position in :data:`spritedocs.sprites.FAMILIES`.
+sample alone or to its batch, and the label, an ``int``: a position in ``spritedocs.sprites.FAMILIES``.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class SpriteTensors(Dataset[Sample]):
 
 
 class SpriteFolder(Dataset[Sample]):
-    """The PNG files that :func:`spritedocs.sprites.write_png_folder` wrote, decoded one by one by Pillow.
+    """The PNG files that ``spritedocs.sprites.write_png_folder`` wrote, decoded one by one by Pillow.
 
     Names follow from indices, so that there is no list of them for every worker to copy. Raises
     ``FileNotFoundError`` for a folder without sprites, ``ValueError`` for one that is damaged or was
@@ -92,7 +92,7 @@ class SpriteFolder(Dataset[Sample]):
 
 
 class PackedSprites(Dataset[Sample]):
-    """The array that :func:`spritedocs.sprites.write_packed` wrote, read through a memory map.
+    """The array that ``spritedocs.sprites.write_packed`` wrote, read through a memory map.
 
     Each process opens its own map when it first reads. The map's pages are the operating system's
     file cache: all workers read the same ones, and none has a copy. (A page that only one process
@@ -165,7 +165,7 @@ class Delayed(Dataset[Item_co]):
 
     ``kind="cpu"`` computes, as decoding and augmenting do: it runs plain Python, which holds the
     interpreter's lock and uses one core whatever numpy's and PyTorch's threads do, until the
-    *thread* has used ``seconds`` of processor time (:func:`time.thread_time`). By the clock on the
+    *thread* has used ``seconds`` of processor time (``time.thread_time``). By the clock on the
     wall, an item would finish on time even without a core to run on, and more workers than cores
     would seem to help; by the process's time, the loader's other threads would shorten it. On
     Windows this clock ticks every 15.6 ms, and shorter items take a whole tick.

@@ -1,6 +1,6 @@
 """One build's view of the recordings: which of them each page shows, and what is wrong with any.
 
-Pages and macros ask an :class:`Edition` for values and put down what they cannot use. Problems are
+Pages and macros ask an ``Edition`` for values and put down what they cannot use. Problems are
 collected, so that a build names all of them at once, in a sentence each.
 """
 
@@ -81,7 +81,8 @@ class Edition:
         return Entry(
             example,
             chosen,
-            tuple(status for status in references if status is not chosen),
+            # Where this machine publishes itself, its own reference recording has been superseded.
+            tuple(status for status in references if chosen is None or status.machine != chosen.machine),
             tuple(status for status in own if status is not chosen),
         )
 
@@ -94,7 +95,7 @@ class Edition:
         return entry.published.recording if entry and entry.published else None
 
     def wanted(self, page: str, example: str) -> Recording | None:
-        """Like :meth:`recording`; where ``page`` asks for an unknown example that is a problem."""
+        """Like ``recording``; where ``page`` asks for an unknown example that is a problem."""
         if example not in self.project.names():
             known = ", ".join(self.project.names()) or "none"
             self.problems.append(f"{page} refers to {example!r}, which is no example: known are {known}.")

@@ -41,7 +41,7 @@ class Example:
 
     @classmethod
     def read(cls, path: Path) -> Example:
-        """Read the script at ``path``. Raises :class:`ExampleError` where its header is unusable."""
+        """Read the script at ``path``. Raises ``ExampleError`` where its header is unusable."""
         try:
             text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
         except (OSError, UnicodeDecodeError) as error:
@@ -94,7 +94,7 @@ class Project:
     def find(cls, start: Path | None = None) -> Project:
         """The project that ``start`` (or the current folder) lies in.
 
-        Raises :class:`ExampleError` where there is none.
+        Raises ``ExampleError`` where there is none.
         """
         here = (start or Path.cwd()).resolve()
         for folder in (here, *here.parents):
@@ -124,7 +124,7 @@ class Project:
         return sorted(path.stem for path in (self.root / "examples").glob("[0-9]*.py"))
 
     def example(self, name: str) -> Example:
-        """The example called ``name``. Raises :class:`ExampleError` for an unknown one."""
+        """The example called ``name``. Raises ``ExampleError`` for an unknown one."""
         path = self.root / "examples" / f"{name}.py"
         if not path.is_file() or name not in self.names():
             raise ExampleError(

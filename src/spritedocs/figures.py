@@ -65,7 +65,7 @@ class Bars(Figure):
     """The colour of each bar, counted from 0; all the first colour where this is empty."""
 
     def svg(self) -> str:
-        """See :meth:`Figure.svg`."""
+        """See ``Figure.svg``."""
         count = len(self.values)
         groups = self.groups or [0] * count
         figure, axes = _axes(0.55 + 0.34 * count)
@@ -83,7 +83,7 @@ class Bars(Figure):
         return _finished(figure, self.alt)
 
     def text(self) -> Text:
-        """See :meth:`Figure.text`."""
+        """See ``Figure.text``."""
         longest = max(value.median for value in self.values) or 1
         width = max(len(value.label or value.name) for value in self.values)
         groups = self.groups or [0] * len(self.values)
@@ -114,7 +114,7 @@ class Blocks(Figure):
         return self.names[actor] if self.names else str(actor)
 
     def svg(self) -> str:
-        """See :meth:`Figure.svg`."""
+        """See ``Figure.svg``."""
         from matplotlib.patches import Rectangle
 
         figure, axes = _axes(0.55 + 0.42 * len(self.rows))
@@ -141,7 +141,7 @@ class Blocks(Figure):
         return _finished(figure, self.alt)
 
     def text(self) -> Text:
-        """See :meth:`Figure.text`."""
+        """See ``Figure.text``."""
         width = max(len(label) for label in self.rows)
         picture = Text()
         for label, actors in self.rows.items():

@@ -1,6 +1,6 @@
 """What this computer is: the part of a measurement that a reader has to know to believe it.
 
-A container often sees more cores than it may use: :func:`usable_cores` asks the scheduler's
+A container often sees more cores than it may use: ``usable_cores`` asks the scheduler's
 affinity mask *and* the cgroup's quota. Nothing here tells who the user is or what the host is called.
 """
 
@@ -53,7 +53,7 @@ class Machine:
     quota_cores: float | None = None
     """Cores' worth of time that the cgroup allows; ``None`` for no limit."""
     usable_cores: int = 1
-    """What :func:`usable_cores` says: the smallest of these."""
+    """What ``usable_cores`` says: the smallest of these."""
     memory_gb: float | None = None
     """Physical memory in GB, or the cgroup's limit where that is smaller."""
     shm_gb: float | None = None
@@ -83,7 +83,7 @@ class Machine:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Machine:
-        """The machine that :meth:`as_dict` gave, perhaps in another version of this package.
+        """The machine that ``as_dict`` gave, perhaps in another version of this package.
 
         Unknown keys are passed over; missing ones, and ``None``, get the field's default.
 
@@ -206,7 +206,7 @@ def _cpu_model(root: Path) -> str:
 
 
 def _gpu() -> dict[str, Any]:
-    """The ``gpu`` fields of :class:`Machine`: none for a GPU that this torch cannot use."""
+    """The ``gpu`` fields of ``Machine``: none for a GPU that this torch cannot use."""
     import torch
 
     with warnings.catch_warnings():

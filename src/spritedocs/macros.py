@@ -1,6 +1,6 @@
 """What guide pages call to quote recordings: functions for mkdocs-macros.
 
-None of them raises. What a page asks for and cannot have is noted in the :class:`.Edition`, and the
+None of them raises. What a page asks for and cannot have is noted in the ``Edition``, and the
 plugin stops the build with all such sentences at once.
 """
 

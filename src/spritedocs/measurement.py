@@ -36,7 +36,7 @@ class Measurement:
     median: float
     """The median of the samples, in ``unit``."""
     interval: tuple[float, float] | None
-    """95% interval in ``unit``; ``None`` below :data:`FEWEST_SAMPLES` samples."""
+    """95% interval in ``unit``; ``None`` below ``FEWEST_SAMPLES`` samples."""
     samples: tuple[float, ...]
     """Every sample, in the order in which it was taken."""
     label: str = ""
@@ -103,7 +103,7 @@ class Measurement:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Measurement:
-        """The value that :meth:`as_json` stored.
+        """The value that ``as_json`` stored.
 
         Raises ``LookupError``, ``TypeError``, ``ValueError`` or ``OverflowError`` if it is damaged.
         """

@@ -1,7 +1,7 @@
 """The page of an experiment, as Markdown, from its script and its recordings.
 
 Results are HTML, which Markdown would mangle inside a tab. A page holds a mark in their place, which
-:class:`Marks` replaces once the Markdown has been rendered.
+``Marks`` replaces once the Markdown has been rendered.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _scale(size: SupportsIndex) -> int:
 
 
 def family_of(index: SupportsIndex) -> int:
-    """The label of a sprite: the position of its family in :data:`FAMILIES`.
+    """The label of a sprite: the position of its family in ``FAMILIES``.
 
     >>> FAMILIES[family_of(7)]
     'goblin'
@@ -226,7 +226,7 @@ def sprite_svg(index: SupportsIndex, size: SupportsIndex = NATIVE_SIZE) -> str:
     """A sprite as a scalable picture with a text alternative; ``size`` is its side in CSS pixels.
 
     One path a colour, one rectangle a run of equal pixels. Raises ``ValueError`` as
-    :func:`draw_sprite` does.
+    ``draw_sprite`` does.
 
     >>> sprite_svg(7, 48).startswith('<svg xmlns="http://www.w3.org/2000/svg" width="48" height="48"')
     True

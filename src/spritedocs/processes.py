@@ -79,7 +79,7 @@ def _end(processes: list[psutil.Process]) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into :class:`Interrupted`; later ones do not cut cleaning short."""
+    """Turn the first Ctrl-C or SIGTERM into ``Interrupted``; later ones do not cut cleaning short."""
     ours = (signal.SIGINT, signal.SIGTERM)
     seen = False
 

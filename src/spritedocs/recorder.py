@@ -57,8 +57,8 @@ class RecordError(RuntimeError):
 def record(project: Project, example: Example, folder: Path, described: dict[str, Any]) -> Recording:
     """Run ``example`` and store what it printed as ``folder/NAME.ipynb``.
 
-    ``described`` is what ``machine.describe().as_dict()`` says. Raises :class:`RecordError` where the example
-    fails, outlasts its time limit, or shows something private; :class:`.Interrupted` passes through.
+    ``described`` is what ``machine.describe().as_dict()`` says. Raises ``RecordError`` where the example
+    fails, outlasts its time limit, or shows something private; ``Interrupted`` passes through.
     """
     commit, dirty = _commit(project.root)
     recorded_at = datetime.now(UTC).replace(microsecond=0)

@@ -1,7 +1,7 @@
 """Recordings read back: what an example printed on one machine, its values, and whether it is fresh.
 
 A recording is an executed notebook whose ``metadata.spritedocs`` says where its numbers come from.
-:mod:`spritedocs.recorder` makes them. Reading them needs neither torch nor a kernel.
+``spritedocs.recorder`` makes them. Reading them needs neither torch nor a kernel.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Recording:
     def read(cls, path: Path) -> Recording:
         """Read the recording at ``path``.
 
-        Raises :class:`RecordingError`, in one sentence, for a file that is damaged, that is no
+        Raises ``RecordingError``, in one sentence, for a file that is damaged, that is no
         recording of ours, or that a newer version of this package wrote.
         """
         try:
@@ -201,7 +201,7 @@ class Library:
     def status(self, example: Example, folder: Path) -> Status:
         """How ``example`` stands in ``folder``, a machine's folder of recordings.
 
-        Raises :class:`RecordingError` for a recording that cannot be used.
+        Raises ``RecordingError`` for a recording that cannot be used.
         """
         path = folder / f"{example.name}.ipynb"
         if not path.exists():

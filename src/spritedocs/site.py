@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,8 @@ from mkdocs.structure.files import File, Files
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
 from spritedocs.pages import Marks, experiment_page
+from spritedocs.processes import Interrupted, interruptible
+from spritedocs.recordings import RecordingError
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -95,15 +98,16 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         return asked
 
     def _record(self, project: Project, everything: bool) -> None:
-        from spritedocs.recorder import (
-            RecordError,
-            record_own,
-        )  # here: it loads torch, and most builds run nothing
+        # Here, since it loads torch, and most builds run nothing.
+        from spritedocs.recorder import RecordError, record_own
 
         try:
-            record_own(project, everything, log.info)
-        except RecordError as error:
+            with interruptible():
+                record_own(project, everything, log.info)
+        except (RecordError, RecordingError) as error:
             raise PluginError(str(error)) from None
+        except Interrupted as interruption:
+            sys.exit(128 + interruption.signal_number)
 
     @event_priority(100)
     def on_files(self, files: Files, config: MkDocsConfig) -> None:

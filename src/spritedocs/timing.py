@@ -90,7 +90,7 @@ class Comparison:
         """How many times as large ``field`` is in one arm as in the other, round by round, in ×.
 
         The speed-up of ``"four"`` over ``"none"`` is ``ratio("none", "four", …)``. Its interval is
-        the t-interval of the paired ratios' logarithms, which :meth:`.Measurement.of` gives.
+        the t-interval of the paired ratios' logarithms, which ``Measurement.of`` gives.
         Raises ``ValueError`` for an unknown arm or field, or where the denominator is 0.
         """
         pairs = zip(self._samples(numerator, field), self._samples(denominator, field), strict=True)
@@ -128,7 +128,7 @@ def time_epoch(
     >>> epoch.items, epoch.batches, epoch.step_s
     (3, 2, 0.0)
 
-    Raises :class:`TimingError` if the loader raises, ``ValueError`` if it yields no batch, and
+    Raises ``TimingError`` if the loader raises, ``ValueError`` if it yields no batch, and
     ``TypeError`` if it is no loader; what ``step`` raises passes through. After any of these the
     loader's workers are gone, persistent ones too.
     """
@@ -185,13 +185,13 @@ def compare(
     An arm is a loader, which every round uses again, its persistent workers too; or a function that
     makes one, for a new loader in every epoch: its start-up is measured each time (its making is
     not), and its workers are gone before the next arm. ``warmup`` adds a first round that is thrown
-    away. ``step``, ``count`` and ``clock`` are those of :func:`time_epoch`.
+    away. ``step``, ``count`` and ``clock`` are those of ``time_epoch``.
 
     >>> result = compare({"few": [[1, 2]] * 5, "many": lambda: [[1, 2]] * 50}, rounds=6)
     >>> result.ratio("many", "few", name="more_items", field="items").median
     10.0
 
-    Raises what :func:`time_epoch` does, naming the arm, and ``ValueError`` for no arms or rounds.
+    Raises what ``time_epoch`` does, naming the arm, and ``ValueError`` for no arms or rounds.
     """
     if not isinstance(rounds, int) or rounds < 1:
         raise ValueError(f"rounds is {rounds!r}: give a whole number, at least 1")
