@@ -59,10 +59,11 @@ class Claim:
         ``example`` is whose values are meant where the claim names no example.
         Raises ``ClaimError`` for anything else.
 
-        >>> print(Claim.parse("06_optional_num_workers: speedup_4 > 3"))
-        06_optional_num_workers: speedup_4 > 3
-        >>> Claim.parse({"06_optional_num_workers": "epoch_s_4 < epoch_s_0"}).right
-        'epoch_s_0'
+        Examples:
+            >>> print(Claim.parse("06_optional_num_workers: speedup_4 > 3"))
+            06_optional_num_workers: speedup_4 > 3
+            >>> Claim.parse({"06_optional_num_workers": "epoch_s_4 < epoch_s_0"}).right
+            'epoch_s_0'
         """
         if isinstance(raw, dict) and len(raw) == 1:
             [(name, text)] = raw.items()

@@ -87,7 +87,7 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
         )
     folder = into or (project.recorded if slug else project.own) / here
     library = Library(project)
-    wanted = [example for example in examples if force or not _is_fresh(library, example, folder)]
+    wanted = [example for example in examples if force or not library.is_fresh(example, folder)]
     for example in examples:
         if example not in wanted:
             click.echo(f"{example.name} is fresh: --force records it again.")
@@ -108,14 +108,6 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
         _complain(failure)
     if failures:
         sys.exit(1)
-
-
-def _is_fresh(library: Library, example: Example, folder: Path) -> bool:
-    """Whether there is nothing to do. A recording that cannot be read is one to make again."""
-    try:
-        return library.status(example, folder).state == "fresh"
-    except RecordingError:
-        return False
 
 
 def _expected_s(library: Library, example: Example) -> float:

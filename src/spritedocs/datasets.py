@@ -38,10 +38,11 @@ class SpriteTensors(Dataset[Sample]):
     started by spawn or forkserver PyTorch moves the tensor into shared memory. Raises ``ValueError``
     for a bad count or size.
 
-    >>> sprites = SpriteTensors(100)
-    >>> image, label = sprites[-1]
-    >>> image.shape, label == int(sprites.labels[99])
-    (torch.Size([4, 16, 16]), True)
+    Examples:
+        >>> sprites = SpriteTensors(100)
+        >>> image, label = sprites[-1]
+        >>> image.shape, label == int(sprites.labels[99])
+        (torch.Size([4, 16, 16]), True)
     """
 
     images: Tensor
@@ -100,12 +101,13 @@ class PackedSprites(Dataset[Sample]):
     ``FileNotFoundError`` for a missing array or header, ``ValueError`` for one that is damaged or
     was written by another edition.
 
-    >>> from tempfile import TemporaryDirectory
-    >>> from spritedocs.sprites import write_packed
-    >>> with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-    ...     sprites = PackedSprites(write_packed(Path(folder, "sprites.npy"), 10))
-    ...     [image.shape for image, label in sprites.__getitems__([3, -1])]
-    [torch.Size([4, 16, 16]), torch.Size([4, 16, 16])]
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from spritedocs.sprites import write_packed
+        >>> with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        ...     sprites = PackedSprites(write_packed(Path(folder, "sprites.npy"), 10))
+        ...     [image.shape for image, label in sprites.__getitems__([3, -1])]
+        [torch.Size([4, 16, 16]), torch.Size([4, 16, 16])]
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -173,8 +175,9 @@ class Delayed(Dataset[Item_co]):
     Items come one by one even if ``dataset`` has ``__getitems__``. Raises ``ValueError`` for seconds
     that are negative or not finite and for an unknown kind, ``TypeError`` for an iterable-style data set.
 
-    >>> Delayed(["a", "b"], seconds=0.001)[-1]
-    'b'
+    Examples:
+        >>> Delayed(["a", "b"], seconds=0.001)[-1]
+        'b'
     """
 
     def __init__(

@@ -166,8 +166,9 @@ class Edition:
 def machine_name(machine: Mapping[str, Any]) -> str:
     """A machine's name for people, from what its recording says of it.
 
-    >>> machine_name({"gpu": "NVIDIA H200", "usable_cores": 16}), machine_name({"usable_cores": 2})
-    ('NVIDIA H200', 'CPU, 2 cores')
+    Examples:
+        >>> machine_name({"gpu": "NVIDIA H200", "usable_cores": 16}), machine_name({"usable_cores": 2})
+        ('NVIDIA H200', 'CPU, 2 cores')
     """
     cores = machine.get("usable_cores", "?")
     return str(machine.get("gpu") or f"CPU, {cores} core{'' if cores == 1 else 's'}")

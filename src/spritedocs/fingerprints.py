@@ -33,10 +33,11 @@ def source_sha256(script: str) -> str:
     In the percent format narrative, cell marks and header are whole-line comments, so leaving those
     out leaves the code. Line ends, trailing blanks and blank lines do not count either.
 
-    >>> source_sha256("# %% [markdown]\\n# Hello\\n\\n# %%\\nx = 1  \\r\\n") == source_sha256("x = 1\\n")
-    True
-    >>> source_sha256("x = 1") == source_sha256("x = 2")
-    False
+    Examples:
+        >>> source_sha256("# %% [markdown]\\n# Hello\\n\\n# %%\\nx = 1  \\r\\n") == source_sha256("x = 1\\n")
+        True
+        >>> source_sha256("x = 1") == source_sha256("x = 2")
+        False
     """
     return hashlib.sha256(_normalised(script).encode()).hexdigest()
 
@@ -56,10 +57,11 @@ def package_sha256(script: str, package: Path) -> str:
 def measuring_modules(script: str, package: Path) -> list[str]:
     """The names of those modules, sorted.
 
-    >>> from spritedocs import datasets
-    >>> package = Path(datasets.__file__).parent
-    >>> measuring_modules("from spritedocs.datasets import SpriteTensors", package)
-    ['datasets', 'pixel_art', 'sprites']
+    Examples:
+        >>> from spritedocs import datasets
+        >>> package = Path(datasets.__file__).parent
+        >>> measuring_modules("from spritedocs.datasets import SpriteTensors", package)
+        ['datasets', 'pixel_art', 'sprites']
     """
     found: set[str] = set()
     waiting = list(_imported(script))

@@ -40,8 +40,9 @@ print("GPU", gpu.total_memory, gpu.name)
 class Machine:
     """A computer, as far as it matters to how fast data is loaded. GB are 10⁹ bytes.
 
-    >>> Machine(cpu="AMD EPYC", usable_cores=2, memory_gb=25.3).summary()
-    '2 usable cores of AMD EPYC, 25 GB memory, no GPU'
+    Examples:
+        >>> Machine(cpu="AMD EPYC", usable_cores=2, memory_gb=25.3).summary()
+        '2 usable cores of AMD EPYC, 25 GB memory, no GPU'
     """
 
     cpu: str = "unknown CPU"
@@ -87,8 +88,9 @@ class Machine:
 
         Unknown keys are passed over; missing ones, and ``None``, get the field's default.
 
-        >>> Machine.from_dict({"cpu": "M4", "colour": "grey"}).cpu
-        'M4'
+        Examples:
+            >>> Machine.from_dict({"cpu": "M4", "colour": "grey"}).cpu
+            'M4'
         """
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in stored.items() if key in known and value is not None})
@@ -127,8 +129,9 @@ def describe(root: Path = ROOT) -> Machine:
 def slug(machine: Machine | None = None) -> str:
     """The machine's name in folders and on the command line; of this one if none is given.
 
-    >>> slug(Machine(gpu="NVIDIA H200")), slug(Machine(usable_cores=2)), slug(Machine())
-    ('nvidia-h200', 'cpu-2-cores', 'cpu-1-core')
+    Examples:
+        >>> slug(Machine(gpu="NVIDIA H200")), slug(Machine(usable_cores=2)), slug(Machine())
+        ('nvidia-h200', 'cpu-2-cores', 'cpu-1-core')
     """
     machine = machine or describe()
     name = machine.gpu or f"cpu {_counted(machine.usable_cores, 'core')}"

@@ -22,11 +22,12 @@ FEWEST_SAMPLES = 6
 class Measurement:
     """One named value that a run produced.
 
-    >>> speedup = Measurement.of("speedup_4", [3.9, 4.0, 3.8, 3.9, 4.1, 3.9], "×")
-    >>> print(speedup)
-    3.90×
-    >>> speedup.interval_text
-    '3.83–4.04×'
+    Examples:
+        >>> speedup = Measurement.of("speedup_4", [3.9, 4.0, 3.8, 3.9, 4.1, 3.9], "×")
+        >>> print(speedup)
+        3.90×
+        >>> speedup.interval_text
+        '3.83–4.04×'
     """
 
     name: str
@@ -126,11 +127,12 @@ class Measurement:
 def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
     """The t-interval of the geometric mean of ``samples``, or ``None`` for too few or not all positive.
 
-    >>> log_interval([1.0, 2.0, 4.0]) is None
-    True
-    >>> low, high = log_interval([2.0, 2.1, 1.9, 2.0, 2.05, 1.95])
-    >>> low < 2.0 < high
-    True
+    Examples:
+        >>> log_interval([1.0, 2.0, 4.0]) is None
+        True
+        >>> low, high = log_interval([2.0, 2.1, 1.9, 2.0, 2.05, 1.95])
+        >>> low < 2.0 < high
+        True
     """
     if len(samples) < FEWEST_SAMPLES or min(samples) <= 0:
         return None

@@ -157,8 +157,9 @@ def _scale(size: SupportsIndex) -> int:
 def family_of(index: SupportsIndex) -> int:
     """The label of a sprite: the position of its family in ``FAMILIES``.
 
-    >>> FAMILIES[family_of(7)]
-    'goblin'
+    Examples:
+        >>> FAMILIES[family_of(7)]
+        'goblin'
     """
     return _dice(index)[0] % len(FAMILIES)
 
@@ -172,11 +173,12 @@ def draw_sprite(index: SupportsIndex, size: SupportsIndex = NATIVE_SIZE) -> NDAr
     Returns RGBA pixels: uint8, shape (size, size, 4), alpha 0 or 255. Raises ``ValueError`` for any
     other index or size.
 
-    >>> sprite = draw_sprite(7)
-    >>> sprite.shape, sprite.dtype.name
-    ((16, 16, 4), 'uint8')
-    >>> bool((sprite == sprite[:, ::-1]).all())
-    True
+    Examples:
+        >>> sprite = draw_sprite(7)
+        >>> sprite.shape, sprite.dtype.name
+        ((16, 16, 4), 'uint8')
+        >>> bool((sprite == sprite[:, ::-1]).all())
+        True
     """
     scale = _scale(size)
     dice = _dice(index)
@@ -228,8 +230,9 @@ def sprite_svg(index: SupportsIndex, size: SupportsIndex = NATIVE_SIZE) -> str:
     One path a colour, one rectangle a run of equal pixels. Raises ``ValueError`` as
     ``draw_sprite`` does.
 
-    >>> sprite_svg(7, 48).startswith('<svg xmlns="http://www.w3.org/2000/svg" width="48" height="48"')
-    True
+    Examples:
+        >>> sprite_svg(7, 48).startswith('<svg xmlns="http://www.w3.org/2000/svg" width="48" height="48"')
+        True
     """
     side = NATIVE_SIZE * _scale(size)
     runs: dict[str, str] = {}

@@ -87,7 +87,7 @@ def record_own(project: Project, everything: bool, say: Callable[[str], None]) -
     library = Library(project)
     for name in project.names():
         example = project.example(name)
-        if everything or library.status(example, folder).state != "fresh":
+        if everything or not library.is_fresh(example, folder):
             say(f"Running {name}")
             record(project, example, folder, described.as_dict())
 

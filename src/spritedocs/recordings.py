@@ -210,6 +210,13 @@ class Library:
         fresh = recording.is_fresh(example, self.project.package)
         return Status(example.name, folder.name, "fresh" if fresh else "stale", recording)
 
+    def is_fresh(self, example: Example, folder: Path) -> bool:
+        """Whether ``folder`` needs no new recording. One that cannot be read is one to make again."""
+        try:
+            return self.status(example, folder).state == "fresh"
+        except RecordingError:
+            return False
+
     def reference(self, example: Example, machines: list[str]) -> list[Status]:
         """The published recordings of ``example`` in the order of ``machines``, missing ones left out."""
         found = (self.status(example, self.project.recorded / machine) for machine in machines)

@@ -61,12 +61,13 @@ class Report:
 def show(report: Report) -> None:
     """Print ``report``: as text in a terminal, as HTML with the raw samples in a notebook.
 
-    >>> seconds = Measurement.of("epoch_s", [1.31, 1.30, 1.32], "s")
-    >>> show(Report("One epoch", ["helpers", "seconds"], [["0", seconds]]))
-    One epoch
-    helpers   seconds
-    ─────────────────
-    0          1.31 s
+    Examples:
+        >>> seconds = Measurement.of("epoch_s", [1.31, 1.30, 1.32], "s")
+        >>> show(Report("One epoch", ["helpers", "seconds"], [["0", seconds]]))
+        One epoch
+        helpers   seconds
+        ─────────────────
+        0          1.31 s
     """
     if not _in_notebook():
         Console(highlight=False).print(_text(report))

@@ -20,7 +20,6 @@ from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
 from spritedocs.pages import Marks, experiment_page
 from spritedocs.processes import Interrupted, interruptible
-from spritedocs.recordings import RecordingError
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -104,7 +103,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         try:
             with interruptible():
                 record_own(project, everything, log.info)
-        except (RecordError, RecordingError) as error:
+        except (ExampleError, RecordError) as error:
             raise PluginError(str(error)) from None
         except Interrupted as interruption:
             sys.exit(128 + interruption.signal_number)

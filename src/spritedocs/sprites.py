@@ -35,8 +35,9 @@ _HEADER_NAME = "sprites.json"
 def sprite_file_name(index: SupportsIndex) -> str:
     """What a folder calls a sprite.
 
-    >>> sprite_file_name(7)
-    '000007_goblin.png'
+    Examples:
+        >>> sprite_file_name(7)
+        '000007_goblin.png'
     """
     return f"{operator.index(index):06d}_{FAMILIES[family_of(index)]}.png"
 

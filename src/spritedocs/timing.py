@@ -124,9 +124,10 @@ def time_epoch(
     list of samples); 1 if the loader does not batch. ``clock()`` gives seconds, and errors call the
     loader ``name``.
 
-    >>> epoch = time_epoch([["a", "b"], ["c"]])
-    >>> epoch.items, epoch.batches, epoch.step_s
-    (3, 2, 0.0)
+    Examples:
+        >>> epoch = time_epoch([["a", "b"], ["c"]])
+        >>> epoch.items, epoch.batches, epoch.step_s
+        (3, 2, 0.0)
 
     Raises ``TimingError`` if the loader raises, ``ValueError`` if it yields no batch, and
     ``TypeError`` if it is no loader; what ``step`` raises passes through. After any of these the
@@ -187,9 +188,10 @@ def compare(
     not), and its workers are gone before the next arm. ``warmup`` adds a first round that is thrown
     away. ``step``, ``count`` and ``clock`` are those of ``time_epoch``.
 
-    >>> result = compare({"few": [[1, 2]] * 5, "many": lambda: [[1, 2]] * 50}, rounds=6)
-    >>> result.ratio("many", "few", name="more_items", field="items").median
-    10.0
+    Examples:
+        >>> result = compare({"few": [[1, 2]] * 5, "many": lambda: [[1, 2]] * 50}, rounds=6)
+        >>> result.ratio("many", "few", name="more_items", field="items").median
+        10.0
 
     Raises what ``time_epoch`` does, naming the arm, and ``ValueError`` for no arms or rounds.
     """
