@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import sys
 
 import psutil
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
 
-from spritedocs import timing
+from spritedocs import epochs, timing
 from spritedocs.timing import Comparison, EpochTiming, TimingError, compare, time_epoch
 
 seconds = st.floats(0.001, 1000)
@@ -200,9 +201,9 @@ def test_cuda_is_left_alone_where_it_is_not_in_use(monkeypatch):
 
 
 def test_timing_needs_no_torch(monkeypatch):
-    monkeypatch.delitem(timing.sys.modules, "torch")
+    monkeypatch.delitem(sys.modules, "torch")
     assert time_epoch([[1]], lambda batch: None).items == 1
-    assert "torch" not in timing.sys.modules
+    assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize("loader", [[], DataLoader(Numbers(3), batch_size=4, drop_last=True)])
@@ -443,7 +444,7 @@ def test_one_round_has_no_spread(monkeypatch):
 # From here on with real workers: at most two, on any machine torch then keeps its peace.
 
 forks = pytest.mark.skipif(
-    timing.sys.platform == "win32" or multiprocessing.get_all_start_methods()[0] != "fork",
+    sys.platform == "win32" or multiprocessing.get_all_start_methods()[0] != "fork",
     reason="starting workers takes seconds here; the examples' tests start them under every method",
 )
 
@@ -481,7 +482,7 @@ def test_persistent_workers_of_a_loader_persist():
     compare({"mine": loader}, rounds=2, step=lambda batch: seen.append(children()[0].pid))
     assert len(set(seen)) == 1
     assert len(children()) == 1
-    timing._dismiss(loader)
+    epochs.dismiss(loader)
 
 
 @forks
@@ -495,7 +496,7 @@ def test_a_worker_that_raises_leaves_no_process(persistent):
     assert "worker process 0" in str(caught.value.__cause__)
     loader.dataset.broken = None
     assert time_epoch(loader).items == 12
-    timing._dismiss(loader)
+    epochs.dismiss(loader)
 
 
 @forks

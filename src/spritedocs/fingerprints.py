@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["MEASURING", "measuring_modules", "package_sha256", "source_sha256"]
 
 MEASURING = frozenset(
-    {"pixel_art", "sprites", "datasets", "loaders", "timing", "timeline", "memory", "measurement", "model"}
+    {"pixel_art", "sprites", "datasets", "epochs", "timing", "timeline", "memory", "measurement", "model"}
     | {"tune"}
 )
 """The modules whose change may change a figure. Those that only show, store or publish are not among them."""
