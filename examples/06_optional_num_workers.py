@@ -51,7 +51,7 @@ MAIN_PROCESS = -1
 
 # %%
 class SlowSprites(Dataset):
-    """Sprites that take their time: (uint8 image (4, 16, 16), family, who fetched it)."""
+    """Sprites that take their time, and a note of who fetched them."""
 
     def __init__(self, count, seconds):
         self.sprites = SpriteTensors(count)
@@ -76,10 +76,17 @@ class SlowSprites(Dataset):
 
 # %%
 def make_loader(num_workers):
-    """The loader of this experiment, with ``num_workers`` helpers that stay for all epochs."""
-    warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+    """A loader whose helpers, if any, stay for all epochs."""
+    warnings.filterwarnings(
+        "ignore", "This DataLoader will create", UserWarning
+    )
     dataset = SlowSprites(SPRITES, SECONDS_PER_SPRITE)
-    return DataLoader(dataset, BATCH_SIZE, num_workers=num_workers, persistent_workers=num_workers > 0)
+    return DataLoader(
+        dataset,
+        batch_size=BATCH_SIZE,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+    )
 
 
 if __name__ == "__main__":
@@ -109,23 +116,25 @@ if __name__ == "__main__":
         "0 helpers": who_loaded_what(alone),
         "4 helpers": who_loaded_what(helped),
     }
+    actors = [MAIN_PROCESS, *range(HELPERS)]
     show(
         Report(
-            title="Who loaded which batch?",
-            columns=["loader", "batches loaded by the main process", "batches loaded by each helper"],
+            title="Batches loaded by each process",
+            columns=[
+                "loader",
+                "main",
+                *(f"helper {n}" for n in range(HELPERS)),
+            ],
             rows=[
-                [
-                    name,
-                    str(actors.count(MAIN_PROCESS)),
-                    ", ".join(str(actors.count(n)) for n in range(HELPERS)),
-                ]
-                for name, actors in rows.items()
+                [name, *(str(loaded.count(actor)) for actor in actors)]
+                for name, loaded in rows.items()
             ],
             figure=Blocks(
-                alt="Without helpers the main process loads every batch; with four they take turns, 0 to 3.",
+                alt="Without helpers the main process loads every batch; "
+                "with four they take turns, 0 to 3.",
                 rows=rows,
                 main="·",
-                x_label="batches in the order in which the loop receives them",
+                x_label="batches in the order of their arrival",
             ),
         )
     )
@@ -143,7 +152,10 @@ if __name__ == "__main__":
     start_method = multiprocessing.get_start_method()
     forks = start_method == "fork"
     first = compare(
-        {"0 helpers": lambda: make_loader(0), "4 helpers": lambda: make_loader(HELPERS)},
+        {
+            "0 helpers": lambda: make_loader(0),
+            "4 helpers": lambda: make_loader(HELPERS),
+        },
         rounds=6 if forks else 2,
         warmup=False,
     )
@@ -160,29 +172,42 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    bars = [
-        first.measurement("0 helpers", "total_s", "first_epoch_s_0", "first epoch, 0 helpers"),
-        first.measurement("4 helpers", "total_s", "first_epoch_s_4", "first epoch, 4 helpers"),
-        later.measurement("0 helpers", "total_s", "epoch_s_0", "later epoch, 0 helpers"),
-        later.measurement("4 helpers", "total_s", "epoch_s_4", "later epoch, 4 helpers"),
+    start_up = [
+        first.measurement("0 helpers", "startup_s", "startup_s_0"),
+        first.measurement("4 helpers", "startup_s", "startup_s_4"),
     ]
-    first_speedup = first.ratio("0 helpers", "4 helpers", "first_epoch_speedup_4")
+    first_epoch = [
+        first.measurement(
+            "0 helpers", "total_s", "first_epoch_s_0", "first, 0"
+        ),
+        first.measurement(
+            "4 helpers", "total_s", "first_epoch_s_4", "first, 4"
+        ),
+    ]
+    later_epoch = [
+        later.measurement("0 helpers", "total_s", "epoch_s_0", "later, 0"),
+        later.measurement("4 helpers", "total_s", "epoch_s_4", "later, 4"),
+    ]
+    first_speedup = first.ratio(
+        "0 helpers", "4 helpers", "first_epoch_speedup_4"
+    )
     speedup = later.ratio("0 helpers", "4 helpers", "speedup_4")
+    item_ms = SECONDS_PER_SPRITE * 1000
     show(
         Report(
-            title=f"{SPRITES} sprites, {SECONDS_PER_SPRITE * 1000:.0f} ms each, start method {start_method}",
-            columns=["epoch", "0 helpers", "4 helpers", "times as fast"],
+            title=f"{SPRITES} sprites, {item_ms:.0f} ms each, by {start_method}",
+            columns=["", "0 helpers", "4 helpers", "times as fast"],
             rows=[
-                [
-                    "until the first batch",
-                    first.measurement("0 helpers", "startup_s", "startup_s_0"),
-                    first.measurement("4 helpers", "startup_s", "startup_s_4"),
-                    "",
-                ],
-                ["the first, start-up included", bars[0], bars[1], first_speedup],
-                ["every later one", bars[2], bars[3], speedup],
+                ["first batch after", *start_up, ""],
+                ["first epoch", *first_epoch, first_speedup],
+                ["later epochs", *later_epoch, speedup],
             ],
-            figure=Bars("Seconds per epoch, first and later, with 0 and with 4 helpers.", bars, [0, 1, 0, 1]),
+            figure=Bars(
+                alt="Seconds per epoch, first and later, with 0 and 4 helpers.",
+                values=first_epoch + later_epoch,
+                groups=[0, 1, 0, 1],
+                x_label="seconds per epoch, by number of helpers",
+            ),
             notes=list(dict.fromkeys(first.warnings + later.warnings)),
         )
     )

@@ -63,6 +63,8 @@ class Bars(Figure):
     values: Sequence[Measurement]
     groups: Sequence[int] = ()
     """The colour of each bar, counted from 0; all the first colour where this is empty."""
+    x_label: str = ""
+    """What the axis is called; the unit where this is empty."""
 
     def svg(self) -> str:
         """See ``Figure.svg``."""
@@ -78,7 +80,7 @@ class Bars(Figure):
         axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24 or 1)
         axes.set_ylim(count - 0.45, -0.55)
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
-        axes.set_xlabel(self.values[0].unit, color=_MUTED, fontsize=_FONT_POINTS)
+        axes.set_xlabel(self.x_label or self.values[0].unit, color=_MUTED, fontsize=_FONT_POINTS)
         axes.grid(axis="x", color=_GRID, linewidth=0.8)
         return _finished(figure, self.alt)
 

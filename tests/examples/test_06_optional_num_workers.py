@@ -49,5 +49,5 @@ def test_it_measures_what_the_guide_quotes(run_once: Callable[[str], Run]) -> No
     assert set(done.values) >= VALUES
     # Wide on purpose: four sleepers against one.
     assert done.values["speedup_4"].median > 1.5
-    assert "Who loaded which batch?" in done.printed
+    assert "Batches loaded by each process" in done.printed
     assert "times as fast" in done.printed
