@@ -41,13 +41,13 @@ def test_every_change_of_code_counts(rewritten: str) -> None:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A package whose timing imports machine through measurement, and whose report shows."""
+    """A package whose timing imports memory through measurement, and whose report shows."""
     modules = {
         "sprites": "def draw(): ...",
         "datasets": "from spritedocs.sprites import draw",
         "timing": "from spritedocs.measurement import Measurement\nfrom spritedocs import report",
-        "measurement": "from spritedocs import (\n    machine,  # (cores)\n    report\n)",
-        "machine": "import os",
+        "measurement": "from spritedocs import (\n    memory,  # (cores)\n    report\n)",
+        "memory": "import os",
         "report": "from spritedocs.measurement import Measurement\nfrom spritedocs import datasets",
         "recordings": "import json",
     }
@@ -62,12 +62,12 @@ def package(tmp_path: Path) -> Path:
         ("import torch", []),
         ("from spritedocs.sprites import draw", ["sprites"]),
         ("from spritedocs.datasets import D", ["datasets", "sprites"]),
-        ("from spritedocs import timing", ["machine", "measurement", "timing"]),
+        ("from spritedocs import timing", ["measurement", "memory", "timing"]),
         ("import spritedocs.datasets as data", ["datasets", "sprites"]),
-        ("from spritedocs import machine, sprites as s", ["machine", "sprites"]),
-        ("from spritedocs import (\n    machine,  # cores (usable)\n    sprites,\n)", ["machine", "sprites"]),
-        ("from spritedocs import (machine,\n  sprites)", ["machine", "sprites"]),
-        ("from spritedocs import machine, \\\n    sprites", ["machine", "sprites"]),
+        ("from spritedocs import memory, sprites as s", ["memory", "sprites"]),
+        ("from spritedocs import (\n    memory,  # bytes (usable)\n    sprites,\n)", ["memory", "sprites"]),
+        ("from spritedocs import (memory,\n  sprites)", ["memory", "sprites"]),
+        ("from spritedocs import memory, \\\n    sprites", ["memory", "sprites"]),
         ("from spritedocs.report import show", []),
         ("if True:\n    from spritedocs.sprites import (\n        draw,\n    )", ["sprites"]),
         ("# from spritedocs.sprites import draw", []),
@@ -88,7 +88,7 @@ def test_the_order_of_imports_does_not_count(package: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changed", "counts"),
-    [("timing", True), ("machine", True), ("sprites", False), ("report", False), ("recordings", False)],
+    [("timing", True), ("memory", True), ("sprites", False), ("report", False), ("recordings", False)],
 )
 def test_a_changed_module_counts_if_it_measures_for_the_script(
     package: Path, changed: str, counts: bool

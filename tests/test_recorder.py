@@ -127,6 +127,9 @@ def test_a_run_without_success_leaves_everything_as_it_was(
     assert (traces.processes(), traces.files()) == ([], [])
 
 
+INTERRUPTED = "Interrupted: no recording was changed by the example that was running."
+
+
 def to_the_group(process: subprocess.Popen[str]) -> None:
     """Ctrl-C: a terminal sends it to all processes of the group."""
     os.killpg(process.pid, signal.SIGINT)
@@ -134,20 +137,31 @@ def to_the_group(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has neither of these signals")
 @pytest.mark.parametrize(
-    ("interrupt", "status"),
-    [(to_the_group, 130), (subprocess.Popen.terminate, 143)],
-    ids=["Ctrl-C", "SIGTERM"],
+    ("command", "interrupt", "status", "complaint"),
+    [
+        ("spritedocs record", to_the_group, 130, INTERRUPTED),
+        ("spritedocs record", subprocess.Popen.terminate, 143, INTERRUPTED),
+        ("mkdocs build --quiet", subprocess.Popen.terminate, 143, ""),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGTERM to a build"],
 )
-def test_an_interrupted_record_leaves_everything_as_it_was(
-    tiny: Tiny, traces: Traces, interrupt: Callable[[subprocess.Popen[str]], None], status: int
+def test_an_interruption_leaves_everything_as_it_was(
+    tiny: Tiny,
+    traces: Traces,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    interrupt: Callable[[subprocess.Popen[str]], None],
+    status: int,
+    complaint: str,
 ) -> None:
+    monkeypatch.setenv("SPRITEDOCS_EXECUTE", "missing")
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
     arrived = tiny.root / "arrived"
     add(tiny, f"{STRAGGLER}pathlib.Path({str(arrived)!r}).touch(); time.sleep(100)")
     own = tiny.add_recording(tiny.project.own / _slug() / f"{NAME}.ipynb")
     before = own.read_bytes()
-    command = [sys.executable, "-m", "spritedocs", "record", NAME]
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", *command.split()],
         cwd=tiny.root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -160,9 +174,8 @@ def test_an_interrupted_record_leaves_everything_as_it_was(
             time.sleep(0.05)
         assert len(traces.processes()) >= 3
         interrupt(process)
-        _, complaint = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert complaint.strip() == "Interrupted: no recording was changed by the example that was running."
+        _, complained = process.communicate(timeout=60)
+    assert (process.returncode, complained.strip()) == (status, complaint)
     assert own.read_bytes() == before
     assert [path.name for path in own.parent.iterdir()] == [f"{NAME}.ipynb"]
     assert (traces.processes(), traces.files()) == ([], [])

@@ -1,0 +1,311 @@
+"""The miniature site, built by MkDocs: what its pages show, and what stops a build."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import NAME, Built, Tiny
+
+from spritedocs import machine
+
+EXPERIMENT = f"experiments/{NAME}"
+NOTEBOOK = f"notebooks/{NAME}"
+
+
+def slower(notebook: dict[str, Any]) -> None:
+    """As another machine would have recorded it: there the ratio is so low that a claim fails."""
+    machine = notebook["metadata"]["spritedocs"]["machine"]
+    machine.update(gpu="Tiny GPU", torch="2.6.0")
+    _measured(notebook, "ratio").update(median=1.5, interval=[1.4, 1.6], samples=[1.5] * 6)
+
+
+def mine(notebook: dict[str, Any]) -> None:
+    notebook["metadata"]["spritedocs"]["machine"].update(usable_cores=7)
+    _measured(notebook, "helpers").update(median=7.0, samples=[7.0])
+
+
+def stale(notebook: dict[str, Any]) -> None:
+    notebook["metadata"]["spritedocs"]["source_sha256"] = "0" * 64
+
+
+def _measured(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+    [output] = notebook["cells"][-1]["outputs"]
+    values = output["data"]["application/vnd.spritedocs.measurement+json"]["values"]
+    return next(value for value in values if value["name"] == name)
+
+
+def text_of(page: str) -> str:
+    """What a reader reads, table cells set apart."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page.replace("</td>", " "))).split())
+
+
+# What a good build shows.
+
+
+@pytest.fixture(scope="module")
+def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Built from three recordings: the published one, another machine's and the reader's own."""
+    tiny = Tiny(Path(shutil.copytree(recorded, tmp_path_factory.mktemp("good") / "tiny")))
+    tiny.add_recording(tiny.recording("other-machine"), slower)
+    tiny.add_recording(tiny.project.own / "mine" / f"{NAME}.ipynb", mine)
+    # The environment overrules what the options ask for, and nothing runs.
+    tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], execute: always }")
+    built = tiny.build("--strict", SPRITEDOCS_EXECUTE="never")
+    assert built.status == 0, built.said
+    assert "Running" not in built.said
+    return built
+
+
+def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
+    page = text_of(good.page(""))
+    assert "There are 4 helpers, 3.00× (2.94–3.10×)." in page
+    assert "2 usable cores of Tiny CPU" in page
+    assert "repeat with spritedocs record 01_counting" in page
+    assert "counted = Measurement.of(" in page
+    assert "No GPU has recorded" in page
+    assert '<figure class="sprite-figure"' in good.page("")
+    assert "/edit/" not in good.page("")
+
+
+def test_an_experiment_has_a_tab_for_each_machine_the_published_first(good: Built) -> None:
+    labels = re.findall(r'<label for="[^"]*">([^<]*)</label>', good.page(EXPERIMENT))
+    assert labels == ["CPU, 2 cores", "Tiny GPU", "Yours: CPU, 7 cores"]
+    assert "torch 2.6.0 here, 2.13.0+cpu published" in text_of(good.page(EXPERIMENT))
+
+
+def test_claims_are_told_for_each_machine_and_may_differ_on_another(good: Built) -> None:
+    page = text_of(good.page(EXPERIMENT))
+    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10×) differs here: ratio is 1.50× (1.40–1.60×)" in page
+    assert "helpers == 4 holds: helpers is 4 holds: helpers is 4 differs here: helpers is 7" in page
+
+
+def test_an_experiments_page_is_its_script(good: Built) -> None:
+    page = good.page(EXPERIMENT)
+    assert "<h1" in page
+    assert "A site needs an example." in text_of(page)
+    assert "A remark with &lt;angle brackets&gt;." in page
+    assert "counted = Measurement.of(" in text_of(page)
+
+
+def test_no_mark_of_the_making_is_left_and_no_id_is_given_twice(good: Built) -> None:
+    for path in good.site.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert not re.findall(
+            r"SPRITEMARK|\{\{|\{%|#0102", re.sub(r"<script.*?</script>", "", page, flags=re.S)
+        )
+        ids = re.findall(r'\sid="([^"]+)"', page)
+        assert {name for name in ids if ids.count(name) > 1} == set()
+
+
+def test_the_notebook_view_is_light_and_out_of_search(good: Built) -> None:
+    page = good.page(NOTEBOOK)
+    assert "What was counted" in page
+    assert "<style" not in page
+    assert len(page) < 100_000
+    index = json.loads((good.site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    places = {entry["location"] for entry in index["docs"]}
+    assert f"{EXPERIMENT}/" in places
+    assert not [place for place in places if place.startswith("notebooks")]
+
+
+def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
+    root = good.site.parent
+    for link, source in {
+        f"downloads/{NAME}.py": root / "examples" / f"{NAME}.py",
+        f"{NOTEBOOK}/{NAME}.ipynb": root / "examples" / "recorded" / "tiny-machine" / f"{NAME}.ipynb",
+    }.items():
+        assert f'href="../../{link}"' in good.page(EXPERIMENT)
+        assert (good.site / link).read_bytes() == source.read_bytes()
+
+
+# What stops a build, and how.
+
+
+def edits(path: str, old: str, new: str) -> Callable[[Tiny], None]:
+    return lambda tiny: tiny.edit(path, old, new)
+
+
+REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
+    "false claim": (
+        edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 2.99"'),
+        "docs/index.md: the claim '01_counting: ratio > 2.99' is false on tiny-machine, "
+        "where ratio is 3.00× (2.94–3.10×).",
+    ),
+    "malformed claim": (
+        edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio => 2"'),
+        "docs/index.md: the claim '01_counting: ratio => 2' is not of the form 'EXAMPLE: value > number'.",
+    ),
+    "unknown example": (
+        edits("docs/index.md", 'provenance("01_counting")', 'provenance("99_nothing")'),
+        "docs/index.md refers to '99_nothing', which is no example: known are 01_counting.",
+    ),
+    "unknown measurement": (
+        edits("docs/index.md", '"helpers")', '"goblins")'),
+        "docs/index.md quotes 'goblins', which 01_counting does not measure: known are helpers, ratio.",
+    ),
+    "no recording": (
+        lambda tiny: tiny.recording().unlink(),
+        "examples/01_counting.py has no published recording: "
+        "run 'spritedocs record 01_counting --machine NAME'.",
+    ),
+    "damaged recording": (
+        lambda tiny: tiny.recording().write_bytes(tiny.recording().read_bytes()[:100]),
+        "examples/recorded/tiny-machine/01_counting.ipynb cannot be read (",
+    ),
+}
+
+
+def assert_stopped(built: Built, *sentences: str) -> None:
+    """Stopped by ``sentences`` and nothing else, each on a line of its own."""
+    assert built.status == 1
+    assert "Traceback" not in built.said
+    error = re.search(
+        r"^ERROR +-  (.*?)\n\nAborted with a BuildError!$", built.said, re.DOTALL | re.MULTILINE
+    )
+    assert error, built.said
+    found = error[1].splitlines()
+    assert [line for line in found if not line.startswith(sentences)] == []
+    assert [sentence for sentence in sentences if sentence not in error[1]] == []
+
+
+@pytest.mark.parametrize("fault", REQUIRED)
+def test_a_strict_build_stops_in_one_sentence_on(tiny: Tiny, fault: str) -> None:
+    break_it, sentence = REQUIRED[fault]
+    break_it(tiny)
+    assert_stopped(tiny.build("--strict"), sentence)
+
+
+BROKEN_PAGE = """\
+---
+render_macros: true
+claims:
+  - "01_counting: ratio > 2.99"
+  - 01_counting: ratio => 2
+  - "01_counting: speed > 2"
+  - "99_nothing: ratio > 2"
+---
+# Broken
+
+{{ measured("01_counting", "goblins") }}
+{{ figure("01_counting", 2) }}
+{{ source("01_counting", "goblins") }}
+{{ table("98_nothing") }}
+"""
+
+
+def test_a_plain_build_names_everything_that_is_wrong_at_once(tiny: Tiny) -> None:
+    (tiny.root / "docs" / "index.md").write_text(BROKEN_PAGE, encoding="utf-8")
+    (tiny.root / "docs" / "more.md").write_text("---\nclaims: ratio > 2\n---\n# More\n", encoding="utf-8")
+    text = tiny.script.read_text(encoding="utf-8")
+    (tiny.root / "examples" / "02_headless.py").write_text("x = 1\n", encoding="utf-8")
+    (tiny.root / "examples" / "03_unrecorded.py").write_text(text, encoding="utf-8")
+    (tiny.root / "examples" / "04_foreign.py").write_text(text, encoding="utf-8")
+    tiny.add_recording(tiny.recording().with_name("04_foreign.ipynb"))
+    tiny.edit("examples/01_counting.py", "#   - helpers == 4", "#   - helpers == 5")
+    known = "known are 01_counting, 02_headless, 03_unrecorded, 04_foreign."
+    assert_stopped(
+        tiny.build(),
+        "examples/02_headless.py has no header: ",
+        "examples/03_unrecorded.py has no published recording: ",
+        "examples/recorded/tiny-machine/04_foreign.ipynb is a recording of '01_counting': ",
+        "examples/01_counting.py: the claim '01_counting: helpers == 5' is false on tiny-machine, ",
+        "docs/index.md: the claim '01_counting: ratio > 2.99' is false on tiny-machine, ",
+        "docs/index.md: the claim '01_counting: ratio => 2' is not of the form ",
+        "docs/index.md: the claim '01_counting: speed > 2' cannot be checked, 'speed' was not measured: ",
+        f"docs/index.md refers to '99_nothing', which is no example: {known}",
+        "docs/index.md quotes 'goblins', which 01_counting does not measure: ",
+        "docs/index.md asks for result 2 of 01_counting, which showed 1.",
+        "docs/index.md asks for the one cell of 01_counting with 'goblins': 0 have it.",
+        f"docs/index.md refers to '98_nothing', which is no example: {known}",
+        "docs/more.md has claims that are not a list: ",
+    )
+
+
+# Fresh and stale.
+
+
+def test_the_first_fresh_machine_is_published_rather_than_a_preferred_stale_one(tiny: Tiny) -> None:
+    tiny.add_recording(
+        tiny.recording("other-machine"),
+        lambda n: n["metadata"]["spritedocs"]["machine"].update(cpu="Other CPU"),
+    )
+    tiny.add_recording(tiny.recording(), stale)
+    built = tiny.build("--strict")
+    assert built.status == 0, built.said
+    assert "STALE" not in built.said
+    assert "of Other CPU" in text_of(built.page(""))
+    assert "stale" not in text_of(built.page("")).lower()
+    assert "These figures are stale" not in built.page(EXPERIMENT)
+    assert text_of(built.page(EXPERIMENT)).count("Stale: the code has changed since.") == 1
+
+
+def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and_reported(tiny: Tiny) -> None:
+    """Its cells are others than the script's by now: all that it showed stands after the last one."""
+    tiny.add_recording(tiny.recording("other-machine"), slower)
+    with tiny.script.open("a", encoding="utf-8") as script:
+        script.write("\n# %%\nlast = 'of all'\n")
+    built = tiny.build("--strict")
+    assert built.status == 0, built.said
+    assert re.search(
+        r"^INFO +-  STALE: examples/01_counting.py .* since tiny-machine recorded it",
+        built.said,
+        re.MULTILINE,
+    )
+    assert "Stale: the code has changed since." in text_of(built.page(""))
+    page = built.page(EXPERIMENT)
+    assert "These figures are stale" in page
+    assert page.index("of all") < page.index("<caption>What was counted") < page.index('id="take-it-along"')
+
+
+def test_strict_freshness_makes_staleness_an_error(tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording(), stale)
+    tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], strict_freshness: true }")
+    assert_stopped(tiny.build(), "STALE: examples/01_counting.py or what it imports has changed since ")
+
+
+# Building and running.
+
+
+def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) -> None:
+    here = machine.slug()
+    # This machine has published once, too. The figure is another, so that pages can be told apart.
+    tiny.add_recording(tiny.recording(here), mine)
+    missing = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
+    assert missing.status == 0, missing.said
+    assert f"Running {NAME}" in missing.said
+    own = tiny.project.own / here / f"{NAME}.ipynb"
+    kept = own.read_bytes()
+    labels = re.findall(r'<label for="[^"]*">([^<]*)</label>', missing.page(EXPERIMENT))
+    assert (labels[0], labels[-1].split(":")[0]) == ("CPU, 2 cores", "Yours")
+    assert "of Tiny CPU" in text_of(missing.page(""))
+
+    tiny.recording().unlink()
+    tiny.edit("mkdocs.yml", "[tiny-machine, other-machine]", f"[{here}]")
+    tiny.edit("mkdocs.yml", "font: false }", "font: false, features: [content.action.edit] }")
+    always = tiny.build("--strict", SPRITEDOCS_EXECUTE="always", SPRITEDOCS_REPO_URL="https://git.example/s/")
+    assert always.status == 0, always.said
+    assert own.read_bytes() != kept
+    assert "There are 4 helpers" in text_of(always.page(""))
+    page = always.page(EXPERIMENT)
+    assert len(re.findall(r'<label for="[^"]*">', page)) == 1
+    assert f'"https://git.example/s/edit/main/examples/{NAME}.py"' in page
+    assert '"https://git.example/s/edit/main/docs/index.md"' in always.page("")
+    assert "/edit/" not in always.page(NOTEBOOK)
+
+
+def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
+    tiny.edit("examples/01_counting.py", "[4]", "[]")
+    built = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
+    assert_stopped(built, "01_counting failed with ValueError: helpers needs at least one sample")
+
+
+def test_an_unknown_wish_to_execute_stops_the_build(tiny: Tiny) -> None:
+    built = tiny.build(SPRITEDOCS_EXECUTE="sometimes")
+    assert_stopped(built, "SPRITEDOCS_EXECUTE is 'sometimes': make it one of never, missing, always.")
