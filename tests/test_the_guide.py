@@ -38,7 +38,7 @@ CHROMIUM_FLAGS = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The strictly built site. The reader's own recordings are left out: they are not the project's."""
+    """The strictly built site."""
     folder = tmp_path_factory.mktemp("site")
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     environment.pop("SPRITEDOCS_EXECUTE", None)
