@@ -5,6 +5,7 @@
 #   - speedup_4 > 3
 #   - epoch_s_4 < epoch_s_0
 #   - startup_s_4 > startup_s_0
+#   - first_epoch_speedup_4 < speedup_4
 # ---
 
 # %% [markdown]
@@ -143,9 +144,10 @@ if __name__ == "__main__":
 # ## Step 4: time both, first epochs first
 #
 # A fresh loader each time, so every first epoch pays for the summoning. How much that is depends on
-# the start method: *fork* copies the main process in a moment; *forkserver* and *spawn* start a new
-# Python for every helper, which must import torch before it can fetch anything. Those cost seconds,
-# so there are fewer rounds of them.
+# the start method. *fork* copies the main process. *spawn* starts a new Python for every helper,
+# which must import torch before it can fetch anything. *forkserver* forks helpers from a server;
+# the server, or each helper, imports torch. (A server that already runs, from the section above, may
+# have done so.) Imports cost seconds, so there are fewer rounds of them.
 
 # %%
 if __name__ == "__main__":
@@ -215,8 +217,8 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## What to take home
 #
-# Once they are there, four helpers make the epoch almost four times as fast, because four of them
-# wait at the same time. The first epoch gains less: it pays for the start-up. Under fork that is a
-# small price; under forkserver (the default on Linux from Python 3.14) and spawn (macOS, Windows) it
-# is so large that a short run is *slower* with helpers. Keep them with `persistent_workers=True`, or
-# have epochs that are long enough.
+# Once they are there, four helpers make the epoch more than three times as fast, because four of
+# them wait at the same time. The first epoch gains less: it pays for the start-up. Under fork that is
+# a small price. Under spawn (macOS, Windows) and forkserver (Linux from Python 3.14) it is so large
+# that a short run is *slower* with helpers, at least until torch has been imported once. Keep them
+# with `persistent_workers=True`, or have epochs that are long enough.
