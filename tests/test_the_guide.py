@@ -129,6 +129,12 @@ def test_every_example_has_a_page_a_notebook_and_a_download(site: Path, pages: d
         assert (site / "downloads" / f"{name}.py").read_text() == PROJECT.example(name).path.read_text()
 
 
+def test_every_module_has_an_api_page(pages: dict[str, Page]) -> None:
+    # What these two offer stands on the pages of sprites and timing, which hand it on.
+    modules = {path.stem for path in PROJECT.package.glob("[a-z]*.py")} - {"pixel_art", "epochs"}
+    assert modules == {address.split("/")[2] for address in pages if re.match(r"/api/\w+/", address)}
+
+
 def test_the_search_index_holds_the_pages_and_neither_figures_nor_notebooks(site: Path) -> None:
     entries = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
     locations = {entry["location"].split("#")[0] for entry in entries}

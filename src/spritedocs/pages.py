@@ -181,11 +181,9 @@ def _values(entry: Entry) -> str:
 
 def _take_it_along(entry: Entry, marks: Marks) -> str:
     name = entry.example.name
-    download = marks.keep(
-        f'<p class="sprite-downloads"><a href="../../downloads/{name}.py" download>Download the script</a>'
-        f' · <a href="../../notebooks/{name}/{name}.ipynb" download>Download the notebook</a></p>'
-    )
-    return (
-        f"## Take it along\n\n`python {name}.py` runs anywhere the package is installed. The same run, as a "
-        f"notebook, is [over here](../notebooks/{name}.ipynb).\n\n{download}"
-    )
+    links = [f'<a href="../../downloads/{name}.py" download>Download the script</a>']
+    parts = ["## Take it along", f"`python {name}.py` runs anywhere the package is installed."]
+    if entry.published:
+        parts[-1] += f" The same run is also [a notebook](../notebooks/{name}.ipynb)."
+        links.append(f'<a href="../../notebooks/{name}/{name}.ipynb" download>Download the notebook</a>')
+    return "\n\n".join([*parts, marks.keep(f'<p class="sprite-downloads">{" · ".join(links)}</p>')])
