@@ -80,10 +80,10 @@ def test_a_project_is_found_from_any_folder_inside_it(tmp_path: Path) -> None:
 def test_only_numbered_scripts_are_examples_and_they_are_in_order(tmp_path: Path) -> None:
     folder = tmp_path / "examples"
     folder.mkdir()
-    for name in ("10_late.py", "02_early.py", "helper.py", "02_notes.md"):
+    for name in ("02_early.py", "10_late.py", "05_between.py", "helper.py", "02_notes.md"):
         (folder / name).write_text(GOOD)
     project = Project(tmp_path)
-    assert project.names() == ["02_early", "10_late"]
+    assert project.names() == ["02_early", "05_between", "10_late"]
     assert project.example("10_late").title == "A title: with a colon"
 
 

@@ -79,6 +79,10 @@ def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
     assert [line.split()[-2:] for line in lines] == [["2", "s"], ["1", "s"], ["0", "s"]]
 
 
+def test_a_terminal_shows_bars_of_nothing_too() -> None:
+    assert FIGURES["bars of nothing"].text().plain == "waiting █ 0 s\n"
+
+
 def test_terminal_blocks_name_who_did_what_in_order() -> None:
     text = Blocks(ALT, {"a": [0, 1], "long": [-1, 0]}, names=["ann", "bob"], main="me").text().plain
     assert [line.split() for line in text.splitlines()] == [["a", "ann", "bob"], ["long", "me", "ann"]]

@@ -23,11 +23,12 @@ from spritedocs.recorder import RecordError, record, record_own
 from spritedocs.recordings import FORMAT, Recording
 
 STRAGGLER = """
-import pathlib, subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
-pathlib.Path("scrap").touch()
+import pathlib, subprocess, sys, tempfile, time
+sleep = [sys.executable, "-c", "import time; time.sleep(100)"]
+subprocess.run([sys.executable, "-c", f"import subprocess as s; s.Popen({sleep}, start_new_session=True)"])
+tempfile.mkdtemp(), pathlib.Path("scrap").touch()
 """
-"""What an example leaves behind if nobody looks after it: a process in a session of its own, and a file."""
+"""What an example leaves behind if nobody looks after it: an orphan in a session of its own, and files."""
 
 SPAWNING = """
 # %%
@@ -268,8 +269,9 @@ def test_the_commit_is_gits_and_a_new_recording_alone_does_not_make_it_dirty(
     git(tiny.root, "add", "-A")
     git(tiny.root, "commit", "-qm", "All")
     printing("fine")
-    for change, dirty in ((lambda: None, False), (lambda: add(tiny, "x = 1"), True)):
-        change()
+    for code, dirty in (("", False), ("", False), ("x = 1", True)):
+        if code:
+            add(tiny, code)
         said = recorded_again(tiny).provenance
         assert (said["commit"], said["dirty"]) == (git(tiny.root, "rev-parse", "HEAD"), dirty)
 

@@ -55,6 +55,8 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tiny = Tiny(Path(shutil.copytree(recorded, tmp_path_factory.mktemp("good") / "tiny")))
     tiny.add_recording(tiny.recording("other-machine"), slower)
     tiny.add_recording(tiny.project.own / "mine" / f"{NAME}.ipynb", mine)
+    # A result may stand anywhere, and twice on a page.
+    tiny.edit("docs/index.md", "{{ gpu_notice() }}", '{{ gpu_notice() }}\n\n- {{ figure("01_counting") }}')
     # The environment overrules what the options ask for, and nothing runs.
     tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], execute: always }")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="never")
@@ -70,7 +72,7 @@ def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
     assert "repeat with spritedocs record 01_counting" in page
     assert "counted = Measurement.of(" in page
     assert "No GPU has recorded" in page
-    assert '<figure class="sprite-figure"' in good.page("")
+    assert good.page("").count('<figure class="sprite-figure"') == 2
     assert "/edit/" not in good.page("")
 
 

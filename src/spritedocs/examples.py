@@ -43,7 +43,7 @@ class Example:
     def read(cls, path: Path) -> Example:
         """Read the script at ``path``. Raises ``ExampleError`` where its header is unusable."""
         try:
-            text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ExampleError(f"{path} cannot be read ({error}): store it as UTF-8 text.") from None
         match = _HEADER.match(text)
