@@ -1,5 +1,5 @@
 # ---
-# title: "Optional: num_workers"
+# title: Four helpers for a dataset that waits
 # description: A dataset that waits, loaded without helpers and with four, timed and compared.
 # claims:
 #   - speedup_4 > 3
@@ -9,7 +9,7 @@
 # ---
 
 # %% [markdown]
-# # `num_workers`: one waiting dataset, four helpers
+# # Four helpers for a dataset that waits
 #
 # **Motive.** A model that waits for its sprites learns nothing meanwhile. Helper sprites (worker
 # processes) can fetch while it waits. How much faster does an epoch get, and what does it cost to

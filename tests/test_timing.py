@@ -72,8 +72,19 @@ class Stream(IterableDataset):
         return iter(range(5))
 
 
+BEFORE = set()
+"""The processes that earlier tests had left on purpose, such as multiprocessing's own servers."""
+
+
+@pytest.fixture(autouse=True)
+def _know_who_was_there():
+    BEFORE.update(psutil.Process().children(recursive=True))
+    yield
+    BEFORE.clear()
+
+
 def children():
-    return psutil.Process().children(recursive=True)
+    return [child for child in psutil.Process().children(recursive=True) if child not in BEFORE]
 
 
 def test_where_the_time_goes():

@@ -34,8 +34,12 @@ _SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
 _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
 """A wide table scrolls in its own box, which people without a mouse can reach."""
 
-_JUPYTERS_OWN = re.compile(r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>', re.DOTALL)
-"""Over half a megabyte in every notebook page: a stylesheet, scripts that know other hosts, hidden copies."""
+_JUPYTERS_OWN = re.compile(
+    r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>|<a class="anchor-link".*?</a>',
+    re.DOTALL,
+)
+"""In every notebook page, over half a megabyte: a stylesheet, scripts that know other hosts, copies that are
+hidden, and links to headings, of which some lead nowhere."""
 
 EXECUTE = ("never", "missing", "always")
 
