@@ -66,7 +66,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def __init__(self) -> None:
         self._command = "build"
         self._executed = False
-        self._notebooks: dict[str, tuple[bytes, Any]] = {}
+        self._rendered: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether this is ``serve``, where problems are shown and nothing stops."""
@@ -90,9 +90,9 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self.edition = Edition(
             project, list(self.config.machines), execute == "always", self.config.strict_freshness
         )
-        config.watch += [
-            str(folder) for folder in (project.root / "examples", project.own) if folder.is_dir()
-        ]
+        if self._command == "serve":
+            project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
+            config.watch += [str(project.root / "examples"), str(project.own)]
 
     def _execute(self) -> str:
         asked = os.environ.get("SPRITEDOCS_EXECUTE") or self.config.execute
@@ -131,24 +131,29 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     @event_priority(-100)
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:
-        """Convert a notebook once: under ``serve`` it is the slowest part of a rebuild."""
-        if page.file.src_uri.startswith("notebooks/"):
+        """Under ``serve`` render notebooks and API pages once: they are most of the work of a rebuild."""
+        if self._command == "serve" and page.file.src_uri.startswith(("notebooks/", "api/")):
             self._remember(page)
         return page
 
     def _remember(self, page: Page) -> None:
-        convert, name = page.render, page.file.src_uri
-        content = Path(str(page.file.abs_src_path)).read_bytes()
+        render, name = page.render, page.file.src_uri
+        sources = sorted(self.edition.project.package.glob("*.py")) if name.startswith("api/") else []
+        state = (
+            Path(str(page.file.abs_src_path)).read_bytes(),
+            *(path.stat().st_mtime_ns for path in sources),
+        )
 
-        def render(config: MkDocsConfig, files: Files) -> None:
-            known = self._notebooks.get(name)
-            if known and known[0] == content:
-                page.content, page.toc, page.title = known[1]
-                return
-            convert(config, files)
-            self._notebooks[name] = content, (page.content, page.toc, page.title)
+        def once(config: MkDocsConfig, files: Files) -> None:
+            known = self._rendered.get(name)
+            if known is None or known[0] != state:
+                before = dict(vars(page))
+                render(config, files)
+                made = {key: value for key, value in vars(page).items() if value is not before.get(key)}
+                known = self._rendered[name] = state, made
+            vars(page).update(known[1])
 
-        page.render = render  # type: ignore[method-assign]
+        page.render = once  # type: ignore[method-assign]
 
     @event_priority(100)
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
