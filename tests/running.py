@@ -24,6 +24,8 @@ from spritedocs.recordings import Library
 
 PROJECT = Project(Path(__file__).parents[1])
 LIMIT_S = 120
+# Python 3.12 and 3.13 warn of every fork beside torch's threads; it is the platform's default there.
+WARNINGS = "default,ignore:This process:DeprecationWarning"
 
 
 class Run(NamedTuple):
@@ -38,7 +40,7 @@ def run(example: Example, folder: Path, start_method: str = "default") -> Run:
     """Run the copied script in ``folder``. Fails if it fails, or says anything on stderr."""
     shutil.copy(example.path, folder)
     command = [sys.executable, __file__, example.path.name, start_method, "values.json"]
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": "default"}
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": WARNINGS}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )

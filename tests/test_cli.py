@@ -90,7 +90,7 @@ def test_the_short_status_counts_own_recordings_alone(call: Callable[..., Answer
 def test_recording_is_done_once_and_again_by_force_alone(
     call: Callable[..., Answer], tiny: Tiny, traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spritedocs.recorder.getpass.getuser", lambda: "nobody-at-all")
+    monkeypatch.setattr("spritedocs.privacy.getpass.getuser", lambda: "nobody-at-all")
     here = machine.slug()
     answer = call("record")
     assert answer.status == 0, answer.complained

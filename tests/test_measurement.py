@@ -95,3 +95,8 @@ def test_a_damaged_value_is_not_read(damage: dict[str, object]) -> None:
     stored = Measurement.of("epoch_s", [1.0, 2.0], "s").as_json()
     with pytest.raises((LookupError, TypeError, ValueError)):
         Measurement.from_json({**stored, **damage})
+
+
+@given(st.floats(0.001, 1000), st.integers(6, 12))
+def test_samples_that_do_not_differ_have_an_interval_of_no_width(value: float, count: int) -> None:
+    assert Measurement.of("value", [value] * count, "s").interval == (value, value)

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
 
-from spritedocs.processes import MARKER, Interrupted, interruptible, marked, remains
+from spritedocs.processes import MARKER, Interrupted, interruptible, marked, remains, undisturbed
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 # Starts a sleeper in a session of its own, says its number, and ends: the sleeper is nobody's child.
@@ -80,12 +81,38 @@ def test_a_signal_becomes_one_interruption_and_later_ones_do_not_cut_cleaning_sh
         try:
             signal.raise_signal(number)
         finally:
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGTERM)
-            cleaned.append(True)
+            with suppress(Interrupted), undisturbed():
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM)
+                cleaned.append(True)
 
     with pytest.raises(Interrupted) as interruption:
         interrupted()
     assert cleaned
     assert interruption.value.signal_number == number
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_swallowed_interruption_does_not_make_the_next_one_deaf() -> None:
+    @interruptible()
+    def swallowing() -> None:
+        for _ in range(2):
+            with pytest.raises(Interrupted):
+                signal.raise_signal(signal.SIGINT)
+
+    swallowing()
+
+
+def test_a_signal_waits_until_what_must_not_be_disturbed_is_done() -> None:
+    done = []
+
+    @interruptible()
+    def working() -> None:
+        with undisturbed():
+            signal.raise_signal(signal.SIGTERM)
+            done.append(True)
+        done.append("never reached")
+
+    with pytest.raises(Interrupted):
+        working()
+    assert done == [True]

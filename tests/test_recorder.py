@@ -213,8 +213,25 @@ def test_what_is_private_is_refused(
     with pytest.raises(RecordError, match=f"01_counting shows this machine's {secret}"):
         recorded_again(tiny)
     assert tiny.recording().read_bytes() == before
-    printing("in jolly /mnt/joy/x")
+    printing("in jolly /mnt/joy/x, of a jos-boxer, at C:\\\\Users\\\\joy")
     recorded_again(tiny)
+
+
+def test_a_host_called_like_a_word_of_the_code_can_record(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.node", lambda: "code")
+    printing("fine")
+    assert recorded_again(tiny).values
+
+
+def test_start_up_files_of_the_user_stay_out(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "startup.py").write_text("print = None\n")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))
+    printing("fine")
+    assert recorded_again(tiny).values
 
 
 def test_a_user_without_name_or_home_can_record(

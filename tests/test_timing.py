@@ -432,7 +432,7 @@ def test_nothing_to_warn_of(monkeypatch):
 @pytest.mark.parametrize(
     ("situation", "words", "remedy"),
     [
-        ({"rounds": 5}, "5 rounds are too few", "use rounds=6"),
+        ({"rounds": 5}, "Too few rounds (5)", "use rounds=6"),
         ({"drift": 0.5}, "arm: its epochs vary by 22%", "end other programs"),
         ({"wait": 0.004}, "arm: 0.032 s an epoch is too short", "for 0.05 s"),
         ({"batches": 4}, "arm: 4 batches are too few", "for 5"),
@@ -449,7 +449,7 @@ def test_each_warning_names_its_remedy(monkeypatch, situation, words, remedy):
 
 def test_one_round_has_no_spread(monkeypatch):
     (warning,) = warned(monkeypatch, rounds=1)
-    assert warning.startswith("1 round")
+    assert warning.startswith("Too few rounds (1)")
 
 
 # From here on with real workers: at most two, on any machine torch then keeps its peace.

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from spritedocs import __version__
 from spritedocs.examples import Example, ExampleError, Project
-from spritedocs.processes import Interrupted, interruptible
+from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status
 
 _USUAL_S = 20.0
@@ -73,13 +73,14 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     Without NAME all of them. Without --machine they become your own recordings, which git ignores and
     your copy of the guide shows beside the published ones.
     """
-    from spritedocs import machine
-    from spritedocs.recorder import RecordError
-    from spritedocs.recorder import record as record_one
+    with undisturbed():
+        from spritedocs import machine
+        from spritedocs.recorder import RecordError
+        from spritedocs.recorder import record as record_one
 
+        described = machine.describe()
     project = Project.find()
-    examples = [project.example(name) for name in names or project.names()]
-    described = machine.describe()
+    examples = [project.example(name) for name in dict.fromkeys(names or project.names())]
     here = machine.slug(described)
     if slug is not None and slug != here:
         raise click.UsageError(
@@ -189,7 +190,8 @@ def status(as_json: bool, short: bool) -> None:
         return
     from spritedocs import machine  # here: asking for a GPU loads torch
 
-    own = [library.status(example, project.own / machine.slug()) for example in examples]
+    here = project.own / machine.slug()
+    own = [library.status(example, here) for example in examples]
     references = [
         library.status(example, project.recorded / name)
         for name in library.machines()
@@ -203,8 +205,9 @@ def status(as_json: bool, short: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("example", "machine", "state", "recorded"):
         table.add_column(heading)
-    for row in own + references:
-        table.add_row(row.example, row.machine + (" (yours)" if row in own else ""), row.state, _when(row))
+    for statuses, whose in ((own, " (yours)"), (references, "")):
+        for each in statuses:
+            table.add_row(each.example, each.machine + whose, each.state, _when(each))
     Console(highlight=False).print(table)
 
 

@@ -49,8 +49,8 @@ class Edition:
     project: Project
     machines: list[str]
     """The published machines, the preferred one first."""
-    own_first: bool = False
-    """Whether this machine's own recordings are the ones to publish, as on the GPU runner."""
+    publisher: str | None = None
+    """The machine whose own recordings are the ones to publish, as on the GPU runner."""
     strict_freshness: bool = False
     problems: list[str] = field(default_factory=list)
     """What must stop the build, a sentence each."""
@@ -68,8 +68,9 @@ class Edition:
 
     def _entry(self, library: Library, example: Example) -> Entry:
         references = library.reference(example, self.machines)
-        own = library.own(example)
-        chosen = published(own + references) if self.own_first else published(references)
+        own = self._own(library, example)
+        ours = [status for status in own if status.machine == self.publisher]
+        chosen = published(ours + references)
         where = f"examples/{example.path.name}"
         if chosen is None:
             self.problems.append(
@@ -85,6 +86,14 @@ class Edition:
             tuple(status for status in references if chosen is None or status.machine != chosen.machine),
             tuple(status for status in own if status is not chosen),
         )
+
+    def _own(self, library: Library, example: Example) -> list[Status]:
+        """The reader's own recordings. One that cannot be read is theirs to mend, and stops no build."""
+        try:
+            return library.own(example)
+        except RecordingError as error:
+            self.notices.append(self._relative(str(error)))
+            return []
 
     def _relative(self, message: str) -> str:
         return message.replace(f"{self.project.root}/", "")
@@ -118,9 +127,9 @@ class Edition:
         recording = self.wanted(page, example)
         if recording is None:
             return None
-        if not 1 <= number <= len(recording.results):
+        if not isinstance(number, int) or not 1 <= number <= len(recording.results):
             count = len(recording.results)
-            self.problems.append(f"{page} asks for result {number} of {example}, which showed {count}.")
+            self.problems.append(f"{page} asks for result {number!r} of {example}, which showed {count}.")
             return None
         return recording.results[number - 1]
 

@@ -11,7 +11,8 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,18 @@ _BAR_CELLS = 32
 _LETTERS: Any = {"color": _INK, "fontsize": _FONT_POINTS}
 
 
+@contextmanager
+def _plain_matplotlib() -> Iterator[None]:
+    """matplotlib as it comes: settings of the reader's own would change the figures."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "spritedocs"})
+        matplotlib.rcParams["font.size"] = _FONT_POINTS
+        yield
+
+
 @dataclass(frozen=True)
 class Figure:
     """A picture of a result. ``alt`` says in words what it shows."""
@@ -66,6 +79,7 @@ class Bars(Figure):
     x_label: str = ""
     """What the axis is called; the unit where this is empty."""
 
+    @_plain_matplotlib()
     def svg(self) -> str:
         """See ``Figure.svg``."""
         count = len(self.values)
@@ -115,6 +129,7 @@ class Blocks(Figure):
             return self.main
         return self.names[actor] if self.names else str(actor)
 
+    @_plain_matplotlib()
     def svg(self) -> str:
         """See ``Figure.svg``."""
         from matplotlib.patches import Rectangle
@@ -174,12 +189,9 @@ def _axes(height_inches: float) -> tuple[Any, Axes]:
 
 def _finished(figure: Any, alt: str) -> str:
     """``figure`` as one line of SVG that several pages, and several figures on one, can hold."""
-    from matplotlib import rc_context
-
     stream = io.StringIO()
     unwanted = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "spritedocs", "font.size": _FONT_POINTS}):
-        figure.savefig(stream, format="svg", transparent=True, metadata=unwanted)
+    figure.savefig(stream, format="svg", transparent=True, metadata=unwanted)
     drawn = stream.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     for pattern in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</style>\s*</defs>", r"<!--.*?-->"):

@@ -1,7 +1,7 @@
 """What guide pages call to quote recordings: functions for mkdocs-macros.
 
-None of them raises. What a page asks for and cannot have is noted in the ``Edition``, and the
-plugin stops the build with all such sentences at once.
+What a page asks for and cannot have is noted in the ``Edition``, and the plugin stops the build with
+all such sentences at once. Only a call with the wrong arguments is left to mkdocs-macros.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MISSING = "**?**"
 
 
 class Macros:
-    """The macros of one site. ``page`` says which page is being rendered, for messages."""
+    """The macros of one site."""
 
     def __init__(self, plugin: SpritedocsPlugin) -> None:
         self._plugin = plugin
@@ -118,7 +118,11 @@ class Macros:
         """Sprite number ``index`` as an inline picture, ``scale`` times its 16 pixels."""
         from spritedocs.sprites import sprite_svg  # here: pages without a sprite need no numpy
 
-        picture = sprite_svg(index)
+        try:
+            picture = sprite_svg(index)
+        except ValueError as error:
+            self._plugin.edition.problems.append(f"{self._page}: {error}.")
+            return _MISSING
         label = f' role="img" aria-label="{html.escape(text)}"' if text else ' aria-hidden="true"'
         return (
             f'<span class="sprite" style="width:{16 * scale}px;height:{16 * scale}px"{label}>{picture}</span>'

@@ -117,6 +117,8 @@ class Measurement:
             samples=tuple(float(sample) for sample in stored["samples"]),
             label=stored.get("label", ""),
         )
+        if value.bounds[0] > value.bounds[1]:
+            raise ValueError(f"the interval of {value.name} is reversed")
         if not all(isinstance(text, str) for text in (value.name, value.unit, value.label)):
             raise TypeError("a name, a unit or a label is no text")
         if not all(map(math.isfinite, (value.median, *value.bounds, *value.samples))):
@@ -136,6 +138,8 @@ def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[fl
     """
     if len(samples) < FEWEST_SAMPLES or min(samples) <= 0:
         return None
+    if min(samples) == max(samples):
+        return samples[0], samples[0]  # exactly, where logarithms would round
     from scipy.special import stdtrit  # here, because pages are built from stored intervals without it
 
     logs = [math.log(sample) for sample in samples]

@@ -8,11 +8,10 @@ import secrets
 import signal
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
 
 import psutil
 
-__all__ = ["Interrupted", "interruptible", "marked", "remains"]
+__all__ = ["Interrupted", "interruptible", "marked", "remains", "undisturbed"]
 
 MARKER = "SPRITEDOCS_RUN"
 """The environment variable that every process of a run inherits, those in sessions of their own too."""
@@ -21,7 +20,7 @@ _GRACE_S = 3.0
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM arrived. ``signal_number`` says which."""
+    """Ctrl-C, SIGTERM or SIGHUP arrived. ``signal_number`` says which."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -40,12 +39,13 @@ def marked() -> Iterator[dict[str, str]]:
     try:
         yield {**os.environ, MARKER: mark}
     finally:
-        # A process may start another while we look: look until nothing is left.
-        for _ in range(10):
-            left = remains(mark, children)
-            if not left:
-                break
-            _end(left)
+        with undisturbed():
+            # A process may start another while we look: look until nothing is left.
+            for _ in range(10):
+                left = remains(mark, children)
+                if not left:
+                    break
+                _end(left)
 
 
 def remains(mark: str, known: set[int] | None = None) -> list[psutil.Process]:
@@ -79,15 +79,15 @@ def _end(processes: list[psutil.Process]) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into ``Interrupted``; later ones do not cut cleaning short."""
-    ours = (signal.SIGINT, signal.SIGTERM)
-    seen = False
+    """Turn Ctrl-C, SIGTERM and a closed terminal into ``Interrupted``."""
+    ours = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+        ours.append(signal.SIGHUP)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal seen
-        if not seen:
-            seen = True
-            _raise(number)
+        if _waiting is None:
+            raise Interrupted(number)
+        _waiting.append(number)
 
     before = {number: signal.signal(number, interrupt) for number in ours}
     try:
@@ -97,5 +97,24 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _raise(number: int) -> NoReturn:
-    raise Interrupted(number)
+_waiting: list[int] | None = None
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let signals wait until the block has ended: cleaning is not cut short, nor is an import.
+
+    An import of numpy or torch that is interrupted half-way may swallow the interruption, and cannot
+    be begun again.
+    """
+    global _waiting
+    if _waiting is not None:
+        yield
+        return
+    _waiting = []
+    try:
+        yield
+    finally:
+        arrived, _waiting = _waiting, None
+        if arrived:
+            raise Interrupted(arrived[0])

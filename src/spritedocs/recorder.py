@@ -7,16 +7,14 @@ of the run stays behind.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import getpass
-import json
 import os
-import platform
+import shutil
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,8 @@ from typing import Any
 from spritedocs import machine
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
-from spritedocs.processes import marked
+from spritedocs.privacy import private_in
+from spritedocs.processes import marked, undisturbed
 from spritedocs.recordings import FORMAT, Library, Recording, RecordingError
 
 __all__ = ["RecordError", "record", "record_own"]
@@ -47,6 +46,11 @@ import __main__
 
 if (script := pathlib.Path({name!r})).exists():
     __main__.__file__ = str(script.resolve())
+
+# A warning would name the file it comes from, in a folder that is nobody's business.
+import warnings
+
+warnings.formatwarning = lambda message, category, *_: f"{{category.__name__}}: {{message}}\\n"
 """
 
 
@@ -60,6 +64,8 @@ def record(project: Project, example: Example, folder: Path, described: dict[str
     ``described`` is what ``machine.describe().as_dict()`` says. Raises ``RecordError`` where the example
     fails, outlasts its time limit, or shows something private; ``Interrupted`` passes through.
     """
+    # All of it before the run, during which somebody may go on editing.
+    sources = source_sha256(example.text), package_sha256(example.text, project.package)
     commit, dirty = _commit(project.root)
     recorded_at = datetime.now(UTC).replace(microsecond=0)
     begin = time.monotonic()
@@ -67,8 +73,8 @@ def record(project: Project, example: Example, folder: Path, described: dict[str
     notebook.metadata["spritedocs"] = {
         "format": FORMAT,
         "example": example.name,
-        "source_sha256": source_sha256(example.text),
-        "package_sha256": package_sha256(example.text, project.package),
+        "source_sha256": sources[0],
+        "package_sha256": sources[1],
         "machine": described,
         "recorded_at": recorded_at.isoformat(),
         "commit": commit,
@@ -76,28 +82,34 @@ def record(project: Project, example: Example, folder: Path, described: dict[str
         "duration_s": round(time.monotonic() - begin, 1),
         "command": f"spritedocs record {example.name}",
     }
-    _refuse_private(example, json.dumps(notebook, ensure_ascii=False))
+    if what := private_in(notebook):
+        remedy = "let it print a relative path or leave it out"
+        raise RecordError(f"{example.name} shows this machine's {what}: {remedy}.")
     return _stored(folder / f"{example.name}.ipynb", notebook)
 
 
-def record_own(project: Project, everything: bool, say: Callable[[str], None]) -> None:
-    """Record this machine's own figures: of all examples, or only of those without a fresh recording."""
+def record_own(project: Project, everything: bool, say: Callable[[str], None]) -> str:
+    """Record this machine's own figures: of all examples, or only of those without a fresh recording.
+
+    Returns the machine's short name.
+    """
     described = machine.describe()
-    folder = project.own / machine.slug(described)
+    here = machine.slug(described)
+    folder = project.own / here
     library = Library(project)
     for name in project.names():
         example = project.example(name)
         if everything or not library.is_fresh(example, folder):
             say(f"Running {name}")
             record(project, example, folder, described.as_dict())
+    return here
 
 
 def _executed(example: Example) -> Any:
     """The example's notebook after its run, in a neutral folder that is gone afterwards."""
     limit = float(example.header.get("time_limit_s", TIME_LIMIT_S))
     notebook = _notebook(example)
-    with tempfile.TemporaryDirectory(prefix="sprite-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with _neutral_folder() as folder:
         (folder / example.path.name).write_text(example.text, encoding="utf-8")
         failures: list[BaseException] = []
 
@@ -112,18 +124,34 @@ def _executed(example: Example) -> Any:
         try:
             with marked() as environment:
                 # An empty IPYTHONDIR keeps the user's start-up files out; temporary files go with the folder.
-                environment.update(IPYTHONDIR=str(folder / "ipython"), TMPDIR=name, TEMP=name, TMP=name)
+                environment.update(IPYTHONDIR=str(folder / "ipython"))
+                environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
+                environment.pop("PYTHONSTARTUP", None)
                 client.start()
-                client.join(limit)
+                end = time.monotonic() + limit
+                while client.is_alive() and time.monotonic() < end:
+                    client.join(0.2)  # in one go it could not be interrupted on Windows
                 too_long = client.is_alive()
         finally:
-            client.join(_PARTING_S)
+            with undisturbed():
+                if client.ident:
+                    client.join(_PARTING_S)
     if too_long:
         remedy = "shorten it, or raise time_limit_s in its header"
         raise RecordError(f"{example.name} took longer than its {limit:g} s: {remedy}.")
     if failures:
         raise RecordError(_failure(example, failures[0]))
     return notebook
+
+
+@contextmanager
+def _neutral_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="sprite-"))
+    try:
+        yield folder
+    finally:
+        with undisturbed():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failure(example: Example, error: BaseException) -> str:
@@ -170,7 +198,13 @@ def _run(notebook: Any, folder: Path, environment: dict[str, str]) -> None:
         transport="ipc" if has_sockets else "tcp",
     )
     client = NotebookClient(notebook, km=manager, timeout=None, record_timing=False, coalesce_streams=True)
-    asyncio.run(client.async_execute(env=environment, cwd=str(folder), cleanup_kc=True))
+
+    async def execute() -> None:
+        # A kernel that is ended while it starts leaves futures behind that complain of it.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        await client.async_execute(env=environment, cwd=str(folder), cleanup_kc=True)
+
+    asyncio.run(execute())
 
 
 def _stored(path: Path, notebook: Any) -> Recording:
@@ -210,19 +244,3 @@ def _commit(root: Path) -> tuple[str, bool]:
     except (OSError, subprocess.SubprocessError):
         given = os.environ.get("SPRITEDOCS_COMMIT", "unknown")
         return given.removesuffix("-dirty"), given.endswith("-dirty") or given == "unknown"
-
-
-def _refuse_private(example: Example, text: str) -> None:
-    host, private = platform.node(), {}
-    # A container may run under a number that has neither a name nor a home.
-    with contextlib.suppress(RuntimeError):
-        private["home folder"] = str(Path.home())
-    private["host name"] = host if host != "localhost" else ""
-    with contextlib.suppress(KeyError, OSError):
-        private["user name"] = f"/{getpass.getuser()}/"
-    for what, secret in private.items():
-        # In JSON a backslash, as in a Windows path, is written twice.
-        if secret.strip("/") and json.dumps(secret, ensure_ascii=False)[1:-1] in text:
-            raise RecordError(
-                f"{example.name} shows this machine's {what}: let it print a relative path or leave it out."
-            )

@@ -70,6 +70,8 @@ def show(report: Report) -> None:
         0          1.31 s
     """
     if not _in_notebook():
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a file on Windows may not know bars and arrows
         Console(highlight=False).print(_text(report))
         return
     from IPython.display import display

@@ -66,6 +66,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def __init__(self) -> None:
         self._command = "build"
         self._executed = False
+        self._here: str | None = None
         self._rendered: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
@@ -80,19 +81,23 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         except ExampleError as error:
             raise PluginError(str(error)) from None
         self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
-        if self.repo_url:
-            config.repo_url, config.edit_uri = self.repo_url, "edit/main/docs/"
         execute = self._execute()
         if execute != "never" and not self._executed:
             self._executed = True
-            self._record(project, everything=execute == "always")
+            self._here = self._record(project, everything=execute == "always")
         self.marks = Marks()
         self.edition = Edition(
-            project, list(self.config.machines), execute == "always", self.config.strict_freshness
+            project,
+            list(self.config.machines),
+            publisher=self._here if execute == "always" else None,
+            strict_freshness=self.config.strict_freshness,
         )
         if self._command == "serve":
             project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
             config.watch += [str(project.root / "examples"), str(project.own)]
+            if "macros" in config.plugins:
+                # A typing error belongs on the page then: mkdocs-macros would end the server.
+                config.plugins["macros"].config["on_error_fail"] = False
 
     def _execute(self) -> str:
         asked = os.environ.get("SPRITEDOCS_EXECUTE") or self.config.execute
@@ -100,13 +105,13 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             raise PluginError(f"SPRITEDOCS_EXECUTE is {asked!r}: make it one of {', '.join(EXECUTE)}.")
         return asked
 
-    def _record(self, project: Project, everything: bool) -> None:
+    def _record(self, project: Project, everything: bool) -> str:
         # Here, since it loads torch, and most builds run nothing.
         from spritedocs.recorder import RecordError, record_own
 
         try:
             with interruptible():
-                record_own(project, everything, log.info)
+                return record_own(project, everything, log.info)
         except (ExampleError, RecordError) as error:
             raise PluginError(str(error)) from None
         except Interrupted as interruption:
@@ -183,12 +188,16 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             raise PluginError("\n".join(problems))
 
     def on_page_context(self, context: Any, *, page: Page, config: MkDocsConfig, nav: Navigation) -> Any:
-        """An experiment is edited in its script, a notebook nowhere."""
-        if page.file.src_uri.startswith("notebooks/"):
-            page.edit_url = None
-        elif page.file.src_uri.startswith("experiments/") and page.file.generated_by:
-            name = Path(page.file.src_uri).stem
-            page.edit_url = f"{self.repo_url}/edit/main/examples/{name}.py" if self.repo_url else None
+        """Link a page to the file it is edited in: an experiment's is its script, a notebook has none.
+
+        MkDocs' own ``repo_url`` would make each page ask the repository's host for its stars.
+        """
+        source = page.file.src_uri
+        path = f"docs/{source}"
+        if page.file.generated_by:
+            path = f"examples/{Path(source).stem}.py"
+        editable = self.repo_url and not source.startswith("notebooks/")
+        page.edit_url = f"{self.repo_url}/edit/main/{path}" if editable else None
         return context
 
 

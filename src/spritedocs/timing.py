@@ -116,7 +116,7 @@ def _warnings(arms: Mapping[str, tuple[EpochTiming, ...]], workers: Mapping[str,
     cores = usable_cores()
     rounds = min(map(len, arms.values()))
     if rounds < FEWEST_SAMPLES:
-        yield f"{rounds} rounds are too few for an interval: use rounds={FEWEST_SAMPLES} or more."
+        yield f"Too few rounds ({rounds}) for an interval: use rounds={FEWEST_SAMPLES} or more."
     for name, epochs in arms.items():
         totals = [epoch.total_s for epoch in epochs]
         spread = statistics.stdev(totals) / (statistics.fmean(totals) or 1) if rounds > 1 else 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from running import PROJECT, Run, recorded_anew, run
 
-from spritedocs.recordings import Library
+from spritedocs.recordings import Library, Recording
 
 NAMES = PROJECT.names()
 ALWAYS_RUN = "06_optional_num_workers"
@@ -52,3 +54,12 @@ def _passes(done: Run) -> None:
     assert done.printed.strip()
     assert done.values
     assert done.left == set()
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.recorded.rglob("*.ipynb")), ids=lambda path: path.parent.name)
+def test_a_published_recording_tells_nothing_of_who_made_it(path: Path) -> None:
+    recording = Recording.read(path)
+    outputs = json.dumps([cell.get("outputs", []) for cell in recording.notebook["cells"]])
+    shown = outputs + json.dumps(recording.provenance)
+    assert re.findall(r"/home/|/root/|/Users/|[A-Z]:\\\\Users|site-packages", shown) == []
+    assert recording.provenance["dirty"] is False
