@@ -13,6 +13,7 @@ from typing import Any
 
 from spritedocs.claims import Claim, ClaimError, Verdict
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.machine import Machine
 from spritedocs.measurement import Measurement
 from spritedocs.recordings import Library, Recording, RecordingError, Result, Status, published
 
@@ -185,16 +186,13 @@ def machine_name(machine: Mapping[str, Any]) -> str:
 
 def provenance_line(recording: Recording, fresh: bool, repo_url: str = "") -> str:
     """One line of HTML that says where a recording's figures come from and how to repeat them."""
-    said, machine = recording.provenance, recording.provenance["machine"]
-    cores = machine.get("usable_cores", "?")
+    said, machine = recording.provenance, Machine.from_dict(recording.provenance["machine"])
     facts = [
-        machine.get("gpu") or "no GPU",
-        f"{cores} usable core{'' if cores == 1 else 's'} of {machine.get('cpu', 'an unknown CPU')}",
-        f"{machine['memory_gb']:.0f} GB memory" if machine.get("memory_gb") else "",
-        machine.get("os", ""),
-        f"Python {machine.get('python', '?')}",
-        f"torch {machine.get('torch', '?')}",
-        f"start method {machine.get('start_method', '?')}",
+        machine.summary(),
+        machine.os,
+        f"Python {machine.python}",
+        f"torch {machine.torch}",
+        f"start method {machine.start_method}",
         f"recorded {recording.recorded_at:%Y-%m-%d}",
     ]
     commit = html.escape(str(said["commit"])[:10])

@@ -46,7 +46,7 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
     example = entry.example
     description = str(example.header.get("description", example.title))
     parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
-    outputs = {label: _outputs(entry, recording) for label, recording, _ in entry.shown}
+    outputs = [_outputs(entry, recording) for _, recording, _ in entry.shown]
     number = -1
     for cell in example.cells:
         if cell.kind == "markdown":
@@ -56,9 +56,7 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
             continue
         number += 1
         parts.append(fenced(cell.text))
-        parts.append(
-            _tabs(entry, {label: found.get(number, "") for label, found in outputs.items()}, marks, repo_url)
-        )
+        parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
     parts += [_claims(entry, edition), _values(entry), _take_it_along(entry, marks)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -111,12 +109,13 @@ def _output_html(cell: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _tabs(entry: Entry, found: Mapping[str, str], marks: Marks, repo_url: str) -> str:
+def _tabs(entry: Entry, found: list[str], marks: Marks, repo_url: str) -> str:
+    """One cell's output on each machine that the page shows, in that order."""
     tabs = []
-    for label, recording, fresh in entry.shown:
-        if found[label]:
+    for output, (label, recording, fresh) in zip(found, entry.shown, strict=True):
+        if output:
             line = provenance_line(recording, fresh, repo_url) + _difference(entry, recording)
-            tabs.append(f'=== "{label}"\n\n    {marks.keep(found[label] + line)}')
+            tabs.append(f'=== "{label}"\n\n    {marks.keep(output + line)}')
     return "\n\n".join(tabs)
 
 
