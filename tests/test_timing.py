@@ -437,7 +437,11 @@ def test_nothing_to_warn_of(monkeypatch):
         ({"wait": 0.004}, "arm: 0.032 s an epoch is too short", "for 0.05 s"),
         ({"batches": 4}, "arm: 4 batches are too few", "for 5"),
         ({"num_workers": 2, "batches": 7}, "arm: 7 batches are too few", "for 8"),
-        ({"num_workers": 3, "batches": 12}, "arm: 3 workers, 2 usable cores", "use num_workers=2"),
+        (
+            {"num_workers": 3, "batches": 12},
+            "arm: more workers (3) than usable cores (2)",
+            "use num_workers=2",
+        ),
     ],
     ids=["rounds", "spread", "short", "few batches", "few batches a worker", "workers"],
 )

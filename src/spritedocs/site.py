@@ -127,7 +127,9 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             script = str(entry.example.path)
             files.append(File.generated(config, f"downloads/{name}.py", abs_src_path=script))
             if entry.published and entry.published.recording:
-                _copy_if_changed(entry.published.recording.path, folder / "notebooks" / f"{name}.ipynb")
+                copy = folder / "notebooks" / f"{name}.ipynb"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(entry.published.recording.path, copy)
                 # mkdocs-jupyter takes the path from src_dir and looks at nothing else.
                 files.append(
                     File(f"notebooks/{name}.ipynb", str(folder), config.site_dir, config.use_directory_urls)
@@ -199,14 +201,6 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         editable = self.repo_url and not source.startswith("notebooks/")
         page.edit_url = f"{self.repo_url}/edit/main/{path}" if editable else None
         return context
-
-
-def _copy_if_changed(source: Path, target: Path) -> None:
-    """Under ``serve`` an unneeded write would be seen as an edit, and start another build."""
-    if target.is_file() and target.read_bytes() == source.read_bytes():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
 
 
 def _extend_navigation(config: MkDocsConfig, names: list[str]) -> None:

@@ -130,6 +130,6 @@ def _warnings(arms: Mapping[str, tuple[EpochTiming, ...]], workers: Mapping[str,
             yield f"{name}: {batches} batches are too few: use more items or smaller batches, for {fewest}."
         if workers[name] > cores:
             yield (
-                f"{name}: {workers[name]} workers, {cores} usable cores: items that wait (disk, network, "
-                f"sleep) can still gain; for items that compute use num_workers={cores}."
+                f"{name}: more workers ({workers[name]}) than usable cores ({cores}). Items that wait (disk, "
+                f"network, sleep) gain all the same; for items that compute use num_workers={cores}."
             )
