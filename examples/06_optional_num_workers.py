@@ -71,7 +71,7 @@ class SlowSprites(Dataset):
 # %% [markdown]
 # ## Steps 2 and 3: a loader without helpers, and one with four
 #
-# They differ in nothing else. On fewer than four usable cores torch warns that four workers are more
+# They differ in their helpers only. On fewer than four usable cores torch warns that four workers are more
 # than it would suggest. For items that wait it need not worry, so the warning is silenced here.
 
 

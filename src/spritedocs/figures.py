@@ -11,6 +11,7 @@ import hashlib
 import html
 import io
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,18 +56,18 @@ def _plain_matplotlib() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(ABC):
     """A picture of a result. ``alt`` says in words what it shows."""
 
     alt: str
 
+    @abstractmethod
     def svg(self) -> str:
         """The picture as one line of inline SVG, coloured by ``--sprite-…`` CSS variables."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self) -> Text:
         """The picture for a terminal."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
