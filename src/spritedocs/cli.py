@@ -33,7 +33,7 @@ def cli() -> None:
 def main() -> None:
     """The console script: every failure is a sentence and an exit status, never a traceback of ours.
 
-    Status 2 means misuse, 1 that something failed, 130 or 143 that it was interrupted.
+    Status 2 means misuse, 1 that something failed, 128 and more that a signal interrupted it.
     """
     try:
         with interruptible():

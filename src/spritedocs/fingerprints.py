@@ -14,8 +14,18 @@ from pathlib import Path
 __all__ = ["MEASURING", "measuring_modules", "package_sha256", "source_sha256"]
 
 MEASURING = frozenset(
-    {"pixel_art", "sprites", "datasets", "epochs", "timing", "timeline", "memory", "measurement", "model"}
-    | {"tune"}
+    {
+        "pixel_art",
+        "sprites",
+        "datasets",
+        "epochs",
+        "timing",
+        "timeline",
+        "memory",
+        "measurement",
+        "model",
+        "tune",
+    }
 )
 """The modules whose change may change a figure. Those that only show, store or publish are not among them."""
 

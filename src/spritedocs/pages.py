@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from spritedocs.claims import ClaimError
+from spritedocs.claims import Claim, ClaimError
 from spritedocs.edition import Edition, Entry, provenance_line
 from spritedocs.measurement import MIME
 from spritedocs.recordings import Recording, joined
@@ -139,42 +140,57 @@ def _claims(entry: Entry, edition: Edition) -> str:
     where = f"examples/{entry.example.path.name}"
     raw = entry.example.header.get("claims", [])
     claims = [claim for claim, _ in edition.check(where, raw, entry.example.name)]
-    if not claims or not entry.shown:
-        return ""
-    lines = [
-        "## Claims",
-        "",
-        "Checked whenever this page is built, at the unfavourable end of each interval.",
-        "",
-    ]
-    lines += ["| claim | " + " | ".join(label for label, _, _ in entry.shown) + " |"]
-    lines += ["|---" * (1 + len(entry.shown)) + "|"]
-    for claim in claims:
-        cells = []
-        for _, recording, _ in entry.shown:
-            try:
-                verdict = claim.judge(recording.values)
-                cells.append(("holds: " if verdict.holds else "**differs here:** ") + verdict.found)
-            except ClaimError:
-                cells.append("not measured here")
-        lines.append(f"| `{claim.short}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+
+    def judged(claim: Claim, recording: Recording) -> str:
+        try:
+            verdict = claim.judge(recording.values)
+        except ClaimError:
+            return _NOT_HERE
+        return ("holds: " if verdict.holds else "**differs here:** ") + verdict.found
+
+    says = "Checked whenever this page is built, at the unfavourable end of each interval."
+    return _by_machine(
+        entry, "Claims", says, "claim", {claim.short: partial(judged, claim) for claim in claims}
+    )
 
 
 def _values(entry: Entry) -> str:
     names = dict.fromkeys(name for _, recording, _ in entry.shown for name in recording.values)
-    if not names:
+
+    def measured(name: str, recording: Recording) -> str:
+        value = recording.values.get(name)
+        if value is None:
+            return _NOT_HERE
+        interval = f" ({value.interval_text})" if value.interval else ""
+        return f"{value}{interval}, n = {len(value.samples)}"
+
+    says = "The median, its 95% interval, and how many samples it has."
+    return _by_machine(
+        entry, "Every measured value", says, "value", {name: partial(measured, name) for name in names}
+    )
+
+
+_NOT_HERE = "not measured here"
+
+
+def _by_machine(
+    entry: Entry, title: str, says: str, head: str, rows: Mapping[str, Callable[[Recording], str]]
+) -> str:
+    """A section with a table: one row for each of ``rows``, one column for each machine that is shown."""
+    if not rows or not entry.shown:
         return ""
-    lines = ["## Every measured value", "", "The median, its 95% interval, and how many samples it has.", ""]
-    lines += ["| value | " + " | ".join(label for label, _, _ in entry.shown) + " |"]
+    lines = [
+        f"## {title}",
+        "",
+        says,
+        "",
+        f"| {head} | " + " | ".join(label for label, _, _ in entry.shown) + " |",
+    ]
     lines += ["|---" * (1 + len(entry.shown)) + "|"]
-    for name in names:
-        cells = []
-        for _, recording, _ in entry.shown:
-            value = recording.values.get(name)
-            interval = f" ({value.interval_text})" if value and value.interval else ""
-            cells.append(f"{value}{interval}, n = {len(value.samples)}" if value else "not measured here")
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    lines += [
+        f"| `{name}` | " + " | ".join(cell(recording) for _, recording, _ in entry.shown) + " |"
+        for name, cell in rows.items()
+    ]
     return "\n".join(lines)
 
 

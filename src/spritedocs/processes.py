@@ -18,6 +18,9 @@ MARKER = "SPRITEDOCS_RUN"
 
 _GRACE_S = 3.0
 
+_waiting: list[int] | None = None
+"""The signals that arrived while nothing may be disturbed; ``None`` while anything may."""
+
 
 class Interrupted(BaseException):
     """Ctrl-C, SIGTERM or SIGHUP arrived. ``signal_number`` says which."""
@@ -95,9 +98,6 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-_waiting: list[int] | None = None
 
 
 @contextlib.contextmanager

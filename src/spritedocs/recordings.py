@@ -222,10 +222,9 @@ class Library:
         found = (self.status(example, self.project.recorded / machine) for machine in machines)
         return [status for status in found if status.state != "missing"]
 
-    def own(self, example: Example, machine: str | None = None) -> list[Status]:
-        """The reader's own recordings of ``example``: of ``machine``, or of all machines that made some."""
-        folders = [self.project.own / machine] if machine else sorted(self.project.own.glob("*/"))
-        found = (self.status(example, folder) for folder in folders)
+    def own(self, example: Example) -> list[Status]:
+        """The reader's own recordings of ``example``, of each machine that made one."""
+        found = (self.status(example, folder) for folder in sorted(self.project.own.glob("*/")))
         return [status for status in found if status.state != "missing"]
 
 
