@@ -81,11 +81,14 @@ class Claim:
                 raise ClaimError(f"the claim {raw!r} compares with a number that is too large")
         return cls(name.strip() or str(example), match["left"], match["operator"], right)
 
-    def judge(self, values: Mapping[str, Measurement]) -> Verdict:
+    def judge(self, values: Mapping[str, Measurement], gaps: Mapping[str, str] | None = None) -> Verdict:
         """Judge the claim by ``values``, at the end of each interval that speaks against it.
 
-        Raises ``ClaimError`` where a value it names was not measured.
+        Raises ``ClaimError`` where a value it names was not measured; ``gaps`` may say why it was not.
         """
+        for name in (self.left, self.right):
+            if isinstance(name, str) and name in (gaps or {}):
+                raise ClaimError(f"{name!r} could not be measured there: {(gaps or {})[name].rstrip('.')}")
         left = _known(self.left, values)
         lowest, highest = left.bounds
         low, high = _known(self.right, values).bounds if isinstance(self.right, str) else (self.right,) * 2

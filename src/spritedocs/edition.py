@@ -116,7 +116,11 @@ class Edition:
         recording = self.wanted(page, example)
         if recording is None:
             return None
-        if name not in recording.values:
+        if name in recording.gaps:
+            self.problems.append(
+                f"{page} quotes {name!r}, which {recording.machine} could not measure: {recording.gaps[name]}"
+            )
+        elif name not in recording.values:
             known = ", ".join(recording.values) or "none"
             self.problems.append(
                 f"{page} quotes {name!r}, which {example} does not measure: known are {known}."
@@ -155,7 +159,7 @@ class Edition:
             if recording is None:
                 continue
             try:
-                verdict = claim.judge(recording.values)
+                verdict = claim.judge(recording.values, recording.gaps)
             except ClaimError as error:
                 self.problems.append(f"{page}: the claim '{claim}' cannot be checked, {error}.")
                 continue

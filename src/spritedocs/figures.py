@@ -1,58 +1,34 @@
-"""Figures for results: SVG that follows the page's colours, and the same figure as terminal text.
-
-matplotlib refuses CSS variables as colours, so the figures are drawn in sentinel colours that are
-then replaced. What else it writes into an SVG that a page does not want (metadata, a style that
-would reach the whole page, ids that two figures would share) is taken out.
-"""
+"""Figures for results: SVG that follows the page's colours, and the same figure as terminal text."""
 
 from __future__ import annotations
 
-import hashlib
-import html
-import io
-import re
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from rich.text import Text
 
+from spritedocs.drawing import (
+    FONT_POINTS,
+    GRID,
+    INK,
+    LETTERS,
+    MUTED,
+    SERIES,
+    axes_of,
+    finished,
+    plain_matplotlib,
+)
 from spritedocs.measurement import Measurement
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = ["Bars", "Blocks", "Figure", "Lines"]
 
-__all__ = ["Bars", "Blocks", "Figure"]
-
-_COLOURS = {
-    "#010203": "var(--sprite-ink)",
-    "#010204": "var(--sprite-muted)",
-    "#010205": "var(--sprite-grid)",
-    "#010211": "var(--sprite-series-1)",
-    "#010212": "var(--sprite-series-2)",
-    "#010213": "var(--sprite-series-3)",
-    "#010214": "var(--sprite-series-4)",
-}
-_INK, _MUTED, _GRID, *_SERIES = _COLOURS
 _TERMINAL_SERIES = ("cyan", "magenta", "yellow", "green")
-_WIDTH_INCHES = 4.0
-_FONT_POINTS = 9
 _BAR_CELLS = 32
-_LETTERS: Any = {"color": _INK, "fontsize": _FONT_POINTS}
-
-
-@contextmanager
-def _plain_matplotlib() -> Iterator[None]:
-    """matplotlib as it comes: settings of the reader's own would change the figures."""
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "spritedocs"})
-        matplotlib.rcParams["font.size"] = _FONT_POINTS
-        yield
+_MOST_MARKERS = 12
+"""With more points than this a line has no marks on them."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +56,24 @@ class Bars(Figure):
     x_label: str = ""
     """What the axis is called; the unit where this is empty."""
 
-    @_plain_matplotlib()
+    @plain_matplotlib()
     def svg(self) -> str:
         """See ``Figure.svg``."""
         count = len(self.values)
         groups = self.groups or [0] * count
-        figure, axes = _axes(0.55 + 0.34 * count)
+        figure, axes = axes_of(0.55 + 0.34 * count)
         for row, (value, group) in enumerate(zip(self.values, groups, strict=True)):
-            axes.barh(row, value.median, height=0.62, color=_SERIES[group % len(_SERIES)])
+            axes.barh(row, value.median, height=0.62, color=SERIES[group % len(SERIES)])
             if value.interval:
-                axes.plot(value.interval, (row, row), color=_INK, linewidth=1.4, solid_capstyle="butt")
+                axes.plot(value.interval, (row, row), color=INK, linewidth=1.4, solid_capstyle="butt")
             end = max(value.bounds[1], value.median)
-            axes.annotate(str(value), (end, row), (4, 0), textcoords="offset points", va="center", **_LETTERS)
+            axes.annotate(str(value), (end, row), (4, 0), textcoords="offset points", va="center", **LETTERS)
         axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24 or 1)
         axes.set_ylim(count - 0.45, -0.55)
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
-        axes.set_xlabel(self.x_label or self.values[0].unit, color=_MUTED, fontsize=_FONT_POINTS)
-        axes.grid(axis="x", color=_GRID, linewidth=0.8)
-        return _finished(figure, self.alt)
+        axes.set_xlabel(self.x_label or self.values[0].unit, color=MUTED, fontsize=FONT_POINTS)
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        return finished(figure, self.alt)
 
     def text(self) -> Text:
         """See ``Figure.text``."""
@@ -130,15 +106,15 @@ class Blocks(Figure):
             return self.main
         return self.names[actor] if self.names else str(actor)
 
-    @_plain_matplotlib()
+    @plain_matplotlib()
     def svg(self) -> str:
         """See ``Figure.svg``."""
         from matplotlib.patches import Rectangle
 
-        figure, axes = _axes(0.55 + 0.42 * len(self.rows))
+        figure, axes = axes_of(0.55 + 0.42 * len(self.rows))
         for row, actors in enumerate(self.rows.values()):
             for column, actor in enumerate(actors):
-                colour = _MUTED if actor < 0 else _SERIES[actor % len(_SERIES)]
+                colour = MUTED if actor < 0 else SERIES[actor % len(SERIES)]
                 axes.add_patch(
                     Rectangle(
                         (column + 0.06, row - 0.38),
@@ -149,14 +125,14 @@ class Blocks(Figure):
                         linewidth=1.6,
                     )
                 )
-                axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", **_LETTERS)
+                axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", **LETTERS)
         axes.set_xlim(0, max(len(actors) for actors in self.rows.values()))
         axes.set_ylim(len(self.rows) - 0.45, -0.55)
         axes.set_yticks(range(len(self.rows)), list(self.rows))
         axes.set_xticks([])
-        axes.set_xlabel(self.x_label, color=_MUTED, fontsize=_FONT_POINTS)
+        axes.set_xlabel(self.x_label, color=MUTED, fontsize=FONT_POINTS)
         axes.spines["left"].set_visible(False)
-        return _finished(figure, self.alt)
+        return finished(figure, self.alt)
 
     def text(self) -> Text:
         """See ``Figure.text``."""
@@ -172,51 +148,125 @@ class Blocks(Figure):
         return picture
 
 
-def _axes(height_inches: float) -> tuple[Any, Axes]:
-    """An empty figure, ``height_inches`` tall, in the sentinel colours."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Canvas
+@dataclass(frozen=True)
+class Lines(Figure):
+    """One line per series, with a band over the intervals: how a value changes with another."""
 
-    figure = Canvas(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
-    FigureCanvasSVG(figure)
-    axes = figure.add_subplot()
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_MUTED, labelcolor=_INK, labelsize=_FONT_POINTS, length=0)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "left")
-        spine.set_color(_MUTED)
-    return figure, axes
+    series: Mapping[str, Sequence[tuple[float, Measurement | float]]]
+    """Label to points (x, y), each series in the order of x. The first four have colours of their own."""
+    x_label: str
+    y_label: str
+    spacing: Literal["linear", "log", "even"] = "linear"
+    """How x is laid out; ``"even"`` puts the x values that occur side by side, as suits 0, 1, 2, 4, 8."""
+    log_y: bool = False
+    reference: tuple[float, str] | None = None
+    """A value of y to compare with, drawn as a dashed line, and what it means."""
+
+    def __post_init__(self) -> None:
+        if not self.series or not all(self.series.values()):
+            raise ValueError(f"a figure of lines needs points, not {dict(self.series)!r:.60}")
+
+    @property
+    def _ticks(self) -> list[float]:
+        return sorted({x for points in self.series.values() for x, _ in points})
+
+    @plain_matplotlib()
+    def svg(self) -> str:
+        """See ``Figure.svg``."""
+        figure, axes = axes_of(2.6)
+        ticks = self._ticks
+        place = {x: float(ticks.index(x)) if self.spacing == "even" else x for x in ticks}
+        for number, (label, points) in enumerate(self.series.items()):
+            style: dict[str, Any] = {
+                "color": SERIES[number % len(SERIES)],
+                "linestyle": "-" if number < len(SERIES) else ":",
+            }
+            xs = [place[x] for x, _ in points]
+            marker = "os^D"[number % 4] if len(points) <= _MOST_MARKERS else ""
+            axes.plot(xs, [_middle(y) for _, y in points], label=label, marker=marker, markersize=4, **style)
+            low, high = zip(*(_bounds(y) for _, y in points), strict=True)
+            axes.fill_between(xs, low, high, color=style["color"], alpha=0.22, linewidth=0)
+        if self.reference:
+            value, meaning = self.reference
+            axes.axhline(value, color=MUTED, linestyle="--", linewidth=1)
+            axes.annotate(
+                meaning,
+                (1, value),
+                (0, 3),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                color=MUTED,
+                fontsize=FONT_POINTS,
+            )
+        self._scale(axes)
+        figure.legend(
+            loc="outside upper left",
+            ncols=2,
+            frameon=False,
+            fontsize=FONT_POINTS,
+            labelcolor=INK,
+            handlelength=1.6,
+        )
+        return finished(figure, self.alt)
+
+    def _scale(self, axes: Any) -> None:
+        axes.set_xlabel(self.x_label, color=MUTED, fontsize=FONT_POINTS)
+        axes.set_ylabel(self.y_label, color=MUTED, fontsize=FONT_POINTS)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        if self.log_y:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(_plain_number)
+        else:
+            axes.set_ylim(bottom=0)
+        if self.spacing == "log":
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(_plain_number)
+        elif self.spacing == "even":
+            axes.set_xticks(range(len(self._ticks)), [f"{x:g}" for x in self._ticks])
+        axes.tick_params(which="minor", length=0)
+
+    def text(self) -> Text:
+        """See ``Figure.text``: one row of columns per series, each to the same scale."""
+        heights = [_middle(y) for points in self.series.values() for _, y in points]
+        least, most = (min(heights), max(heights)) if self.log_y else (0.0, max(heights))
+        width = max(map(len, self.series))
+        picture = Text()
+        for number, (label, points) in enumerate(self.series.items()):
+            picture.append(f"{label:>{width}} ")
+            columns = "".join(_column(_middle(y), least, most, self.log_y) for _, y in points)
+            picture.append(columns, style=_TERMINAL_SERIES[number % len(_TERMINAL_SERIES)])
+            first, last = points[0][1], points[-1][1]
+            picture.append(f" {_said(first)} → {_said(last)}\n")
+        ticks = self._ticks
+        several = (
+            ", ".join(f"{x:g}" for x in ticks)
+            if len(ticks) <= _MOST_MARKERS
+            else f"{ticks[0]:g} to {ticks[-1]:g}"
+        )
+        picture.append(f"{'':>{width}} {self.y_label}; {self.x_label}: {several}\n", style="dim")
+        return picture
 
 
-def _finished(figure: Any, alt: str) -> str:
-    """``figure`` as one line of SVG that several pages, and several figures on one, can hold."""
-    stream = io.StringIO()
-    unwanted = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(stream, format="svg", transparent=True, metadata=unwanted)
-    drawn = stream.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
-    for pattern in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</style>\s*</defs>", r"<!--.*?-->"):
-        drawn = re.sub(pattern, "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r" font-family: [^;\"]+;?", "", drawn)
-    drawn = _own_ids(drawn)
-    for sentinel, variable in _COLOURS.items():
-        drawn = drawn.replace(sentinel, variable)
-    box = re.search(r'viewBox="([^"]+)"', drawn)
-    opening = (
-        f'<svg class="sprite-svg" viewBox="{box[1] if box else ""}" role="img" '
-        f'aria-label="{html.escape(alt)}" xmlns="http://www.w3.org/2000/svg" '
-        'xmlns:xlink="http://www.w3.org/1999/xlink">'
-    )
-    return re.sub(r"\s*\n\s*", " ", re.sub(r"<svg[^>]*>", opening, drawn, count=1)).strip()
+def _column(value: float, least: float, most: float, logarithmic: bool) -> str:
+    if logarithmic:
+        value, least, most = (math.log(max(number, 1e-300)) for number in (value, least, most))
+    share = (value - least) / (most - least) if most > least else 1.0
+    return "▁▂▃▄▅▆▇█"[min(7, max(0, round(share * 7)))]
 
 
-def _own_ids(drawn: str) -> str:
-    """Prefix the ids that something refers to, and drop the rest."""
-    prefix = f"sprite-{hashlib.sha256(drawn.encode()).hexdigest()[:8]}-"
-    wanted = set(re.findall(r'(?:href="#|url\(#)([^")]+)', drawn))
+def _middle(y: Measurement | float) -> float:
+    return y.median if isinstance(y, Measurement) else y
 
-    def renamed(match: re.Match[str]) -> str:
-        return f' id="{prefix}{match[1]}"' if match[1] in wanted else ""
 
-    drawn = re.sub(r'\s+id="([^"]+)"', renamed, drawn)
-    return re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawn)
+def _bounds(y: Measurement | float) -> tuple[float, float]:
+    return y.bounds if isinstance(y, Measurement) else (y, y)
+
+
+def _said(y: Measurement | float) -> str:
+    return str(y) if isinstance(y, Measurement) else f"{y:.3g}"
+
+
+def _plain_number(value: float, position: int) -> str:
+    """10 and 1000 for the axes, where matplotlib would write powers."""
+    return f"{value:g}"

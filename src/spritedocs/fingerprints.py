@@ -23,6 +23,7 @@ MEASURING = frozenset(
         "timeline",
         "memory",
         "measurement",
+        "outcomes",
         "model",
         "tune",
     }

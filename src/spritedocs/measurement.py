@@ -1,4 +1,4 @@
-"""A measured value: its samples, their median, and how far the median can be trusted."""
+"""A measured value: its samples, their median, how far it can be trusted; and the gap where there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-__all__ = ["FEWEST_SAMPLES", "MIME", "Measurement"]
+__all__ = ["FEWEST_SAMPLES", "MIME", "Gap", "Measurement"]
 
 MIME = "application/vnd.spritedocs.measurement+json"
 """The MIME type under which a recorded notebook keeps raw samples."""
@@ -53,8 +53,7 @@ class Measurement:
 
         Raises ``ValueError`` for a name that claims could not refer to, or for unusable samples.
         """
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise ValueError(f"the name {name!r} is not of the form lower_case_7, which claims need")
+        _check_name(name)
         values = tuple(float(sample) for sample in samples)
         if not values or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{name} needs at least one sample, all of them finite, not {values}")
@@ -64,6 +63,11 @@ class Measurement:
     def bounds(self) -> tuple[float, float]:
         """The interval, or where there is none the smallest and largest sample."""
         return self.interval or (min(self.samples), max(self.samples))
+
+    @property
+    def shows_no_difference(self) -> bool:
+        """Whether this is a ratio that may as well be 1: its interval reaches to both sides of it."""
+        return self.unit == "×" and self.bounds[0] < 1 < self.bounds[1]
 
     @property
     def interval_text(self) -> str:
@@ -124,6 +128,43 @@ class Measurement:
         if not all(map(math.isfinite, (value.median, *value.bounds, *value.samples))):
             raise ValueError(f"{value.name} is not finite")
         return value
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A value that could not be measured on this machine. It stands where the value would stand.
+
+    Examples:
+        >>> str(Gap("uss_mb", "Windows reports no PSS."))
+        'not measured'
+    """
+
+    name: str
+    """What the value would be called."""
+    reason: str
+    """A sentence: what stood in the way here, and what would help."""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
+    def __str__(self) -> str:
+        return "not measured"
+
+    def as_json(self) -> dict[str, str]:
+        """The gap as a recording stores it."""
+        return {"name": self.name, "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Gap:
+        """The gap that ``as_json`` stored; ``KeyError``, ``TypeError`` or ``ValueError`` if damaged."""
+        if not all(isinstance(stored[key], str) for key in ("name", "reason")):
+            raise TypeError("the name or the reason of a gap is no text")
+        return cls(stored["name"], stored["reason"])
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"the name {name!r} is not of the form lower_case_7, which claims need")
 
 
 def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:

@@ -143,9 +143,9 @@ def _claims(entry: Entry, edition: Edition) -> str:
 
     def judged(claim: Claim, recording: Recording) -> str:
         try:
-            verdict = claim.judge(recording.values)
+            verdict = claim.judge(recording.values, recording.gaps)
         except ClaimError:
-            return _NOT_HERE
+            return _absent(recording, claim.left, claim.right)
         return ("holds: " if verdict.holds else "**differs here:** ") + verdict.found
 
     says = "Checked whenever this page is built, at the unfavourable end of each interval."
@@ -155,12 +155,14 @@ def _claims(entry: Entry, edition: Edition) -> str:
 
 
 def _values(entry: Entry) -> str:
-    names = dict.fromkeys(name for _, recording, _ in entry.shown for name in recording.values)
+    names = dict.fromkeys(
+        name for _, recording, _ in entry.shown for name in (*recording.values, *recording.gaps)
+    )
 
     def measured(name: str, recording: Recording) -> str:
         value = recording.values.get(name)
         if value is None:
-            return _NOT_HERE
+            return _absent(recording, name)
         interval = f" ({value.interval_text})" if value.interval else ""
         return f"{value}{interval}, n = {len(value.samples)}"
 
@@ -170,7 +172,10 @@ def _values(entry: Entry) -> str:
     )
 
 
-_NOT_HERE = "not measured here"
+def _absent(recording: Recording, *names: str | float) -> str:
+    """What stands in place of a value that this machine has not measured, with the reason if there is one."""
+    reason = next((recording.gaps[name] for name in names if name in recording.gaps), "")
+    return f"not measured here: {reason}" if reason else "not measured here"
 
 
 def _by_machine(

@@ -31,27 +31,30 @@ class Interrupted(BaseException):
 
 
 @contextlib.contextmanager
-def marked() -> Iterator[dict[str, str]]:
+def marked(marker: str = MARKER, alone: bool = True) -> Iterator[dict[str, str]]:
     """An environment for one run; on leaving, every process that still carries its mark is ended.
 
     A worker whose parent died belongs to another parent, and one in a session of its own gets no
-    signal from the terminal: both still have the environment they were started with.
+    signal from the terminal: both still have the environment they were started with. ``marker`` is
+    the variable that holds the mark: a run inside a run takes another one, so that it keeps the outer
+    mark too. If this is the only run of this process (``alone``), descendants that have shed the mark
+    are ended as well.
     """
     mark = secrets.token_hex(8)
-    children = {child.pid for child in psutil.Process().children(recursive=True)}
+    children = {child.pid for child in psutil.Process().children(recursive=True)} if alone else None
     try:
-        yield {**os.environ, MARKER: mark}
+        yield {**os.environ, marker: mark}
     finally:
         with undisturbed():
             # A process may start another while we look: look until nothing is left.
             for _ in range(10):
-                left = remains(mark, children)
+                left = remains(mark, children, marker)
                 if not left:
                     break
                 _end(left)
 
 
-def remains(mark: str, known: set[int] | None = None) -> list[psutil.Process]:
+def remains(mark: str, known: set[int] | None = None, marker: str = MARKER) -> list[psutil.Process]:
     """The living processes that carry ``mark``, and descendants of this one that are not ``known``."""
     own = psutil.Process()
     found = {
@@ -61,7 +64,7 @@ def remains(mark: str, known: set[int] | None = None) -> list[psutil.Process]:
     }
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != own.pid and process.environ().get(MARKER) == mark:
+            if process.pid != own.pid and process.environ().get(marker) == mark:
                 found[process.pid] = process
     living = []
     for process in found.values():

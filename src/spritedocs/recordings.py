@@ -17,7 +17,7 @@ from typing import Any
 
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
-from spritedocs.measurement import MIME, Measurement
+from spritedocs.measurement import MIME, Gap, Measurement
 
 __all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status"]
 
@@ -48,6 +48,8 @@ class Result:
     html: str
     """Table and figure, as ``report.show`` displayed them."""
     values: tuple[Measurement, ...]
+    gaps: tuple[Gap, ...] = ()
+    """What could not be measured on that machine."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Recording:
         memory = self.provenance["machine"].get("memory_gb") or 0
         if not math.isfinite(self.provenance["duration_s"] + memory):
             raise ValueError("a duration or a memory is not finite")
-        _ = self.recorded_at, self.results, self.values
+        _ = self.recorded_at, self.results, self.values, self.gaps
         for cell in self.code_cells:
             for output in cell["outputs"]:
                 _ = joined(output.get("text", "")), joined(output.get("data", {}).get("text/plain", ""))
@@ -146,6 +148,11 @@ class Recording:
                 found[value.name] = value
         return found
 
+    @cached_property
+    def gaps(self) -> dict[str, str]:
+        """Why a value could not be measured on this machine, by the value's name."""
+        return {gap.name: gap.reason for result in self.results for gap in result.gaps}
+
     def is_fresh(self, example: Example, package: Path) -> bool:
         """Whether the script and the measuring modules are still those that were recorded."""
         recorded = self.provenance["source_sha256"], self.provenance["package_sha256"]
@@ -158,6 +165,7 @@ def _result(data: Mapping[str, Any]) -> Result:
         title=payload["title"],
         html=joined(data["text/html"]),
         values=tuple(Measurement.from_json(value) for value in payload["values"]),
+        gaps=tuple(Gap.from_json(gap) for gap in payload.get("gaps", ())),
     )
 
 

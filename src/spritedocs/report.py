@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spritedocs.figures import Figure
-from spritedocs.measurement import MIME, Measurement
+from spritedocs.measurement import MIME, Gap, Measurement
 
 __all__ = ["Report", "show"]
 
@@ -31,12 +31,12 @@ class Report:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[Measurement | str]]
+    rows: Sequence[Sequence[Measurement | Gap | str]]
     """One cell per column. Measured cells show their median, and under it their interval."""
     figure: Figure | None = None
     notes: Sequence[str] = ()
     """Sentences that belong under the table, warnings among them."""
-    more_values: Sequence[Measurement] = ()
+    more_values: Sequence[Measurement | Gap] = ()
     """Values to record that the table does not show."""
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class Report:
                 raise ValueError(
                     f"the row {list(map(str, row))} has {len(row)} cells for {len(self.columns)} columns"
                 )
-        names = [value.name for value in self.values]
+        names = [cell.name for cell in self._recorded]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(
                 f"{', '.join(sorted(twice))} stands in the report twice: give each value its own name"
@@ -54,8 +54,22 @@ class Report:
     @property
     def values(self) -> tuple[Measurement, ...]:
         """The measured values, each to be recorded under its name."""
-        shown = (cell for row in self.rows for cell in row if isinstance(cell, Measurement))
-        return (*shown, *self.more_values)
+        return tuple(cell for cell in self._recorded if isinstance(cell, Measurement))
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The values that could not be measured here."""
+        return tuple(cell for cell in self._recorded if isinstance(cell, Gap))
+
+    @property
+    def remarks(self) -> list[str]:
+        """The notes, and why there are gaps: what stands under the table, each sentence once."""
+        return list(dict.fromkeys((*self.notes, *(gap.reason for gap in self.gaps))))
+
+    @property
+    def _recorded(self) -> Iterator[Measurement | Gap]:
+        yield from (cell for row in self.rows for cell in row if not isinstance(cell, str))
+        yield from self.more_values
 
 
 def show(report: Report) -> None:
@@ -87,6 +101,7 @@ def show(report: Report) -> None:
             "format": PAYLOAD_FORMAT,
             "title": report.title,
             "values": [value.as_json() for value in report.values],
+            "gaps": [gap.as_json() for gap in report.gaps],
         },
     }
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
@@ -102,7 +117,7 @@ def _in_notebook() -> bool:
 def _text(report: Report) -> Group:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     measured = [
-        any(isinstance(row[column], Measurement) for row in report.rows)
+        any(isinstance(row[column], Measurement | Gap) for row in report.rows)
         for column in range(len(report.columns))
     ]
     for name, is_number in zip(report.columns, measured, strict=True):
@@ -112,15 +127,21 @@ def _text(report: Report) -> Group:
     parts: list[Text | Table] = [Text(report.title, style="bold"), table]
     if report.figure:
         parts += [Text(), report.figure.text()]
-    parts += [Text(f"• {note}") for note in report.notes]
+    parts += [Text(f"• {note}") for note in report.remarks]
     return Group(*parts)
 
 
-def _text_cell(cell: Measurement | str) -> Text:
-    if isinstance(cell, str):
-        return Text(cell)
-    interval = f"\n{cell.interval_text}" if cell.interval else ""
-    return Text.assemble(str(cell), (interval, "dim"))
+def _text_cell(cell: Measurement | Gap | str) -> Text:
+    below = "".join(f"\n{line}" for line in _below(cell))
+    return Text.assemble(str(cell), (below, "dim"))
+
+
+def _below(cell: Measurement | Gap | str) -> list[str]:
+    """What stands in smaller print under the value of a cell."""
+    if not isinstance(cell, Measurement):
+        return []
+    doubt = "no difference measured" if cell.shows_no_difference else ""
+    return [line for line in (cell.interval_text, doubt) if line]
 
 
 def _html(report: Report) -> str:
@@ -141,14 +162,14 @@ def _html_parts(report: Report) -> Iterator[str]:
     yield "</tbody></table></div>"
     if report.figure:
         yield f'<figure class="sprite-figure" data-search-exclude>{report.figure.svg()}</figure>'
-    if report.notes:
-        items = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
+    if report.remarks:
+        items = "".join(f"<li>{html.escape(note)}</li>" for note in report.remarks)
         yield f'<ul class="sprite-notes">{items}</ul>'
     yield "</div>"
 
 
-def _html_cell(cell: Measurement | str) -> str:
+def _html_cell(cell: Measurement | Gap | str) -> str:
     if isinstance(cell, str):
         return f">{html.escape(cell)}"
-    interval = f'<span class="sprite-interval">{cell.interval_text}</span>' if cell.interval else ""
-    return f' class="sprite-number">{cell}{interval}'
+    below = "".join(f'<span class="sprite-interval">{line}</span>' for line in _below(cell))
+    return f' class="sprite-number">{cell}{below}'

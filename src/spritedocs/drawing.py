@@ -1,0 +1,107 @@
+"""The SVG beneath the figures: one line that follows the page's colours, and that any page can hold.
+
+matplotlib refuses CSS variables as colours, so figures are drawn in sentinel colours that are then
+replaced. What else it writes into an SVG that a page does not want (metadata, a style that would
+reach the whole page, ids that two figures would share) is taken out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "FONT_POINTS",
+    "GRID",
+    "INK",
+    "LETTERS",
+    "MUTED",
+    "SERIES",
+    "axes_of",
+    "finished",
+    "plain_matplotlib",
+]
+
+_COLOURS = {
+    "#010203": "var(--sprite-ink)",
+    "#010204": "var(--sprite-muted)",
+    "#010205": "var(--sprite-grid)",
+    "#010211": "var(--sprite-series-1)",
+    "#010212": "var(--sprite-series-2)",
+    "#010213": "var(--sprite-series-3)",
+    "#010214": "var(--sprite-series-4)",
+}
+INK, MUTED, GRID, *SERIES = _COLOURS
+FONT_POINTS = 9
+LETTERS: Any = {"color": INK, "fontsize": FONT_POINTS}
+_WIDTH_INCHES = 4.0
+
+
+@contextmanager
+def plain_matplotlib() -> Iterator[None]:
+    """matplotlib as it comes: settings of the reader's own would change the figures."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "spritedocs"})
+        matplotlib.rcParams["font.size"] = FONT_POINTS
+        yield
+
+
+def axes_of(height_inches: float) -> tuple[Any, Axes]:
+    """An empty figure, ``height_inches`` tall, in the sentinel colours."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Canvas
+
+    figure = Canvas(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=FONT_POINTS, length=0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "left")
+        spine.set_color(MUTED)
+    return figure, axes
+
+
+def finished(figure: Any, alt: str) -> str:
+    """``figure`` as one line of SVG that several pages, and several figures on one, can hold."""
+    stream = io.StringIO()
+    unwanted = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(stream, format="svg", transparent=True, metadata=unwanted)
+    drawn = stream.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    for pattern in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</style>\s*</defs>", r"<!--.*?-->"):
+        drawn = re.sub(pattern, "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r" font-family: [^;\"]+;?", "", drawn)
+    drawn = _own_ids(drawn)
+    for sentinel, variable in _COLOURS.items():
+        drawn = drawn.replace(sentinel, variable)
+    box = re.search(r'viewBox="([^"]+)"', drawn)
+    opening = (
+        f'<svg class="sprite-svg" viewBox="{box[1] if box else ""}" role="img" '
+        f'aria-label="{html.escape(alt)}" xmlns="http://www.w3.org/2000/svg" '
+        'xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return re.sub(r"\s*\n\s*", " ", re.sub(r"<svg[^>]*>", opening, drawn, count=1)).strip()
+
+
+def _own_ids(drawn: str) -> str:
+    """Prefix the ids that something refers to, and drop the rest."""
+    prefix = f"sprite-{hashlib.sha256(drawn.encode()).hexdigest()[:8]}-"
+    wanted = set(re.findall(r'(?:href="#|url\(#)([^")]+)', drawn))
+
+    def renamed(match: re.Match[str]) -> str:
+        return f' id="{prefix}{match[1]}"' if match[1] in wanted else ""
+
+    drawn = re.sub(r'\s+id="([^"]+)"', renamed, drawn)
+    return re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawn)

@@ -1,0 +1,44 @@
+"""A temporary folder with enough room, or a sentence that says why there is none."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["NoRoomError", "room_for"]
+
+
+class NoRoomError(OSError):
+    """The temporary folder cannot take what an experiment has to write. One sentence says why."""
+
+
+@contextmanager
+def room_for(megabytes: float) -> Iterator[Path]:
+    """A new temporary folder, gone afterwards, on a disk with ``megabytes`` (10⁶ bytes) to spare.
+
+    Examples:
+        >>> with room_for(megabytes=1) as folder:
+        ...     _ = (folder / "sprite.bin").write_bytes(bytes(16))
+        >>> folder.exists()
+        False
+
+    Raises ``NoRoomError`` where no temporary folder can be written to, or its disk is too full.
+    """
+    remedy = "set TMPDIR (on Windows TEMP) to a folder with room"
+    try:
+        made = Path(tempfile.mkdtemp(prefix="sprite-"))
+    except OSError as error:
+        raise NoRoomError(f"No temporary folder can be written to ({error.strerror}): {remedy}.") from None
+    try:
+        free = shutil.disk_usage(made).free / 1e6
+        if free < megabytes:
+            raise NoRoomError(
+                f"The temporary folder has {free:.0f} MB free of the {megabytes:.0f} MB needed: {remedy}."
+            )
+        yield made
+    finally:
+        # Files that a worker still has open cannot be deleted on Windows, and stay in the temporary folder.
+        shutil.rmtree(made, ignore_errors=True)
