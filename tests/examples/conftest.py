@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import psutil
 import pytest
 from running import PROJECT, Run, run
+
+from spritedocs.measurement import Measurement
+from spritedocs.recordings import Library
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,23 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
         return done
 
     return once
+
+
+@pytest.fixture(scope="session")
+def values_of(run_once: Callable[[str], Run]) -> Callable[[str], dict[str, Measurement]]:
+    """What an example measured: as published where that is fresh, else as it measures here and now."""
+
+    def values(name: str) -> dict[str, Measurement]:
+        library = Library(PROJECT)
+        for status in library.reference(PROJECT.example(name), library.machines()):
+            if status.state == "fresh" and status.recording:
+                return status.recording.values
+        return run_once(name).values
+
+    return values
+
+
+@pytest.fixture(scope="module")
+def script(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The names of the script that this test module is about, without what its main guard protects."""
+    return runpy.run_path(str(PROJECT.example(request.module.NAME).path))

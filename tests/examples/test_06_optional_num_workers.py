@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
 
 import pytest
-from running import PROJECT, Run
+from running import Run
 
-EXAMPLE = PROJECT.example("06_optional_num_workers")
+NAME = "06_optional_num_workers"
 
 VALUES = {"first_epoch_s_0", "first_epoch_s_4", "epoch_s_0", "epoch_s_4", "speedup_4", "startup_s_4"}
-
-
-@pytest.fixture(scope="module")
-def script() -> dict[str, object]:
-    """The script's names, without what stands behind its main guard."""
-    return runpy.run_path(str(EXAMPLE.path))
 
 
 def test_an_item_says_who_fetched_it(script) -> None:
@@ -45,7 +38,7 @@ def test_the_main_process_loads_everything_without_helpers(script) -> None:
 
 
 def test_it_measures_what_the_guide_quotes(run_once: Callable[[str], Run]) -> None:
-    done = run_once(EXAMPLE.name)
+    done = run_once(NAME)
     assert set(done.values) >= VALUES
     # Wide on purpose: four sleepers against one.
     assert done.values["speedup_4"].median > 1.5
