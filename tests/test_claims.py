@@ -90,3 +90,9 @@ def test_a_value_that_was_not_measured_is_named_beside_the_known_ones() -> None:
     for text in ("speed > 3", "a > speed"):
         with pytest.raises(ClaimError, match="'speed' was not measured: known are a, b"):
             Claim.parse(text, "06_x").judge(known)
+
+
+def test_a_value_with_a_known_gap_is_named_with_the_reason() -> None:
+    for text in ("x: cold > 1", "x: a < cold"):
+        with pytest.raises(ClaimError, match=r"'cold' could not be measured there: no disk here$"):
+            Claim.parse(text).judge({"a": Measurement.of("a", [1.0], "")}, {"cold": "no disk here."})

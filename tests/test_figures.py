@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spritedocs.figures import Bars, Blocks, Figure
+from spritedocs.figures import Bars, Blocks, Figure, Lines
 from spritedocs.measurement import Measurement
 
 ALT = 'Two bars, <3 & 4> "quoted"'
@@ -16,6 +16,18 @@ FEW = Measurement.of("epoch_s_4", [0.5, 0.52], "s")
 FIGURES = {
     "bars": Bars(ALT, [SIX, FEW], [0, 5]),
     "bars of nothing": Bars(ALT, [Measurement.of("waiting", [0.0], "s")]),
+    "lines": Lines(
+        ALT, {"a <&>": [(0, SIX), (8, FEW)], "plain": [(2, 1.0), (8, 3.0)]}, "helpers", "s & more", "even"
+    ),
+    "lines on logarithms": Lines(
+        ALT,
+        {"many": [(10.0**n, 10.0**n) for n in range(20)]},
+        "µs",
+        "×",
+        "log",
+        log_y=True,
+        reference=(1.0, "break <even>"),
+    ),
     "blocks": Blocks(ALT, {"first <&>": [0, 1, 2, 3, 4], "second": [-1, -1]}, x_label="batch & more"),
 }
 
@@ -81,6 +93,47 @@ def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
 
 def test_a_terminal_shows_bars_of_nothing_too() -> None:
     assert FIGURES["bars of nothing"].text().plain == "waiting █ 0 s\n"
+
+
+def test_lines_are_labelled_with_what_occurs_and_what_they_are_compared_with() -> None:
+    even = [t.strip() for t in ElementTree.fromstring(FIGURES["lines"].svg()).itertext() if t.strip()]
+    assert [tick for tick in even if tick in ("0", "2", "4", "8")][:3] == ["0", "2", "8"]
+    assert {"a <&>", "plain", "helpers", "s & more"} <= set(even)
+    log = " ".join(ElementTree.fromstring(FIGURES["lines on logarithms"].svg()).itertext())
+    assert "break <even>" in log
+
+
+def test_an_interval_is_a_band_about_its_line() -> None:
+    def heights(y: Measurement | float) -> set[str]:
+        svg = Lines(ALT, {"one": [(0, y), (1, y)]}, "x", "y").svg()
+        [band] = re.findall(r'href="#(\S+)"[^>]*fill-opacity', svg)
+        [outline] = re.findall(rf'id="{band}" d="([^"]*)"', svg)
+        return set(re.findall(r"[ML] \S+ (\S+)", outline))
+
+    assert len(heights(SIX)) == 2
+    assert len(heights(SIX.median)) == 1
+
+
+def test_terminal_lines_share_a_scale_and_tell_first_and_last() -> None:
+    rising, flat = [(n, float(n)) for n in (1, 4, 7)], [(n, 7.0) for n in (1, 4, 7)]
+    lines = Lines(ALT, {"up": rising, "flat": flat}, "helpers", "items/s").text().plain.splitlines()
+    assert [line.split()[:2] for line in lines[:2]] == [["up", "▂▅█"], ["flat", "███"]]
+    assert lines[0].endswith("1 → 7")
+    assert lines[2].strip() == "items/s; helpers: 1, 4, 7"
+
+
+def test_terminal_lines_on_logarithms_rise_evenly_and_may_be_level() -> None:
+    text = FIGURES["lines on logarithms"].text().plain.splitlines()[0].split()[1]
+    assert (text[0], text[-1]) == ("▁", "█")
+    assert list(text) == sorted(text)
+    level = Lines(ALT, {"level": [(0, 0.0), (1, 0.0)]}, "x", "y").text().plain
+    assert "██" in level
+
+
+@pytest.mark.parametrize("series", [{}, {"none": []}])
+def test_lines_without_points_are_refused(series: dict[str, list[tuple[float, float]]]) -> None:
+    with pytest.raises(ValueError, match="a figure of lines needs points"):
+        Lines(ALT, series, "x", "y")
 
 
 def test_terminal_blocks_name_who_did_what_in_order() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.measurement import FEWEST_SAMPLES, Measurement
+from spritedocs.measurement import FEWEST_SAMPLES, Gap, Measurement
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 numbers = st.floats(-1e12, 1e12).filter(lambda number: number == 0 or abs(number) > 1e-9)
@@ -100,3 +101,30 @@ def test_a_damaged_value_is_not_read(damage: dict[str, object]) -> None:
 @given(st.floats(0.001, 1000), st.integers(6, 12))
 def test_samples_that_do_not_differ_have_an_interval_of_no_width(value: float, count: int) -> None:
     assert Measurement.of("value", [value] * count, "s").interval == (value, value)
+
+
+@pytest.mark.parametrize(
+    ("samples", "unit", "expected"),
+    [
+        ([0.9, 1.1, 1.0] * 2, "×", True),
+        ([1.2, 1.3, 1.25] * 2, "×", False),
+        ([0.9, 0.95], "×", False),
+        ([0.9, 1.1], "×", True),
+        ([0.9, 1.1, 1.0] * 2, "s", False),
+    ],
+)
+def test_only_a_ratio_whose_interval_holds_one_shows_no_difference(samples, unit, expected) -> None:
+    assert Measurement.of("x", samples, unit).shows_no_difference is expected
+
+
+def test_a_gap_survives_storage() -> None:
+    gap = Gap("cold_us", "This disk keeps its pages.")
+    assert Gap.from_json(json.loads(json.dumps(gap.as_json()))) == gap
+
+
+@pytest.mark.parametrize(
+    "stored", [{}, {"name": "x"}, {"name": 3, "reason": "y"}, {"name": "No", "reason": "y"}]
+)
+def test_a_damaged_gap_is_not_read(stored: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Gap.from_json(stored)

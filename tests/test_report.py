@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from spritedocs.figures import Bars
-from spritedocs.measurement import MIME, Measurement
+from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.report import Report, show
 
 FAST = Measurement.of("epoch_s_4", [0.33, 0.34, 0.32], "s")
@@ -87,6 +87,39 @@ def test_a_notebook_gets_the_raw_samples_and_the_terminals_text(displayed: list[
 def test_a_row_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the row \['0'\] has 1 cells for 2 columns"):
         Report("x", ["a", "b"], [["0"]])
+
+
+GAP = Gap("cold_us", "The disk's <cache> stays.")
+LEVEL = Measurement.of("ratio", [0.99, 1.01, 1.0] * 2, "×")
+WITH_GAP = Report("x", ["way", "µs"], [["cold", GAP], ["none", Gap("more", GAP.reason)]], notes=["Note."])
+
+
+def test_a_gap_stands_in_its_cell_and_its_reason_once_below(
+    capsys: pytest.CaptureFixture[str], displayed: list[dict[str, Any]]
+) -> None:
+    show(WITH_GAP)
+    [bundle] = displayed
+    assert bundle["text/html"].count("not measured") == 2
+    assert re.findall("<li>(.*?)</li>", bundle["text/html"]) == [
+        "Note.",
+        "The disk&#x27;s &lt;cache&gt; stays.",
+    ]
+    assert bundle[MIME]["values"] == []
+    assert [gap["name"] for gap in bundle[MIME]["gaps"]] == ["cold_us", "more"]
+    assert bundle["text/plain"].count("• The disk's <cache> stays.") == 1
+
+
+def test_a_value_and_a_gap_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="cold_us stands in the report twice"):
+        Report("x", ["a"], [[GAP]], more_values=[Measurement.of("cold_us", [1.0], "")])
+
+
+def test_a_ratio_that_may_be_one_says_so(
+    capsys: pytest.CaptureFixture[str], displayed: list[dict[str, Any]]
+) -> None:
+    show(Report("x", ["a", "b"], [[LEVEL, EXTRA]]))
+    assert displayed[0]["text/html"].count("no difference measured") == 1
+    assert displayed[0]["text/plain"].count("no difference measured") == 1
 
 
 def test_two_values_of_one_name_are_refused() -> None:

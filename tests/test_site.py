@@ -31,6 +31,14 @@ def mine(notebook: dict[str, Any]) -> None:
     _measured(notebook, "helpers").update(median=7.0, samples=[7.0])
 
 
+def gap(notebook: dict[str, Any]) -> None:
+    """As a machine would have recorded it that cannot measure the ratio."""
+    [output] = notebook["cells"][-1]["outputs"]
+    payload = output["data"]["application/vnd.spritedocs.measurement+json"]
+    payload["values"] = [value for value in payload["values"] if value["name"] != "ratio"]
+    payload["gaps"] = [{"name": "ratio", "reason": "There are no scales here."}]
+
+
 def stale(notebook: dict[str, Any]) -> None:
     notebook["metadata"]["spritedocs"]["source_sha256"] = "0" * 64
 
@@ -55,6 +63,7 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tiny = Tiny(Path(shutil.copytree(recorded, tmp_path_factory.mktemp("good") / "tiny")))
     tiny.add_recording(tiny.recording("other-machine"), slower)
     tiny.add_recording(tiny.project.own / "mine" / f"{NAME}.ipynb", mine)
+    tiny.add_recording(tiny.project.own / "yours" / f"{NAME}.ipynb", gap)
     # A result may stand anywhere, and twice on a page.
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", '{{ gpu_notice() }}\n\n- {{ figure("01_counting") }}')
     # The environment overrules what the options ask for, and nothing runs.
@@ -78,7 +87,7 @@ def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
 
 def test_an_experiment_has_a_tab_for_each_machine_the_published_first(good: Built) -> None:
     labels = re.findall(r'<label for="[^"]*">([^<]*)</label>', good.page(EXPERIMENT))
-    assert labels == ["CPU, 2 cores", "Tiny GPU", "Yours: CPU, 7 cores"]
+    assert labels == ["CPU, 2 cores", "Tiny GPU", "Yours: CPU, 7 cores", "Yours: CPU, 2 cores"]
     assert "torch 2.6.0 here, 2.13.0+cpu published" in text_of(good.page(EXPERIMENT))
 
 
@@ -86,6 +95,11 @@ def test_claims_are_told_for_each_machine_and_may_differ_on_another(good: Built)
     page = text_of(good.page(EXPERIMENT))
     assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10×) differs here: ratio is 1.50× (1.40–1.60×)" in page
     assert "helpers == 4 holds: helpers is 4 holds: helpers is 4 differs here: helpers is 7" in page
+
+
+def test_where_a_value_could_not_be_measured_its_page_says_why(good: Built) -> None:
+    page = text_of(good.page(EXPERIMENT))
+    assert page.count("not measured here: There are no scales here.") == 2  # beside the claim and the values
 
 
 def test_an_experiments_page_is_its_script(good: Built) -> None:
@@ -182,6 +196,17 @@ def test_a_strict_build_stops_in_one_sentence_on(tiny: Tiny, fault: str) -> None
     break_it, sentence = REQUIRED[fault]
     break_it(tiny)
     assert_stopped(tiny.build("--strict"), sentence)
+
+
+def test_a_gap_where_the_prose_needs_a_value_stops_a_build_with_the_reason(tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording(), gap)
+    claim = "the claim '01_counting: ratio > 2' cannot be checked, 'ratio' could not be measured there: "
+    assert_stopped(
+        tiny.build(),
+        f"examples/01_counting.py: {claim}There are no scales here.",
+        f"docs/index.md: {claim}There are no scales here.",
+        "docs/index.md quotes 'ratio', which tiny-machine could not measure: There are no scales here.",
+    )
 
 
 BROKEN_PAGE = """\

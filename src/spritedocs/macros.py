@@ -32,12 +32,16 @@ class Macros:
         return self._plugin.current_page
 
     def measured(self, example: str, name: str, interval: bool = False) -> str:
-        """A measured value with its unit, and with ``interval`` its 95% interval in brackets."""
+        """A measured value with its unit, and with ``interval`` its 95% interval in brackets.
+
+        Behind a ratio whose interval holds 1 stands *no difference measured*.
+        """
         value = self._plugin.edition.value(self._page, example, name)
         recording = self._plugin.edition.recording(example)
         if value is None or recording is None:
             return _MISSING
         spread = f" ({value.interval_text})" if interval and value.interval else ""
+        spread += " (no difference measured)" if value.shows_no_difference else ""
         where = machine_name(recording.provenance["machine"])
         told = f"{value.interval_text or 'no interval'}, measured on {where}"
         return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>'
