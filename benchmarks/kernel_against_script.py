@@ -1,22 +1,25 @@
 """Are the figures recorded in a notebook kernel those of the plain script?
 
 **Motive.** The pages show what a kernel recorded, and invite the reader to run the script. If a kernel
-made workers slower (it has threads, and more modules loaded), the pages would be wrong about scripts.
+made workers slower (it has threads, and more modules loaded), or larger, the pages would be wrong about
+scripts.
 
-**What is measured.** The same example in turns: as a script in an empty folder, and in a kernel as
+**What is measured.** The same examples in turns: as a script in an empty folder, and in a kernel as
 `spritedocs record` runs it. For each value that both measure: the ratio kernel / script, paired by
 round, with its 95% interval.
 
 **Caveat.** Rounds are minutes apart on a slow machine, so the intervals are wide. What would show is a
 ratio whose interval leaves 1 far behind.
 
-    python benchmarks/kernel_against_script.py [EXAMPLE] [ROUNDS]
+    python benchmarks/kernel_against_script.py [--rounds N] [--record] [EXAMPLE ...]
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -25,34 +28,65 @@ from running import PROJECT, run
 
 from spritedocs import machine
 from spritedocs.measurement import Measurement
-from spritedocs.recorder import record
+from spritedocs.provenance import Provenance
+from spritedocs.recorder import record, store_report
 from spritedocs.report import Report, show
+
+EXAMPLES = ("06_optional_num_workers", "07_summoning_cost", "10_memory_goblins")
+"""Times with waiting items, times with cheap ones, and memory."""
 
 
 def medians(values: dict[str, Measurement]) -> dict[str, float]:
-    """The median of each value."""
-    return {name: value.median for name, value in values.items()}
+    """The median of each value that a ratio can be formed of."""
+    return {name: value.median for name, value in values.items() if value.median > 0}
 
 
-def main(name: str = "06_optional_num_workers", rounds: str = "6") -> None:
-    """Run both ways in turns, the first of them alternating, and show the ratios."""
-    example, described = PROJECT.example(name), machine.describe().as_dict()
-    pairs = []
-    for number in range(int(rounds)):
-        with tempfile.TemporaryDirectory() as folder:
-            found = {}
-            for way in ("script", "kernel") if number % 2 else ("kernel", "script"):
-                if way == "script":
-                    found[way] = medians(run(example, Path(folder)).values)
-                else:
-                    found[way] = medians(record(PROJECT, example, Path(folder) / "kept", described).values)
-        pairs.append(found)
-    ratios = [
-        Measurement.of(value, [pair["kernel"][value] / pair["script"][value] for pair in pairs], "×", value)
-        for value in pairs[0]["script"]
-    ]
-    show(Report(f"{name}: kernel / script", ["value", "ratio"], [[ratio.label, ratio] for ratio in ratios]))
+def both_ways(name: str, kernel_first: bool, described: dict[str, object]) -> dict[str, dict[str, float]]:
+    """What the example measures as a script and in a kernel, one after the other."""
+    example, found = PROJECT.example(name), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for way in ("kernel", "script") if kernel_first else ("script", "kernel"):
+            if way == "script":
+                found[way] = medians(run(example, Path(folder)).values)
+            else:
+                found[way] = medians(record(PROJECT, example, Path(folder) / "kept", described).values)
+    return found
+
+
+def ratios(name: str, rounds: list[dict[str, dict[str, float]]]) -> Iterator[list[Measurement | str]]:
+    """A row for each value that every run of the example measured."""
+    number = name.partition("_")[0]
+    for value in rounds[0]["script"]:
+        if all(value in way for found in rounds for way in found.values()):
+            samples = [found["kernel"][value] / found["script"][value] for found in rounds]
+            yield [number, value, Measurement.of(f"{value}_of_{number}", samples, "×")]
+
+
+def main() -> None:
+    """Run all examples both ways in turns, show the ratios, and store them if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("examples", nargs="*", default=EXAMPLES)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--record", action="store_true", help="store the result for publication")
+    wanted = parser.parse_args()
+    described = machine.describe()
+    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
+    found = {name: [] for name in wanted.examples}
+    for number in range(wanted.rounds):
+        for name, rounds in found.items():
+            rounds.append(both_ways(name, bool(number % 2), described.as_dict()))
+            print(f"round {number + 1} of {wanted.rounds}: {name}", file=sys.stderr)
+    report = Report(
+        title="Recorded in a kernel / run as a script",
+        columns=["example", "value", "ratio"],
+        rows=[row for name, rounds in found.items() for row in ratios(name, rounds)],
+    )
+    show(report)
+    if wanted.record:
+        folder = PROJECT.benchmarked / machine.slug(described)
+        command = f"python benchmarks/{Path(__file__).name}"
+        print(store_report(folder, report, provenance, described.as_dict(), command).path)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -15,9 +15,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from tiny import DESCRIBED, NAME, Tiny, Traces
+from tiny import DESCRIBED, NAME, Tiny, Traces, add_benchmark
 
 from spritedocs import recorder
+from spritedocs.examples import ExampleError
 from spritedocs.fingerprints import package_sha256, source_sha256
 from spritedocs.recorder import RecordError, record, record_own
 from spritedocs.recordings import FORMAT, Recording
@@ -324,3 +325,20 @@ def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(
     [own] = tiny.library.own(tiny.example)
     assert own.state == "fresh"
     assert json.loads(own.recording.path.read_text(encoding="utf-8"))["nbformat"] == 4
+
+
+def test_a_benchmarks_report_is_stored_as_a_recording(tiny: Tiny) -> None:
+    benchmark = add_benchmark(tiny)
+    [status] = tiny.library.benchmark(benchmark, ["tiny-machine", "other-machine"])
+    assert status.state == "fresh"
+    assert status.recording.values["overhead"].median == 1.5
+    assert status.recording.provenance["command"] == "python benchmarks/speed.py"
+    assert "How fast" in status.recording.results[0].html
+    benchmark.path.write_text("x = 2\n", encoding="utf-8")
+    assert tiny.library.benchmark(tiny.project.benchmark("speed"), ["tiny-machine"])[0].state == "stale"
+
+
+def test_an_unknown_benchmark_is_named_beside_the_known_ones(tiny: Tiny) -> None:
+    add_benchmark(tiny)
+    with pytest.raises(ExampleError, match="there is no benchmark 'sped': known are speed"):
+        tiny.project.benchmark("sped")

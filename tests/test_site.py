@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import NAME, Built, Tiny
+from tiny import NAME, Built, Tiny, add_benchmark
 
 from spritedocs import machine
 
@@ -139,6 +139,21 @@ def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
     }.items():
         assert f'href="../../{link}"' in good.page(EXPERIMENT)
         assert (good.site / link).read_bytes() == source.read_bytes()
+
+
+def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> None:
+    path = add_benchmark(tiny).path
+    wanted = ['measured("speed", "overhead")', 'table("speed")', 'provenance("speed")']
+    wish = "\n\n".join(f"{{{{ {call} }}}}" for call in wanted)
+    tiny.edit("docs/index.md", "{{ gpu_notice() }}", wish)
+    tiny.edit("docs/index.md", "claims:\n", 'claims:\n  - "speed: overhead == 1.5"\n')
+    path.write_text("x = 2\n", encoding="utf-8")
+    built = tiny.build("--strict")
+    assert built.status == 0, built.said
+    assert "STALE: benchmarks/speed.py or what it imports has changed since tiny-machine" in built.said
+    assert "repeat with python benchmarks/speed.py" in text_of(built.page(""))
+    assert "How fast" in built.page("")
+    assert not (built.site / "experiments" / "speed").exists()
 
 
 # What stops a build, and how.

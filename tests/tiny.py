@@ -15,7 +15,11 @@ import psutil
 
 from spritedocs import machine
 from spritedocs.examples import Example, Project
+from spritedocs.measurement import Measurement
+from spritedocs.provenance import Provenance
+from spritedocs.recorder import store_report
 from spritedocs.recordings import Library
+from spritedocs.report import Report
 
 NAME = "01_counting"
 DESCRIBED = machine.Machine(
@@ -116,3 +120,20 @@ class Traces:
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.temporary.iterdir())
+
+
+def add_benchmark(tiny: Tiny) -> Example:
+    """A benchmark, ``speed``, with a recording by ``tiny-machine``."""
+    folder = tiny.root / "benchmarks"
+    folder.mkdir()
+    (folder / "speed.py").write_text("x = 1\n", encoding="utf-8")
+    benchmark = tiny.project.benchmark("speed")
+    value = Measurement.of("overhead", [1.5] * 6, "×")
+    store_report(
+        tiny.project.benchmarked / "tiny-machine",
+        Report("How fast", ["overhead"], [[value]]),
+        Provenance.of(tiny.project, benchmark),
+        DESCRIBED.as_dict(),
+        "python benchmarks/speed.py",
+    )
+    return benchmark

@@ -58,6 +58,8 @@ class Edition:
     notices: list[str] = field(default_factory=list)
     """What the build should mention, a sentence each."""
     entries: dict[str, Entry] = field(default_factory=dict)
+    benchmarks: dict[str, Entry] = field(default_factory=dict)
+    """Our own benchmarks that were recorded: pages may quote them, and they have no pages."""
 
     def __post_init__(self) -> None:
         library = Library(self.project)
@@ -66,6 +68,15 @@ class Edition:
                 self.entries[name] = self._entry(library, self.project.example(name))
             except (ExampleError, RecordingError) as error:
                 self.problems.append(self._relative(str(error)))
+        for name in self.project.benchmarks():
+            try:
+                found = library.benchmark(self.project.benchmark(name), self.machines)
+            except RecordingError as error:
+                self.problems.append(self._relative(str(error)))
+                continue
+            if chosen := published(found):
+                self._mention_stale(f"benchmarks/{name}.py", chosen)
+                self.benchmarks[name] = Entry(self.project.benchmark(name), chosen)
 
     def _entry(self, library: Library, example: Example) -> Entry:
         references = library.reference(example, self.machines)
@@ -77,9 +88,8 @@ class Edition:
             self.problems.append(
                 f"{where} has no published recording: run 'spritedocs record {example.name} --machine NAME'."
             )
-        elif chosen.state == "stale":
-            said = f"{where} or what it imports has changed since {chosen.machine} recorded it"
-            (self.problems if self.strict_freshness else self.notices).append(f"STALE: {said}.")
+        else:
+            self._mention_stale(where, chosen)
         return Entry(
             example,
             chosen,
@@ -87,6 +97,11 @@ class Edition:
             tuple(status for status in references if chosen is None or status.machine != chosen.machine),
             tuple(status for status in own if status is not chosen),
         )
+
+    def _mention_stale(self, where: str, chosen: Status) -> None:
+        if chosen.state == "stale":
+            said = f"{where} or what it imports has changed since {chosen.machine} recorded it"
+            (self.problems if self.strict_freshness else self.notices).append(f"STALE: {said}.")
 
     def _own(self, library: Library, example: Example) -> list[Status]:
         """The reader's own recordings. One that cannot be read is theirs to mend, and stops no build."""
@@ -99,15 +114,19 @@ class Edition:
     def _relative(self, message: str) -> str:
         return message.replace(f"{self.project.root}/", "")
 
+    def entry(self, name: str) -> Entry | None:
+        """The example or benchmark called ``name``, or ``None``."""
+        return self.entries.get(name) or self.benchmarks.get(name)
+
     def recording(self, example: str) -> Recording | None:
         """The published recording of ``example``, or ``None``."""
-        entry = self.entries.get(example)
+        entry = self.entry(example)
         return entry.published.recording if entry and entry.published else None
 
     def wanted(self, page: str, example: str) -> Recording | None:
         """Like ``recording``; where ``page`` asks for an unknown example that is a problem."""
-        if example not in self.project.names():
-            known = ", ".join(self.project.names()) or "none"
+        if example not in (*self.project.names(), *self.benchmarks):
+            known = ", ".join((*self.project.names(), *self.benchmarks)) or "none"
             self.problems.append(f"{page} refers to {example!r}, which is no example: known are {known}.")
         return self.recording(example)
 

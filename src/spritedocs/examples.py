@@ -119,6 +119,22 @@ class Project:
         """The recordings of the reader's own machine, which git ignores."""
         return self.root / ".cache" / "spritedocs" / "recorded"
 
+    @property
+    def benchmarked(self) -> Path:
+        """The recordings of our own benchmarks, one folder for each machine."""
+        return self.root / "benchmarks" / "recorded"
+
+    def benchmarks(self) -> list[str]:
+        """The benchmarks' names in order."""
+        return sorted(path.stem for path in (self.root / "benchmarks").glob("*.py"))
+
+    def benchmark(self, name: str) -> Example:
+        """The benchmark called ``name``, which has no header. Raises ``ExampleError`` for an unknown one."""
+        if name not in self.benchmarks():
+            raise ExampleError(f"there is no benchmark {name!r}: known are {', '.join(self.benchmarks())}.")
+        path = self.root / "benchmarks" / f"{name}.py"
+        return Example(path, path.read_text(encoding="utf-8"), {"title": name})
+
     def names(self) -> list[str]:
         """The examples' names in order."""
         return sorted(path.stem for path in (self.root / "examples").glob("[0-9]*.py"))

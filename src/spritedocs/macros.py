@@ -68,7 +68,7 @@ class Macros:
 
     def source(self, example: str, containing: str = "") -> str:
         """The code of an example: all of it, or the one cell in which ``containing`` stands."""
-        entry = self._plugin.edition.entries.get(example)
+        entry = self._plugin.edition.entry(example)
         if entry is None:
             self._plugin.edition.wanted(self._page, example)
             return _MISSING
@@ -83,7 +83,7 @@ class Macros:
 
     def provenance(self, example: str) -> str:
         """Where the published figures of an example come from, and how to repeat them."""
-        entry = self._plugin.edition.entries.get(example)
+        entry = self._plugin.edition.entry(example)
         recording = self._plugin.edition.wanted(self._page, example)
         if entry is None or recording is None or entry.published is None:
             return _MISSING

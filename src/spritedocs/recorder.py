@@ -9,24 +9,23 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from spritedocs import machine
 from spritedocs.examples import Example, Project
-from spritedocs.fingerprints import package_sha256, source_sha256
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked, undisturbed
-from spritedocs.recordings import FORMAT, Library, Recording, RecordingError
+from spritedocs.provenance import Provenance
+from spritedocs.recordings import Library, Recording, RecordingError
+from spritedocs.report import Report
 
-__all__ = ["RecordError", "record", "record_own"]
+__all__ = ["RecordError", "record", "record_own", "store_report"]
 
 TIME_LIMIT_S = 120.0
 """How long an example may take, unless its header's ``time_limit_s`` says otherwise."""
@@ -64,28 +63,26 @@ def record(project: Project, example: Example, folder: Path, described: dict[str
     ``described`` is what ``machine.describe().as_dict()`` says. Raises ``RecordError`` where the example
     fails, outlasts its time limit, or shows something private; ``Interrupted`` passes through.
     """
-    # All of it before the run, during which somebody may go on editing.
-    sources = source_sha256(example.text), package_sha256(example.text, project.package)
-    commit, dirty = _commit(project.root)
-    recorded_at = datetime.now(UTC).replace(microsecond=0)
-    begin = time.monotonic()
+    provenance = Provenance.of(project, example)
     notebook = _executed(example)
-    notebook.metadata["spritedocs"] = {
-        "format": FORMAT,
-        "example": example.name,
-        "source_sha256": sources[0],
-        "package_sha256": sources[1],
-        "machine": described,
-        "recorded_at": recorded_at.isoformat(),
-        "commit": commit,
-        "dirty": dirty,
-        "duration_s": round(time.monotonic() - begin, 1),
-        "command": f"spritedocs record {example.name}",
-    }
-    if what := private_in(notebook):
-        remedy = "let it print a relative path or leave it out"
-        raise RecordError(f"{example.name} shows this machine's {what}: {remedy}.")
+    notebook.metadata["spritedocs"] = provenance.metadata(described, f"spritedocs record {example.name}")
     return _stored(folder / f"{example.name}.ipynb", notebook)
+
+
+def store_report(
+    folder: Path, report: Report, provenance: Provenance, described: dict[str, Any], command: str
+) -> Recording:
+    """Store a benchmark's ``report`` as ``folder/NAME.ipynb``, a recording that pages can quote.
+
+    A benchmark runs as a plain script, since it may compare one with a kernel: its notebook holds the
+    report and no code. Raises ``RecordError`` as ``record`` does.
+    """
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    shown = new_output("display_data", data=report.bundle())
+    notebook = new_notebook(cells=[new_code_cell(outputs=[shown], id="report")])
+    notebook.metadata["spritedocs"] = provenance.metadata(described, command)
+    return _stored(folder / f"{provenance.example}.ipynb", notebook)
 
 
 def record_own(project: Project, everything: bool, say: Callable[[str], None]) -> str:
@@ -211,6 +208,9 @@ def _stored(path: Path, notebook: Any) -> Recording:
     """Write ``notebook`` beside ``path``, prove that it reads back, and only then put it there."""
     import nbformat
 
+    if what := private_in(notebook):
+        remedy = "let it print a relative path or leave it out"
+        raise RecordError(f"{path.stem} shows this machine's {what}: {remedy}.")
     text = nbformat.writes(notebook, version=4, ensure_ascii=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,23 +224,3 @@ def _stored(path: Path, notebook: Any) -> Recording:
     except OSError as error:
         raise RecordError(f"{path} cannot be written ({error.strerror}): choose another folder.") from None
     return Recording.read(path)
-
-
-def _commit(root: Path) -> tuple[str, bool]:
-    """The commit that is checked out, and whether anything but recordings differs from it.
-
-    ``SPRITEDOCS_COMMIT`` stands in where there is no repository; ``-dirty`` at its end is believed.
-    """
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
-        )
-        return done.stdout.strip()
-
-    try:
-        head = git("rev-parse", "HEAD")
-        return head, bool(git("status", "--porcelain", "--", ".", ":(exclude)examples/recorded"))
-    except (OSError, subprocess.SubprocessError):
-        given = os.environ.get("SPRITEDOCS_COMMIT", "unknown")
-        return given.removesuffix("-dirty"), given.endswith("-dirty") or given == "unknown"

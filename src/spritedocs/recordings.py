@@ -230,6 +230,11 @@ class Library:
         found = (self.status(example, self.project.recorded / machine) for machine in machines)
         return [status for status in found if status.state != "missing"]
 
+    def benchmark(self, benchmark: Example, machines: list[str]) -> list[Status]:
+        """The recordings of a benchmark in the order of ``machines``, missing ones left out."""
+        found = (self.status(benchmark, self.project.benchmarked / machine) for machine in machines)
+        return [status for status in found if status.state != "missing"]
+
     def own(self, example: Example) -> list[Status]:
         """The reader's own recordings of ``example``, of each machine that made one."""
         found = (self.status(example, folder) for folder in sorted(self.project.own.glob("*/")))

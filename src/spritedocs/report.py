@@ -11,6 +11,7 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group
@@ -66,6 +67,22 @@ class Report:
         """The notes, and why there are gaps: what stands under the table, each sentence once."""
         return list(dict.fromkeys((*self.notes, *(gap.reason for gap in self.gaps))))
 
+    def bundle(self) -> dict[str, Any]:
+        """What a notebook shows of this report, by MIME type: text, HTML, and the raw samples."""
+        plain = io.StringIO()
+        console = Console(file=plain, width=100, highlight=False, color_system=None, force_jupyter=False)
+        console.print(_text(self))
+        return {
+            "text/plain": plain.getvalue(),
+            "text/html": _html(self),
+            MIME: {
+                "format": PAYLOAD_FORMAT,
+                "title": self.title,
+                "values": [value.as_json() for value in self.values],
+                "gaps": [gap.as_json() for gap in self.gaps],
+            },
+        }
+
     @property
     def _recorded(self) -> Iterator[Measurement | Gap]:
         yield from (cell for row in self.rows for cell in row if not isinstance(cell, str))
@@ -90,21 +107,7 @@ def show(report: Report) -> None:
         return
     from IPython.display import display
 
-    plain = io.StringIO()
-    Console(file=plain, width=100, highlight=False, color_system=None, force_jupyter=False).print(
-        _text(report)
-    )
-    bundle = {
-        "text/plain": plain.getvalue(),
-        "text/html": _html(report),
-        MIME: {
-            "format": PAYLOAD_FORMAT,
-            "title": report.title,
-            "values": [value.as_json() for value in report.values],
-            "gaps": [gap.as_json() for gap in report.gaps],
-        },
-    }
-    display(bundle, raw=True)  # type: ignore[no-untyped-call]
+    display(report.bundle(), raw=True)  # type: ignore[no-untyped-call]
 
 
 def _in_notebook() -> bool:

@@ -56,7 +56,10 @@ def _passes(done: Run) -> None:
     assert done.left == set()
 
 
-@pytest.mark.parametrize("path", sorted(PROJECT.recorded.rglob("*.ipynb")), ids=lambda path: path.parent.name)
+RECORDINGS = sorted((*PROJECT.recorded.rglob("*.ipynb"), *PROJECT.benchmarked.rglob("*.ipynb")))
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_published_recording_tells_nothing_of_who_made_it(path: Path) -> None:
     recording = Recording.read(path)
     outputs = json.dumps([cell.get("outputs", []) for cell in recording.notebook["cells"]])
