@@ -65,7 +65,11 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tiny.add_recording(tiny.project.own / "mine" / f"{NAME}.ipynb", mine)
     tiny.add_recording(tiny.project.own / "yours" / f"{NAME}.ipynb", gap)
     # A result may stand anywhere, and twice on a page.
-    tiny.edit("docs/index.md", "{{ gpu_notice() }}", '{{ gpu_notice() }}\n\n- {{ figure("01_counting") }}')
+    tiny.edit(
+        "docs/index.md",
+        "{{ gpu_notice() }}",
+        '{{ gpu_notice() }}\n\n- {{ figure("01_counting", "was counted") }}',
+    )
     # The environment overrules what the options ask for, and nothing runs.
     tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], execute: always }")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="never")
@@ -237,6 +241,7 @@ claims:
 
 {{ measured("01_counting", "goblins") }}
 {{ figure("01_counting", 2) }}
+{{ table("01_counting", "was eaten") }}
 {{ source("01_counting", "goblins") }}
 {{ table("98_nothing") }}
 """
@@ -264,6 +269,7 @@ def test_a_plain_build_names_everything_that_is_wrong_at_once(tiny: Tiny) -> Non
         f"docs/index.md refers to '99_nothing', which is no example: {known}",
         "docs/index.md quotes 'goblins', which 01_counting does not measure: ",
         "docs/index.md asks for result 2 of 01_counting, which showed 1.",
+        "docs/index.md asks for the one result of 01_counting with 'was eaten': 0 have it.",
         "docs/index.md asks for the one cell of 01_counting with 'goblins': 0 have it.",
         f"docs/index.md refers to '98_nothing', which is no example: {known}",
         "docs/more.md has claims that are not a list: ",

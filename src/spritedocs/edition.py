@@ -146,16 +146,27 @@ class Edition:
             )
         return recording.values.get(name)
 
-    def result(self, page: str, example: str, number: int) -> Result | None:
-        """The ``number``-th result, from 1, of ``example``; a problem of ``page`` where there is none."""
+    def result(self, page: str, example: str, which: int | str) -> Result | None:
+        """A result of ``example``: by its number, from 1, or by a text in its title, if no other has it.
+
+        A problem of ``page`` where there is none.
+        """
         recording = self.wanted(page, example)
         if recording is None:
             return None
-        if not isinstance(number, int) or not 1 <= number <= len(recording.results):
-            count = len(recording.results)
-            self.problems.append(f"{page} asks for result {number!r} of {example}, which showed {count}.")
-            return None
-        return recording.results[number - 1]
+        results = dict(enumerate(recording.results, 1))
+        found = [
+            result
+            for number, result in results.items()
+            if (which in result.title if isinstance(which, str) else which == number)
+        ]
+        if len(found) == 1:
+            return found[0]
+        what = f"the one result of {example} with {which!r}: {len(found)} have it"
+        if not isinstance(which, str):
+            what = f"result {which!r} of {example}, which showed {len(results)}"
+        self.problems.append(f"{page} asks for {what}.")
+        return None
 
     def claims(self, page: str, raw_claims: Any, example: str | None = None) -> list[Claim]:
         """The well-formed ones of a page's claims. The others become problems of ``page``."""

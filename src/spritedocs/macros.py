@@ -46,22 +46,22 @@ class Macros:
         told = f"{value.interval_text or 'no interval'}, measured on {where}"
         return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>'
 
-    def table(self, example: str, number: int = 1) -> str:
-        """The table of the ``number``-th result that an example showed, from 1."""
-        return self._part(example, number, r'<div class="sprite-scroll".*?</table></div>')
+    def table(self, example: str, which: int | str = 1) -> str:
+        """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""
+        return self._part(example, which, r'<div class="sprite-scroll".*?</table></div>')
 
-    def figure(self, example: str, number: int = 1) -> str:
-        """The figure of the ``number``-th result that an example showed, from 1."""
-        return self._part(example, number, r"<figure.*?</figure>")
+    def figure(self, example: str, which: int | str = 1) -> str:
+        """The figure of a result that an example showed: the how-manieth, from 1, or a text in its title."""
+        return self._part(example, which, r"<figure.*?</figure>")
 
-    def _part(self, example: str, number: int, pattern: str) -> str:
-        result = self._plugin.edition.result(self._page, example, number)
+    def _part(self, example: str, which: int | str, pattern: str) -> str:
+        result = self._plugin.edition.result(self._page, example, which)
         if result is None:
             return _MISSING
         part = re.search(pattern, result.html, re.DOTALL)
         if part is None:
             self._plugin.edition.problems.append(
-                f"{self._page} asks for a part that result {number} of {example} does not have."
+                f"{self._page} asks for a part that result {which!r} of {example} does not have."
             )
             return _MISSING
         return self._plugin.marks.keep(f'<div class="sprite-report">{part[0]}</div>')

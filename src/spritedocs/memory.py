@@ -70,6 +70,8 @@ def memory_of(pid: int | None = None) -> MemoryUse:
     try:
         with process.oneshot():
             rss = process.memory_info().rss
+            if not rss:  # It has ended, and its parent has not asked how.
+                raise psutil.ZombieProcess(process.pid)
             return MemoryUse(process.pid, rss / _MB, *_private_and_shared(process))
     except psutil.NoSuchProcess:
         raise ProcessLookupError(f"process {process.pid} has ended: its memory cannot be read") from None

@@ -6,6 +6,7 @@ time limit. What it said is kept, and nothing of it stays behind.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import site
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,9 @@ __all__ = ["Outcome", "run_script", "run_scripts"]
 
 _MARKER = "SPRITEDOCS_SCRIPT"
 _ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b).*$", re.MULTILINE)
+_PACKAGES = re.compile(r"""[^\s"'(]*[/\\](?:site|dist)-packages(?=[/\\])""")
+_LONGEST_FOLDER = 103 - len("/pymp-12345678/listener-12345678")
+"""How long the path of a folder may be in which workers have sockets."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Outcome:
 
     text: str
     """What it printed, stdout and stderr together in their order, as a terminal would show it. Folders
-    before file names are shortened to ``…/``, since they belong to one machine; nothing else is altered."""
+    before file names are shortened, since they belong to one machine: those of Python, its packages and
+    temporary files to ``…/``, the home folder to ``~``, the script's own to nothing. No more is altered."""
     status: int | None
     """Its exit status, negative for the signal that killed it; ``None`` if it outlasted its time."""
     seconds: float
@@ -57,7 +63,8 @@ def run_script(
 ) -> Outcome:
     """Run the Python program ``source`` as the file ``name`` in an empty folder that is gone afterwards.
 
-    After ``limit_s`` seconds, and on any end, every process that it started is ended too.
+    It finds commands that are installed beside this Python, as in an activated environment. After
+    ``limit_s`` seconds, and on any end, every process that it started is ended too.
 
     Examples:
         >>> outcome = run_script("print('hello'); 1 / 0")
@@ -66,27 +73,56 @@ def run_script(
 
     Raises ``OSError`` if the temporary folder cannot be written to.
     """
+    return _run(source, name, arguments, limit_s, threading.Event())
+
+
+def run_scripts(sources: Mapping[str, str], *, limit_s: float = 60.0) -> dict[str, Outcome]:
+    """Run several programs as ``run_script`` does, as many at once as there are usable cores.
+
+    They start in the order of ``sources``: one that takes long is best put first.
+
+    Examples:
+        >>> {name: run.status for name, run in run_scripts({"good": "", "bad": "exit(3)"}).items()}
+        {'good': 0, 'bad': 3}
+    """
+    given_up = threading.Event()
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        running = {
+            name: pool.submit(_run, source, "train.py", (), limit_s, given_up)
+            for name, source in sources.items()
+        }
+        try:
+            return {name: future.result() for name, future in running.items()}
+        except BaseException:
+            # Whoever presses Ctrl-C shall not wait for the rest.
+            given_up.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run(
+    source: str, name: str, arguments: tuple[str, ...], limit_s: float, given_up: threading.Event
+) -> Outcome:
+    """``run_script``, which ends the program early when ``given_up`` is set."""
     # A worker may still be writing when its folder goes.
     with tempfile.TemporaryDirectory(prefix="sprite-", ignore_cleanup_errors=True) as made:
-        folder = Path(made).resolve()
+        temporary = Path(made).resolve()
+        said, folder = temporary / "said", temporary / "run"
+        folder.mkdir()
         (folder / name).write_text(source, encoding="utf-8")
-        said = folder / "said"
         with said.open("wb") as stream, marked(_MARKER, alone=False) as environment:
-            environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"}
             begun = time.perf_counter()
             program = subprocess.Popen(
                 # A file to write to: a pipe would stay open for as long as a lost worker lives.
                 [sys.executable, name, *arguments],
                 cwd=folder,
-                env=environment,
+                env=environment | _settings(made),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
             try:
-                status: int | None = program.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                status = None
+                status = _status(program, begun + limit_s, given_up)
             finally:
                 seconds = time.perf_counter() - begun
                 program.kill()
@@ -95,25 +131,47 @@ def run_script(
     return Outcome(_shortened(text, folder), status, seconds)
 
 
-def run_scripts(sources: Mapping[str, str], *, limit_s: float = 60.0) -> dict[str, Outcome]:
-    """Run several programs as ``run_script`` does, as many at once as there are usable cores.
+def _status(program: subprocess.Popen[bytes], end: float, given_up: threading.Event) -> int | None:
+    """The exit status of ``program``, or ``None`` if it runs on at the time ``end`` or is given up."""
+    while (left := end - time.perf_counter()) > 0 and not given_up.is_set():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.wait(min(left, 0.2))
+    return None
 
-    Examples:
-        >>> {name: run.status for name, run in run_scripts({"good": "", "bad": "exit(3)"}).items()}
-        {'good': 0, 'bad': 3}
-    """
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        running = {name: pool.submit(run_script, source, limit_s=limit_s) for name, source in sources.items()}
-        return {name: future.result() for name, future in running.items()}
+
+def _settings(temporary: str) -> dict[str, str]:
+    """The environment variables of a program that may write temporary files into ``temporary``."""
+    beside = sysconfig.get_path("scripts")
+    settings = {
+        "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "NO_COLOR": "1",
+        "PYTHON_COLORS": "0",
+    }
+    # A worker that is killed leaves its sockets behind: here they go with the folder.
+    if len(os.fsencode(temporary)) <= _LONGEST_FOLDER:
+        settings |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
+    return settings
 
 
 def _shortened(text: str, folder: Path) -> str:
     """``text`` without the folders of this machine before file names."""
-    for own in {str(folder), str(folder).replace("/private/", "/", 1)}:  # macOS gives /tmp two names
-        text = text.replace(own + os.sep, "")
-    roots = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
-    roots += [str(Path(root).resolve()) for root in roots] + [sys.prefix, sys.base_prefix]
-    for root in sorted(set(roots), key=len, reverse=True):
-        if len(root) > 1:
-            text = text.replace(root + os.sep, f"…{os.sep}")
-    return text
+    for root, short in [
+        (folder, ""),
+        (folder.parent, f"…{os.sep}"),  # temporary files
+        *((root, f"…{os.sep}") for root in sorted(_roots(), key=lambda root: len(str(root)), reverse=True)),
+    ]:
+        for name in {str(root), str(root).replace("/private/", "/", 1)}:  # macOS gives /tmp two names
+            text = text.replace(name + os.sep, short)
+    text = _PACKAGES.sub("…", text)
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() fails for a user without one
+    return re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text) if home.strip("~/\\") else text
+
+
+def _roots() -> set[Path]:
+    """The folders that Python, its packages and this one are installed in."""
+    folders = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
+    roots = [Path(name) for name in (*folders, sys.prefix, sys.base_prefix)] + [Path(__file__).parents[1]]
+    # "/" and "/usr" come before much that is not Python's.
+    return {name for root in roots if len(root.parts) > 2 for name in (root, root.resolve())}
