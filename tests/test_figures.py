@@ -136,6 +136,14 @@ def test_lines_without_points_are_refused(series: dict[str, list[tuple[float, fl
         Lines(ALT, series, "x", "y")
 
 
+def test_a_long_name_of_an_axis_is_written_in_several_lines() -> None:
+    label = "items in the order of their arrival; same letter, same random draw"
+    for figure in (Blocks(ALT, {"a": [0]}, x_label=label), Bars(ALT, [FEW], x_label=label)):
+        lines = [text for text in ElementTree.fromstring(figure.svg()).itertext() if "letter" in text]
+        assert len(lines) == 1
+        assert len(lines[0]) <= 40
+
+
 def test_terminal_blocks_name_who_did_what_in_order() -> None:
     text = Blocks(ALT, {"a": [0, 1], "long": [-1, 0]}, names=["ann", "bob"], main="me").text().plain
     assert [line.split() for line in text.splitlines()] == [["a", "ann", "bob"], ["long", "me", "ann"]]

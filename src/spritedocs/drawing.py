@@ -11,6 +11,7 @@ import hashlib
 import html
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ __all__ = [
     "SERIES",
     "axes_of",
     "finished",
+    "name_x_axis",
     "plain_matplotlib",
 ]
 
@@ -43,6 +45,7 @@ INK, MUTED, GRID, *SERIES = _COLOURS
 FONT_POINTS = 9
 LETTERS: Any = {"color": INK, "fontsize": FONT_POINTS}
 _WIDTH_INCHES = 4.0
+_LABEL_LETTERS = 40
 
 
 @contextmanager
@@ -71,6 +74,11 @@ def axes_of(height_inches: float) -> tuple[Any, Axes]:
         spine.set_visible(side == "left")
         spine.set_color(MUTED)
     return figure, axes
+
+
+def name_x_axis(axes: Axes, label: str) -> None:
+    """Write ``label`` below the axis, in several lines where it would be cut off."""
+    axes.set_xlabel(textwrap.fill(label, _LABEL_LETTERS), color=MUTED, fontsize=FONT_POINTS)
 
 
 def finished(figure: Any, alt: str) -> str:

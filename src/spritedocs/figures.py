@@ -19,6 +19,7 @@ from spritedocs.drawing import (
     SERIES,
     axes_of,
     finished,
+    name_x_axis,
     plain_matplotlib,
 )
 from spritedocs.measurement import Measurement
@@ -71,7 +72,7 @@ class Bars(Figure):
         axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24 or 1)
         axes.set_ylim(count - 0.45, -0.55)
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
-        axes.set_xlabel(self.x_label or self.values[0].unit, color=MUTED, fontsize=FONT_POINTS)
+        name_x_axis(axes, self.x_label or self.values[0].unit)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         return finished(figure, self.alt)
 
@@ -130,7 +131,7 @@ class Blocks(Figure):
         axes.set_ylim(len(self.rows) - 0.45, -0.55)
         axes.set_yticks(range(len(self.rows)), list(self.rows))
         axes.set_xticks([])
-        axes.set_xlabel(self.x_label, color=MUTED, fontsize=FONT_POINTS)
+        name_x_axis(axes, self.x_label)
         axes.spines["left"].set_visible(False)
         return finished(figure, self.alt)
 
@@ -211,7 +212,7 @@ class Lines(Figure):
         return finished(figure, self.alt)
 
     def _scale(self, axes: Any) -> None:
-        axes.set_xlabel(self.x_label, color=MUTED, fontsize=FONT_POINTS)
+        name_x_axis(axes, self.x_label)
         axes.set_ylabel(self.y_label, color=MUTED, fontsize=FONT_POINTS)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         if self.log_y:
