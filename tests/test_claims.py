@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import operator
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.claims import Claim, ClaimError
+from spritedocs.claims import Claim, ClaimError, claimed_values
+from spritedocs.examples import Example
 from spritedocs.measurement import Measurement
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
@@ -96,3 +98,10 @@ def test_a_value_with_a_known_gap_is_named_with_the_reason() -> None:
     for text in ("x: cold > 1", "x: a < cold"):
         with pytest.raises(ClaimError, match=r"'cold' could not be measured there: no disk here$"):
             Claim.parse(text).judge({"a": Measurement.of("a", [1.0], "")}, {"cold": "no disk here."})
+
+
+@pytest.mark.parametrize("claims", [["a > 1", "b <= c", "what => 3", 7], "a > b", None])
+def test_the_values_that_an_example_claims_something_about(claims: object) -> None:
+    header = {"title": "x", "claims": claims}
+    named = {"a", "b", "c"} if isinstance(claims, list) else set()
+    assert claimed_values(Example(Path("01_x.py"), "", header)) == named

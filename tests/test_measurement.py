@@ -117,6 +117,11 @@ def test_only_a_ratio_whose_interval_holds_one_shows_no_difference(samples, unit
     assert Measurement.of("x", samples, unit).shows_no_difference is expected
 
 
+def test_an_interval_that_its_digits_cannot_show_is_not_printed() -> None:
+    assert Measurement.of("x", [4096] * 6, "B").interval_text == ""
+    assert Measurement.of("x", [2.0, 2.1, 1.9] * 2, "s").interval_text == "1.91–2.09 s"
+
+
 def test_a_gap_survives_storage() -> None:
     gap = Gap("cold_us", "This disk keeps its pages.")
     assert Gap.from_json(json.loads(json.dumps(gap.as_json()))) == gap

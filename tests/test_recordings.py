@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tiny import NAME, Tiny
 
 from spritedocs import machine
+from spritedocs.claims import claimed_values
 from spritedocs.edition import Edition
 from spritedocs.pages import Marks, experiment_page
 from spritedocs.recordings import FORMAT, Recording, RecordingError, Status, published
@@ -87,6 +88,23 @@ def test_the_first_fresh_recording_is_published_else_the_first() -> None:
     assert chosen("stale", "fresh", "fresh") == "fresh 1"
     assert chosen("stale", "stale") == "stale 0"
     assert chosen() is None
+
+
+def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Tiny) -> None:
+    def recorded(machine_name: str, *gaps: str) -> Status:
+        def leave_out(notebook: dict[str, Any]) -> None:
+            [output] = notebook["cells"][-1]["outputs"]
+            payload = output["data"]["application/vnd.spritedocs.measurement+json"]
+            payload["gaps"] = [{"name": name, "reason": "No."} for name in gaps]
+
+        tiny.add_recording(tiny.recording(machine_name), leave_out)
+        return tiny.library.status(tiny.example, tiny.project.recorded / machine_name)
+
+    lacking, other, whole = recorded("a", "speed", "ratio"), recorded("b", "speed"), recorded("c")
+    assert published([lacking, other, whole], claimed_values(tiny.example)) == other
+    assert published([lacking, other, whole], {"speed"}) == whole
+    assert published([lacking], {"speed"}) == lacking
+    assert published([lacking, whole]) == lacking
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ interval. Nothing in it is run as code.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import re
@@ -14,9 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spritedocs.examples import Example
 from spritedocs.measurement import Measurement
 
-__all__ = ["Claim", "ClaimError", "Verdict"]
+__all__ = ["Claim", "ClaimError", "Verdict", "claimed_values"]
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -108,6 +110,20 @@ class Claim:
         return f"{self.left} {self.comparison} {right}"
 
 
+def claimed_values(example: Example) -> set[str]:
+    """The names of the values that the claims in the header of ``example`` are about.
+
+    Malformed claims are passed over here; the page that checks them says what is wrong.
+    """
+    found: set[str] = set()
+    raw_claims = example.header.get("claims")
+    for raw in raw_claims if isinstance(raw_claims, list) else ():
+        with contextlib.suppress(ClaimError):
+            claim = Claim.parse(raw, example.name)
+            found |= {side for side in (claim.left, claim.right) if isinstance(side, str)}
+    return found
+
+
 def _exact(number: float) -> str:
     """``number`` as short as it can be written without becoming another."""
     short = f"{number:g}"
@@ -121,5 +137,5 @@ def _known(name: str, values: Mapping[str, Measurement]) -> Measurement:
 
 
 def _described(value: Measurement) -> str:
-    interval = f" ({value.interval_text})" if value.interval else ""
+    interval = f" ({value.interval_text})" if value.interval_text else ""
     return f"{value.name} is {value}{interval}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spritedocs.claims import Claim, ClaimError, Verdict
+from spritedocs.claims import Claim, ClaimError, Verdict, claimed_values
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.machine import Machine
 from spritedocs.measurement import Measurement
@@ -82,7 +82,7 @@ class Edition:
         references = library.reference(example, self.machines)
         own = self._own(library, example)
         ours = [status for status in own if status.machine == self.publisher]
-        chosen = published(ours + references)
+        chosen = published(ours + references, claimed_values(example))
         where = f"examples/{example.path.name}"
         if chosen is None:
             self.problems.append(

@@ -40,7 +40,7 @@ class Macros:
         recording = self._plugin.edition.recording(example)
         if value is None or recording is None:
             return _MISSING
-        spread = f" ({value.interval_text})" if interval and value.interval else ""
+        spread = f" ({value.interval_text})" if interval and value.interval_text else ""
         spread += " (no difference measured)" if value.shows_no_difference else ""
         where = machine_name(recording.provenance["machine"])
         told = f"{value.interval_text or 'no interval'}, measured on {where}"

@@ -71,11 +71,11 @@ class Measurement:
 
     @property
     def interval_text(self) -> str:
-        """The interval with its unit, or ``""`` where there is none."""
+        """The interval with its unit, or ``""`` where there is none, or none that its digits could show."""
         if self.interval is None:
             return ""
         low, high = (self._digits(end) for end in self.interval)
-        return f"{low}–{high}{self._suffix}"
+        return "" if low == high else f"{low}–{high}{self._suffix}"
 
     def __str__(self) -> str:
         return f"{self._digits(self.median)}{self._suffix}"

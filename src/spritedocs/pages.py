@@ -163,7 +163,7 @@ def _values(entry: Entry) -> str:
         value = recording.values.get(name)
         if value is None:
             return _absent(recording, name)
-        interval = f" ({value.interval_text})" if value.interval else ""
+        interval = f" ({value.interval_text})" if value.interval_text else ""
         return f"{value}{interval}, n = {len(value.samples)}"
 
     says = "The median, its 95% interval, and how many samples it has."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -241,7 +241,11 @@ class Library:
         return [status for status in found if status.state != "missing"]
 
 
-def published(statuses: list[Status]) -> Status | None:
-    """The recording to publish: the first fresh one, else the first at all."""
-    fresh = (status for status in statuses if status.state == "fresh")
-    return next(fresh, statuses[0] if statuses else None)
+def published(statuses: list[Status], needed: Collection[str] = ()) -> Status | None:
+    """The recording to publish: the first fresh one, else the first at all.
+
+    A fresh one that could not measure values that are ``needed`` stands back behind one that has them.
+    """
+    fresh = [status for status in statuses if status.state == "fresh"]
+    whole = [s for s in fresh if not (s.recording and set(needed) & set(s.recording.gaps))]
+    return next(iter(whole or fresh or statuses), None)

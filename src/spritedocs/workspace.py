@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,7 +33,9 @@ def room_for(megabytes: float) -> Iterator[Path]:
     try:
         made = Path(tempfile.mkdtemp(prefix="sprite-"))
     except OSError as error:
-        raise NoRoomError(f"No temporary folder can be written to ({error.strerror}): {remedy}.") from None
+        # Its own text may list folders that are nobody's business.
+        why = os.strerror(error.errno or errno.ENOENT)
+        raise NoRoomError(f"No temporary folder can be written to ({why}): {remedy}.") from None
     try:
         free = shutil.disk_usage(made).free / 1e6
         if free < megabytes:
