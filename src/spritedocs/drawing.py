@@ -90,7 +90,7 @@ def finished(figure: Any, alt: str) -> str:
     drawn = drawn[drawn.index("<svg") :]
     for pattern in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</style>\s*</defs>", r"<!--.*?-->"):
         drawn = re.sub(pattern, "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r" font-family: [^;\"]+;?", "", drawn)
+    drawn = _slim(re.sub(r" font-family: [^;\"]+;?", "", drawn))
     drawn = _own_ids(drawn)
     for sentinel, variable in _COLOURS.items():
         drawn = drawn.replace(sentinel, variable)
@@ -103,6 +103,15 @@ def finished(figure: Any, alt: str) -> str:
     return re.sub(r"\s*\n\s*", " ", re.sub(r"<svg[^>]*>", opening, drawn, count=1)).strip()
 
 
+def _slim(drawn: str) -> str:
+    """Leave out what nobody sees: a page holds several figures, on every machine's tab."""
+    drawn = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", drawn)
+    # Hundredths of a point; not in what is to be read.
+    drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), drawn)
+    drawn = re.sub(r'<path d="[^"]*"(?: clip-path="[^"]*")? style="fill: none"/>', "", drawn)
+    return re.sub(r"; stroke-linejoin: miter", "", drawn)  # as it is by default
+
+
 def _own_ids(drawn: str) -> str:
     """Prefix the ids that something refers to, and drop the rest."""
     prefix = f"sprite-{hashlib.sha256(drawn.encode()).hexdigest()[:8]}-"
@@ -112,4 +121,16 @@ def _own_ids(drawn: str) -> str:
         return f' id="{prefix}{match[1]}"' if match[1] in wanted else ""
 
     drawn = re.sub(r'\s+id="([^"]+)"', renamed, drawn)
-    return re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawn)
+    drawn = re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawn)
+    return _without_bare_groups(drawn)
+
+
+def _without_bare_groups(drawn: str) -> str:
+    """``drawn`` without ``<g>`` elements that say nothing, which most do when their ids are gone."""
+    kept, open_groups = [], []
+    for part in re.split(r"(<g\b[^>]*>|</g>)", drawn):
+        if part.startswith("<g") and not part.endswith("/>"):
+            open_groups.append(part != "<g>")
+        wanted = open_groups.pop() if part == "</g>" else part not in ("<g>", "<g/>")
+        kept.append(part if wanted else "")
+    return re.sub(r"\s+", " ", "".join(kept))

@@ -124,6 +124,7 @@ class Blocks(Figure):
                         facecolor="none",
                         edgecolor=colour,
                         linewidth=1.6,
+                        clip_on=False,
                     )
                 )
                 axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", **LETTERS)

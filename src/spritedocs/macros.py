@@ -41,10 +41,10 @@ class Macros:
         if value is None or recording is None:
             return _MISSING
         spread = f" ({value.interval_text})" if interval and value.interval_text else ""
-        spread += " (no difference measured)" if value.shows_no_difference else ""
+        doubt = " (no difference measured)" if value.shows_no_difference else ""
         where = machine_name(recording.provenance["machine"])
         told = f"{value.interval_text or 'no interval'}, measured on {where}"
-        return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>'
+        return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>{doubt}'
 
     def table(self, example: str, which: int | str = 1) -> str:
         """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""

@@ -116,7 +116,7 @@ def _run(
                 # A file to write to: a pipe would stay open for as long as a lost worker lives.
                 [sys.executable, name, *arguments],
                 cwd=folder,
-                env=environment | _settings(made),
+                env=_environment(environment, made),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -139,11 +139,12 @@ def _status(program: subprocess.Popen[bytes], end: float, given_up: threading.Ev
     return None
 
 
-def _settings(temporary: str) -> dict[str, str]:
-    """The environment variables of a program that may write temporary files into ``temporary``."""
-    beside = sysconfig.get_path("scripts")
-    settings = {
-        "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]),
+def _environment(inherited: dict[str, str], temporary: str) -> dict[str, str]:
+    """The environment of a program that prints into a file and may write into ``temporary``."""
+    colour = ("FORCE_COLOR", "CLICOLOR_FORCE")  # a notebook's kernel wants it of all that it starts
+    environment = {name: value for name, value in inherited.items() if name not in colour}
+    environment |= {
+        "PATH": os.pathsep.join([sysconfig.get_path("scripts"), inherited.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
         "NO_COLOR": "1",
@@ -151,8 +152,8 @@ def _settings(temporary: str) -> dict[str, str]:
     }
     # A worker that is killed leaves its sockets behind: here they go with the folder.
     if len(os.fsencode(temporary)) <= _LONGEST_FOLDER:
-        settings |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
-    return settings
+        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
+    return environment
 
 
 def _shortened(text: str, folder: Path) -> str:
