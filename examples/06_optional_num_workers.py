@@ -168,6 +168,7 @@ if __name__ == "__main__":
 # %%
 if __name__ == "__main__":
     later = compare({"0 helpers": alone, "4 helpers": helped}, rounds=7)
+    del alone, helped  # the helpers go home, and take their sockets along
 
 # %% [markdown]
 # ## Step 5: compare
