@@ -48,7 +48,7 @@ from spritedocs.machine import usable_cores
 from spritedocs.measurement import FEWEST_SAMPLES, Gap, Measurement
 from spritedocs.report import Report, show
 from spritedocs.timing import compare, time_epoch
-from spritedocs.workspace import NoRoomError, room_for
+from spritedocs.workspace import why_no_helpers
 
 SPRITES = 512
 SMALL, LARGE = 8, 64
@@ -115,15 +115,6 @@ def send_home(party):
     """End all helpers in good order, so that they tidy up behind them."""
     for loader in party.values():
         dismiss(loader)
-
-
-def why_no_helpers():
-    """A sentence if helpers could hand nothing over here, else ''."""
-    try:
-        with room_for(megabytes=0):  # a socket takes no room
-            return ""
-    except NoRoomError as error:
-        return f"Helpers have no place to hand anything over. {error}"
 
 
 def measured(name, samples, unit, why_not, label=""):

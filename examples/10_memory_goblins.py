@@ -58,6 +58,7 @@ from spritedocs.figures import Lines
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.memory import memory_of, memory_of_tree, worker_pids
 from spritedocs.report import Report, show
+from spritedocs.workspace import why_no_helpers
 
 CAPTIONS = 150_000
 BATCH_SIZE = 500
@@ -216,6 +217,8 @@ def size_and_speed(rounds=7):
 
 
 if __name__ == "__main__":
+    if why_not := why_no_helpers():
+        sys.exit(why_not)
     sizes_mb = {}
     rows = []
     for storage, megabytes, times in size_and_speed():

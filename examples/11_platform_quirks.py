@@ -44,7 +44,6 @@ import platform
 import random
 import re
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -60,6 +59,7 @@ from spritedocs.figures import Bars
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.outcomes import run_script, run_scripts
 from spritedocs.report import Report, show
+from spritedocs.workspace import why_no_helpers
 
 METHODS = multiprocessing.get_all_start_methods()
 DEFAULT = METHODS[0]
@@ -539,16 +539,6 @@ def attempt(method, parts):
         return 0, f"{type(error).__name__}: {error}"
 
 
-def no_hand_over():
-    """Why no worker could hand over a batch here, or ""."""
-    try:
-        # Tensors go through a socket there. Without, a loader would hang.
-        with tempfile.TemporaryDirectory(prefix="sprite-"):
-            return ""
-    except OSError as error:
-        return no_room(error)
-
-
 def pickles(parts):
     """Whether pickle takes these parts of a loader, and gives them back."""
     try:
@@ -569,7 +559,7 @@ def count(name, number):
 
 
 if __name__ == "__main__":
-    no_spawn = no_hand_over()
+    no_spawn = why_no_helpers()  # without, a loader would hang
     no_fork = no_spawn if "fork" in METHODS else no_method("fork")
     # Any file will do: this one is part of Python.
     with (

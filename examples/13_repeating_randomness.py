@@ -60,6 +60,7 @@ from spritedocs.figures import Blocks
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.report import Report, show
 from spritedocs.sprites import draw_sprite
+from spritedocs.workspace import why_no_helpers
 
 ITEMS = 16
 BATCH_SIZE = 2
@@ -189,6 +190,8 @@ def first_seen(draws):
 
 # %%
 if __name__ == "__main__":
+    if why_not := why_no_helpers():
+        sys.exit(why_not)
     start_method = multiprocessing.get_start_method()
     forks = start_method == "fork"
     # Where workers are not forked each takes seconds to start.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spritedocs.workspace import NoRoomError, room_for
+from spritedocs.workspace import NoRoomError, room_for, why_no_helpers
 
 REMEDY = re.escape("set TMPDIR (on Windows TEMP) to a folder with room.") + "$"
 
@@ -100,6 +100,20 @@ def test_where_no_temporary_folder_is_usable_at_all_that_is_a_sentence(
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", none_usable)
     with pytest.raises(NoRoomError, match="^No temporary folder can be written to .*" + REMEDY), room_for(1):
         pytest.fail("there is no room")
+
+
+def test_workers_can_hand_over_where_a_folder_can_be_made_and_else_a_sentence_says_why(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert why_no_helpers() == ""
+    assert list(temporary.iterdir()) == []
+
+    def refuse(**options: str) -> str:
+        raise OSError(errno.ENOSPC, "full", "/secret/place")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    assert why_no_helpers().startswith("Workers have no place to hand anything over. No temporary folder")
+    assert re.search(REMEDY, why_no_helpers())
 
 
 def test_it_is_an_os_error_for_whoever_expects_one() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["NoRoomError", "room_for"]
+__all__ = ["NoRoomError", "room_for", "why_no_helpers"]
 
 
 class NoRoomError(OSError):
@@ -46,3 +46,21 @@ def room_for(megabytes: float) -> Iterator[Path]:
     finally:
         # Files that a worker still has open cannot be deleted on Windows, and stay in the temporary folder.
         shutil.rmtree(made, ignore_errors=True)
+
+
+def why_no_helpers() -> str:
+    """A sentence if workers could hand over nothing here, ``""`` if they can.
+
+    Where tensors travel as file descriptors, as by default on Linux, a worker opens a socket in the
+    temporary folder for them (``multiprocessing.resource_sharer``). Without such a folder it prints a
+    traceback, and the loader waits for ever: so ask first.
+
+    Examples:
+        >>> why_no_helpers()
+        ''
+    """
+    try:
+        with room_for(megabytes=0):  # a socket takes no room
+            return ""
+    except NoRoomError as error:
+        return f"Workers have no place to hand anything over. {error}"

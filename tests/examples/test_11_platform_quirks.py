@@ -10,7 +10,6 @@ import pickle
 import random
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -124,17 +123,6 @@ def test_on_windows_pickle_is_asked_before_a_process_exists(script, monkeypatch:
     arrived, said = script["attempt"]("spawn", {"dataset": script["hidden"]()})
     assert arrived == 0
     assert "hidden.<locals>.Sprites" in said
-
-
-def test_without_a_temporary_folder_no_worker_is_asked_for_a_tensor(
-    script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_folder(**_: object) -> None:
-        raise OSError(errno.ENOSPC, "full")
-
-    assert script["no_hand_over"]() == ""
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", no_folder)
-    assert os.strerror(errno.ENOSPC) in script["no_hand_over"]()
 
 
 # The rounds
