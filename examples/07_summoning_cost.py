@@ -137,7 +137,7 @@ if __name__ == "__main__":
 # is the time of an epoch *divided by its sprites*.
 
 
-# %%
+# %% tags=["fold"]
 def us_per_sprite(loader, batch_size, batches):
     """The time of one epoch, in µs for each of its sprites."""
     loader.batch_sampler.batch_size = batch_size
@@ -186,7 +186,7 @@ if __name__ == "__main__":
 # More than 1× means slower than without helpers.
 
 
-# %%
+# %% tags=["fold"]
 def in_ram_rows(size, races, why_not):
     """Two rows of a table: µs per sprite, and how many times as long."""
     end = ENDINGS[size]
@@ -297,7 +297,7 @@ if __name__ == "__main__":
 # scales. If it comes down more than once, the last time counts.
 
 
-# %%
+# %% tags=["fold"]
 def break_even(costs, ratios):
     """The cost at which the ratios fall below 1 for good, between two points.
 
@@ -440,7 +440,7 @@ if __name__ == "__main__":
 # what each further helper adds. Under spawn and forkserver this takes seconds, so there are fewer rounds.
 
 
-# %%
+# %% tags=["fold"]
 def first_batches(dataset, numbers, rounds):
     """ms until the first batch of a new loader, by number of helpers."""
     arms = {str(n): partial(make_loader, dataset, n) for n in numbers}
@@ -506,7 +506,7 @@ if __name__ == "__main__":
 # has gone to sleep takes longer to reach than one on the main process's own. That can change from minute to
 # minute, so read values of different tables side by side with care.
 
-# %%
+# %% tags=["fold"]
 STEP_S = 0.005
 RECEIVED = 12
 AT_ONCE = 2  # batches that a worker is told to build before the first next()

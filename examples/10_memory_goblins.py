@@ -193,7 +193,7 @@ STORAGES = (CaptionList, CaptionArray, CaptionTensor)
 # longest.
 
 
-# %%
+# %% tags=["fold"]
 def read_us(dataset, reads=1000):
     """Microseconds to read one caption, on average over random reads."""
     indices = random.choices(range(len(dataset)), k=reads)
@@ -258,7 +258,7 @@ if __name__ == "__main__":
 # is up to two batches for each of them ahead of it. The last look comes with the last batch.
 
 
-# %%
+# %% tags=["fold"]
 class Batches:
     """Batches of indices: empty ones first, then every caption once."""
 
@@ -348,7 +348,7 @@ def watch(make, batches, helpers, epochs=1, freeze=True):
 # goblin alone: their workers read nothing and collect garbage once, without and with `gc.freeze()`.
 
 
-# %%
+# %% tags=["fold"]
 class Swept(CaptionList):
     """A list of which nothing is read: each batch collects garbage."""
 
@@ -407,7 +407,7 @@ def without(start_method, tensor_mb):
 # another one beside it. Where starting workers takes seconds there is one round, else there are several.
 
 
-# %%
+# %% tags=["fold"]
 class UnreadableError(Exception):
     """The system does not tell how much memory a process has."""
 
@@ -505,7 +505,7 @@ if __name__ == "__main__":
 # (Close to zero it can come out negative: workers differ by as much without any dataset.)
 
 
-# %%
+# %% tags=["fold"]
 def arms_of_most():
     """The name of each storage, and of its arm with the most helpers."""
     arms = {make.storage: f"{make.storage} {MOST}" for make in STORAGES}
@@ -615,7 +615,7 @@ if __name__ == "__main__":
 # outside use, too, count in part only.)
 
 
-# %%
+# %% tags=["fold"]
 def totals_of(runs, storage):
     """The memory of all processes, by the number of helpers."""
     return [
@@ -690,7 +690,7 @@ if __name__ == "__main__":
 # shuffled anew; others read it in order, and others do not read it at all.
 
 
-# %%
+# %% tags=["fold"]
 def in_order_ratio(in_order, shuffled):
     """Growth in order over growth shuffled, for each worker."""
     pairs = zip(growth(in_order), growth(shuffled), strict=True)
@@ -743,7 +743,7 @@ if __name__ == "__main__":
 #
 # The price grows with the number of objects, and with the helpers. For captions as long as these:
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     arms = [f"list {MOST}", "nothing"]
 

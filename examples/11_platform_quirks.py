@@ -149,7 +149,7 @@ if __name__ == "__main__":
 # imports torch beforehand. Three rounds are too few for an interval. A claim is then judged by the least
 # favourable round. On a slow machine there are fewer rounds.
 
-# %%
+# %% tags=["fold"]
 ROUNDS = 3
 PATIENCE_S = 42
 PROGRAM_LIMIT_S = 40
@@ -234,7 +234,7 @@ if __name__ == "__main__":
 # Ratios are taken round by round. The last column follows from the two before it: what new workers add to
 # an epoch, divided by 5%. In an epoch longer than that, starting them anew costs less than 5%.
 
-# %%
+# %% tags=["fold"]
 SMALL_SHARE = 0.05
 
 
@@ -336,7 +336,7 @@ if __name__ == "__main__":
 # worker, which makes a difference where there are more workers than cores. From then on its workers are
 # forks of a process that has torch.
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     show(
         Report(
@@ -510,7 +510,7 @@ def travelling_light(path):
 # pickled, too. Then all five go into one loader, to a real worker by spawn.
 
 
-# %%
+# %% tags=["fold"]
 # Which of them it is differs between Pythons.
 FAILURES = (
     AttributeError,
@@ -709,7 +709,7 @@ for number, cell in enumerate(CELLS, 1):
 # their number. Everything else is what a terminal would show.
 
 
-# %%
+# %% tags=["fold"]
 def without_frames(text):
     """``text`` with the frames of each traceback replaced by their number."""
     lines, frames, inside = [], 0, False
@@ -762,7 +762,7 @@ if __name__ == "__main__":
 # Here, too, the cause stands above. The worker looks for the class in *its* `__main__`, where no cell was
 # ever run. A module beside the notebook can be imported by both.
 
-# %%
+# %% tags=["fold"]
 PROGRAMS = {
     "unguarded_batches": ("script without a guard", "by spawn"),
     "notebook_batches_fork": ("dataset in a cell", "by fork"),

@@ -128,7 +128,7 @@ def random_items(num_workers, start_method):
 # warning is silenced.
 
 
-# %%
+# %% tags=["fold"]
 def load_epochs(dataset, num_workers, epochs, keep=False, **options):
     """What each epoch drew: a dict from generator to its draws, in order."""
     warnings.filterwarnings(
@@ -188,7 +188,7 @@ def first_seen(draws):
 # %% [markdown]
 # ## One epoch: do two helpers agree?
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     if why_not := why_no_helpers():
         sys.exit(why_not)
@@ -253,7 +253,7 @@ if __name__ == "__main__":
 #
 # The epochs from above, both of them, and two more with workers that are kept.
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     kept = load_epochs(random_items(2, start_method), 2, epochs=2, keep=True)
     settings = {str(number): run for number, run in runs.items() if number < 4}
@@ -296,7 +296,7 @@ if __name__ == "__main__":
 # repeats on Linux up to Python 3.13, where fork is.
 
 
-# %%
+# %% tags=["fold"]
 def by_start_method(own, drawn):
     """Draws of 2 workers under fork, spawn and our own start method."""
     results = {"fork": None, "spawn": None, own: drawn}
@@ -432,6 +432,7 @@ def make_generator(worker_id):
     worker.dataset.generator = np.random.default_rng(worker.seed)
 
 
+# %% tags=["fold"]
 if __name__ == "__main__":
     renewed = load_epochs(
         FixedItems(), 2, epochs=2, worker_init_fn=make_generator
@@ -517,6 +518,7 @@ class KeyAugmented(Dataset):
         return augment(image, *np.random.default_rng(key).random(2))
 
 
+# %% tags=["fold"]
 class Both(StackDataset):
     """Both of them in one loader, each sprite as a dict of two pictures."""
 
@@ -546,7 +548,7 @@ def differences(run, other, kind):
 # %% [markdown]
 # Two epochs each time. One number is run twice, as a control.
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     numbers = (0, 1, 1, 2, 3) if forks else (0, 1, 1, 2)
     seeded = [seeded_epochs(number) for number in numbers]
@@ -612,6 +614,7 @@ class EpochWatcher(Dataset):
         return {"attribute": self.plain, "shared": int(self.shared)}
 
 
+# %% tags=["fold"]
 def count_epochs(name, kind, run):
     """How many epochs' numbers the items have seen, of those there were."""
     seen = {number for epoch in run for number in epoch[kind]}
@@ -679,6 +682,7 @@ def key_of_list(epoch, index):
     return [SEED, epoch, index]
 
 
+# %% tags=["fold"]
 def unique_keys(name, draw, key):
     """How many first numbers differ over two epochs of items."""
     keys = [key(epoch, index) for epoch in range(2) for index in range(ITEMS)]
@@ -715,7 +719,7 @@ if __name__ == "__main__":
 # longer.) The five take turns in random order.
 
 
-# %%
+# %% tags=["fold"]
 def with_python(key):
     """The first number of ``random``'s generator, seeded by a text."""
     return random.Random(" ".join(map(str, key))).random()

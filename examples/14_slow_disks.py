@@ -157,7 +157,7 @@ def write_one_file(path, pngs):
 # has mapped. So this dataset closes its map when it is asked for the item `CLOSE`. The measurement needs
 # that; your training does not.
 
-# %%
+# %% tags=["fold"]
 CLOSE = "close"
 
 
@@ -240,7 +240,7 @@ def write_all(folder, pngs):
 # a look the epoch is no longer cold.
 
 
-# %%
+# %% tags=["fold"]
 def sync(files):
     """Have everything written to the disk: only then can it be dropped."""
     for file in files:
@@ -327,7 +327,7 @@ def why_not_cold(files, samples):
 # usable cores torch warns that four workers are many; that is silenced here.
 
 
-# %%
+# %% tags=["fold"]
 def make_loader(dataset, num_workers):
     """A loader whose helpers, if any, stay for all epochs."""
     warnings.filterwarnings(
@@ -486,7 +486,7 @@ class Rounds:
 # be written at all, decoding from memory is what remains.
 
 
-# %%
+# %% tags=["fold"]
 class Findings:
     """Samples by name, and why some of them are missing."""
 
@@ -571,7 +571,7 @@ if __name__ == "__main__":
 # and reads, a whole one. *Dropped* is what `mincore` said before each cold epoch; *read* is what Linux
 # counted as fetched from the disk for this process during the epoch.
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     unknown = "This system does not say what a file takes of its disk."
     uncounted = findings.no_cold or (
@@ -599,7 +599,7 @@ if __name__ == "__main__":
 #
 # *Decoding alone* is a plain loop over PNG bytes that already lie in memory: no file, no loader.
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     decoding = findings.value("us_decode", label="decoding alone")
     rows, bars = [["decoding alone", decoding, "", "", ""]], [decoding]
@@ -641,7 +641,7 @@ if __name__ == "__main__":
 # One time divided by another of the same round. With helpers, more than 1 means that they make the epoch
 # faster, and less than 1 that they make it slower.
 
-# %%
+# %% tags=["fold"]
 COMPARED = {
     "png_over_blob": ("PNG files ÷ one file", "png_{}_0", "blob_{}_0"),
     "png_over_packed": ("PNG files ÷ array", "png_{}_0", "packed_{}_0"),
@@ -693,7 +693,7 @@ if __name__ == "__main__":
 # files, has its four helpers back; the fastest, the array, goes without. The first batch, for which
 # everybody waits, stands apart: in so short an epoch it would outweigh the rest.
 
-# %%
+# %% tags=["fold"]
 if __name__ == "__main__":
     rows = [["without a step, whole epoch", "", ""]]
     for label, name, unit in (

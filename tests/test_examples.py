@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tiny import Tiny
 
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.fingerprints import source_sha256
 
 GOOD = """\
 # ---
@@ -94,3 +96,12 @@ def test_an_unknown_example_is_named_beside_the_known_ones(tmp_path: Path, name:
     (tmp_path / "examples" / "helper.py").write_text(GOOD)
     with pytest.raises(ExampleError, match=r"there is no example .*: known are 02_early\.$"):
         Project(tmp_path).example(name)
+
+
+def test_a_cell_tagged_so_is_folded_and_the_tag_is_no_code(tiny: Tiny) -> None:
+    text = tiny.script.read_text(encoding="utf-8")
+    tagged = text.replace("# %%\nif", '# %% tags=["fold"]\nif')
+    assert tagged != text
+    tiny.script.write_text(tagged, encoding="utf-8")
+    assert [cell.folded for cell in tiny.example.cells if cell.kind == "code"] == [False, True]
+    assert source_sha256(tagged) == source_sha256(text)

@@ -71,6 +71,7 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
         '{{ gpu_notice() }}\n\n- {{ figure("01_counting", "was counted") }}',
     )
     # The environment overrules what the options ask for, and nothing runs.
+    tiny.edit(f"examples/{NAME}.py", "# %%\nif", '# %% tags=["fold"]\nif')
     tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], execute: always }")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="never")
     assert built.status == 0, built.said
@@ -104,6 +105,13 @@ def test_claims_are_told_for_each_machine_and_may_differ_on_another(good: Built)
 def test_where_a_value_could_not_be_measured_its_page_says_why(good: Built) -> None:
     page = text_of(good.page(EXPERIMENT))
     assert page.count("not measured here: There are no scales here.") == 2  # beside the claim and the values
+
+
+def test_code_that_only_measures_and_shows_is_folded_away(good: Built) -> None:
+    [folded] = re.findall(r"<details.*?</details>", good.page(EXPERIMENT), re.DOTALL)
+    assert "The code of this step (13 lines)" in text_of(folded)
+    assert "counted = Measurement.of(" in text_of(folded)
+    assert "import Bars" not in text_of(folded)
 
 
 def test_an_experiments_page_is_its_script(good: Built) -> None:

@@ -28,6 +28,8 @@ class Cell:
     """``"markdown"`` or ``"code"``."""
     text: str
     """Its text: Markdown without the leading ``# ``, or code as it stands."""
+    folded: bool = False
+    """Whether a page shows its code only on demand: the cell begins with ``# %% tags=["fold"]``."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Example:
         notebook = jupytext.reads(self.text, fmt="py:percent")
         kinds = {"markdown", "code"}
         return tuple(
-            Cell(cell.cell_type, cell.source)
+            Cell(cell.cell_type, cell.source, "fold" in cell.metadata.get("tags", ()))
             for cell in notebook.cells
             if cell.cell_type in kinds and cell.source
         )

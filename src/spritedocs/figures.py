@@ -67,9 +67,10 @@ class Bars(Figure):
             axes.barh(row, value.median, height=0.62, color=SERIES[group % len(SERIES)])
             if value.interval:
                 axes.plot(value.interval, (row, row), color=INK, linewidth=1.4, solid_capstyle="butt")
-            end = max(value.bounds[1], value.median)
-            axes.annotate(str(value), (end, row), (4, 0), textcoords="offset points", va="center", **LETTERS)
-        axes.set_xlim(0, max(value.bounds[1] for value in self.values) * 1.24 or 1)
+            axes.annotate(
+                str(value), (_reach(value), row), (4, 0), textcoords="offset points", va="center", **LETTERS
+            )
+        axes.set_xlim(0, max(map(_reach, self.values)) * 1.24 or 1)
         axes.set_ylim(count - 0.45, -0.55)
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
         name_x_axis(axes, self.x_label or self.values[0].unit)
@@ -248,6 +249,11 @@ class Lines(Figure):
         )
         picture.append(f"{'':>{width}} {self.y_label}; {self.x_label}: {several}\n", style="dim")
         return picture
+
+
+def _reach(value: Measurement) -> float:
+    """Where a bar ends, its whisker included."""
+    return max(value.median, *(value.interval or (value.median,)))
 
 
 def _column(value: float, least: float, most: float, logarithmic: bool) -> str:

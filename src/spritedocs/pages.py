@@ -56,7 +56,7 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
                 parts.append(_standing(entry))
             continue
         number += 1
-        parts.append(fenced(cell.text))
+        parts.append(_folded(cell.text) if cell.folded else fenced(cell.text))
         parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
     parts += [_claims(entry, edition), _values(entry), _take_it_along(entry, marks)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -65,6 +65,13 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
 def fenced(code: str) -> str:
     """A code block for Markdown."""
     return f"```python\n{code.strip()}\n```"
+
+
+def _folded(code: str) -> str:
+    """A code block behind a line that opens it: for code that measures and shows, and teaches nothing."""
+    lines = code.strip().splitlines()
+    block = "\n".join(f"    {line}" if line else "" for line in fenced(code).splitlines())
+    return f'??? abstract "The code of this step ({len(lines)} lines)"\n\n{block}'
 
 
 def _quoted(text: str) -> str:
