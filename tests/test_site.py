@@ -109,7 +109,7 @@ def test_where_a_value_could_not_be_measured_its_page_says_why(good: Built) -> N
 
 def test_code_that_only_measures_and_shows_is_folded_away(good: Built) -> None:
     [folded] = re.findall(r"<details.*?</details>", good.page(EXPERIMENT), re.DOTALL)
-    assert "The code of this step (13 lines)" in text_of(folded)
+    assert "The code of this step (12 lines)" in text_of(folded)
     assert "counted = Measurement.of(" in text_of(folded)
     assert "import Bars" not in text_of(folded)
 

@@ -26,7 +26,6 @@ from spritedocs.processes import marked
 
 __all__ = ["Outcome", "run_script", "run_scripts"]
 
-_MARKER = "SPRITEDOCS_SCRIPT"
 _ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b).*$", re.MULTILINE)
 _PACKAGES = re.compile(r"""[^\s"'(]*[/\\](?:site|dist)-packages(?=[/\\])""")
 _LONGEST_FOLDER = 103 - len("/pymp-12345678/listener-12345678")
@@ -110,7 +109,9 @@ def _run(
         said, folder = temporary / "said", temporary / "run"
         folder.mkdir()
         (folder / name).write_text(source, encoding="utf-8")
-        with said.open("wb") as stream, marked(_MARKER, alone=False) as environment:
+        # A script may itself run scripts, whose processes must keep its mark beside their own.
+        marker = f"SPRITEDOCS_SCRIPT_{os.getpid()}"
+        with said.open("wb") as stream, marked(marker, alone=False) as environment:
             begun = time.perf_counter()
             program = subprocess.Popen(
                 # A file to write to: a pipe would stay open for as long as a lost worker lives.

@@ -1,0 +1,243 @@
+"""Running scripts that fail: what is kept of them, and that nothing else is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tiny import Traces
+
+from spritedocs import outcomes
+from spritedocs.outcomes import Outcome, run_script, run_scripts
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these signals nor sessions")
+
+# Starts a sleeper in a session of its own and says its number.
+SLEEPER = """
+import subprocess, sys, time
+sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+null = subprocess.DEVNULL
+print(subprocess.Popen(sleeper, start_new_session=True, stdout=null, stderr=null).pid)
+"""
+
+
+def has_ended(pid: str) -> bool:
+    """Whether there is no such process, or only its entry, which its parent has yet to read."""
+    try:
+        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_what_was_printed_is_kept_in_its_order_with_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    outcome = run_script(
+        "import sys\nprint('one')\nprint('two', file=sys.stderr)\nprint('three')\nsys.exit(7)"
+    )
+    assert outcome.text == "one\ntwo\nthree\n"
+    assert outcome.status == 7
+    assert not outcome.timed_out
+    assert outcome.seconds > 0
+
+
+def test_it_runs_under_its_name_with_its_arguments_in_an_otherwise_empty_folder() -> None:
+    source = "import os, sys\nprint(sys.argv, os.listdir())"
+    outcome = run_script(source, name="fit.py", arguments=("--helpers", "2"))
+    assert outcome.text == "['fit.py', '--helpers', '2'] ['fit.py']\n"
+
+
+def test_nobody_answers_its_questions() -> None:
+    reading, writing = os.pipe()
+    ours = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        outcome = run_script("input()", limit_s=5)
+    finally:
+        os.dup2(ours, 0)
+        for descriptor in (ours, reading, writing):
+            os.close(descriptor)
+    assert outcome.error.startswith("EOFError")
+
+
+@posix
+def test_a_signal_that_kills_it_is_its_status() -> None:
+    outcome = run_script("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert outcome.status == -signal.SIGKILL
+    assert outcome.error == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", ""),
+        ("all went well\n", ""),
+        ("KeyError: 1\n\nDuring …\n\nValueError: two\nand a line\n", "ValueError: two"),
+        ("  ValueError: indented\n", ""),
+        ("PIL.UnidentifiedImageError: no picture\n", "PIL.UnidentifiedImageError: no picture"),
+        ("KeyboardInterrupt\nexiting\n", "KeyboardInterrupt"),
+        ("Errors: none\n", ""),
+    ],
+)
+def test_the_error_is_the_last_line_that_names_one(text: str, error: str) -> None:
+    assert Outcome(text, 1, 0.1).error == error
+
+
+@posix
+def test_the_time_limit_ends_it_and_what_it_started_in_a_session_of_its_own() -> None:
+    outcome = run_script(SLEEPER + "time.sleep(60)", limit_s=1.5)
+    assert outcome.timed_out
+    assert outcome.status is None
+    assert has_ended(outcome.text)
+
+
+@posix
+def test_what_it_left_running_is_ended_when_it_ends() -> None:
+    outcome = run_script(SLEEPER)
+    assert outcome.status == 0
+    assert has_ended(outcome.text)
+
+
+@posix
+def test_a_script_that_runs_scripts_is_ended_with_all_of_theirs(tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    inner = f"import sys\nsys.stdout = open({str(number)!r}, 'w', 1)\n{SLEEPER}time.sleep(60)"
+    source = f"from spritedocs.outcomes import run_script\nrun_script({inner!r})"
+    assert run_script(source, limit_s=4).timed_out
+    assert has_ended(number.read_text())
+
+
+def test_folders_before_file_names_are_shortened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "home" / "sprite"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    source = """
+import json, os, tempfile, numpy, spritedocs.sprites
+print(os.path.abspath(__file__))
+print(json.__file__)
+print(numpy.__file__)
+print(spritedocs.sprites.__file__)
+print(os.path.join(tempfile.gettempdir(), "batch.bin"))
+print(os.path.expanduser(os.path.join("~", "secret.txt")), os.path.expanduser("~") + "s/other")
+print(os.path.join(os.sep, "opt", "x", "site-packages", "y.py"))
+1 / 0
+"""
+    lines = run_script(source).text.replace("\\", "/").splitlines()
+    assert lines[:5] == [
+        "train.py",
+        "…/json/__init__.py",
+        "…/numpy/__init__.py",
+        "…/spritedocs/sprites.py",
+        "…/batch.bin",
+    ]
+    assert lines[5] == f"~/secret.txt {home.as_posix()}s/other"
+    assert lines[6] == "…/y.py"
+    assert '  File "train.py", line 10, in <module>' in lines
+
+
+@pytest.mark.parametrize("home", ["/", "~", ""])
+def test_a_user_without_a_home_loses_no_text(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: home)
+    assert outcomes._shortened("a/b ~ c", Path("/nowhere/run")) == "a/b ~ c"
+
+
+def test_output_that_is_not_utf_8_is_kept_as_far_as_it_can_be_read() -> None:
+    outcome = run_script(r"import sys; sys.stdout.buffer.write(b'good \xff bad\r\n')")
+    assert outcome.text == "good \ufffd bad\n"
+
+
+def test_what_it_prints_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert run_script("print('→')").text == "→\n"
+
+
+def test_a_run_inside_a_run_keeps_the_outer_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPRITEDOCS_RUN", "outer")
+    assert run_script("import os; print(os.environ['SPRITEDOCS_RUN'])").text == "outer\n"
+
+
+def test_commands_beside_this_python_are_found() -> None:
+    source = "import os, sysconfig\nprint(os.get_exec_path()[0] == sysconfig.get_path('scripts'))"
+    assert run_script(source).text == "True\n"
+
+
+def test_nothing_is_coloured_even_where_a_notebook_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["FORCE_COLOR", "CLICOLOR_FORCE"]
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    source = f"import os\nprint([os.environ.get(name) for name in {names!r}], os.environ['NO_COLOR'])"
+    assert run_script(source).text == "[None, None] 1\n"
+
+
+def test_several_run_at_once_and_do_not_end_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "usable_cores", lambda: 3)
+    patient = "import time; time.sleep(1.5); print('done')"
+    ran = run_scripts(
+        {"patient": patient, "hasty": "exit(3)", "late": "print(1); import time; time.sleep(60)"}, limit_s=4
+    )
+    assert list(ran) == ["patient", "hasty", "late"]
+    assert (ran["patient"].status, ran["patient"].text) == (0, "done\n")
+    assert ran["hasty"].status == 3
+    assert ran["late"].timed_out
+    assert ran["late"].text == "1\n"
+
+
+def test_no_more_run_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "usable_cores", lambda: 1)
+    source = "import time\nbegun = time.time()\ntime.sleep(0.2)\nprint(begun, time.time())"
+    ran = run_scripts({"first": source, "second": source})
+    (_, end), (begun, _) = (map(float, run.text.split()) for run in ran.values())
+    assert end <= begun
+
+
+def test_it_leaves_neither_processes_nor_files(traces: Traces) -> None:
+    source = (
+        SLEEPER
+        + "import os, tempfile\ntempfile.mkdtemp()\nopen('file', 'w')\nos.mkdir('folder')\nos._exit(1)"
+    )
+    assert run_script(source).status == 1
+    assert run_script(source + "\ntime.sleep(60)", limit_s=1).status in (1, None)
+    assert traces.processes() == []
+    assert traces.files() == []
+
+
+def test_temporary_files_stay_where_they_are_if_sockets_there_would_have_names_too_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = "import os\nprint(os.environ.get('TMPDIR') == os.environ['OUTER'])"
+    for folder, kept in ((tmp_path / ("x" * 80), True), (Path(tempfile.gettempdir()), False)):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setenv("OUTER", str(folder))
+        monkeypatch.setenv("TMPDIR", str(folder))
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        assert run_script(source).text == f"{kept}\n"
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("a file")])
+def test_a_temporary_folder_that_cannot_be_written_to_is_an_os_error(
+    make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make(tmp_path / "tmp")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with pytest.raises(OSError, match="tmp"):
+        run_script("print(1)")
+    with pytest.raises(OSError, match="tmp"):
+        run_scripts({"one": "print(1)", "two": "print(2)"})
+
+
+@posix
+def test_ctrl_c_does_not_wait_for_the_scripts(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "usable_cores", lambda: 1)
+    begun = time.monotonic()
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_scripts(dict.fromkeys("abc", SLEEPER + "time.sleep(60)"), limit_s=50)
+    assert time.monotonic() - begun < 40
+    assert traces.processes() == []
+    assert traces.files() == []
