@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from running import PROJECT, run
 
 from spritedocs import machine
+from spritedocs.claims import claimed_values
 from spritedocs.measurement import Measurement
 from spritedocs.provenance import Provenance
 from spritedocs.recorder import record, store_report
@@ -76,10 +77,14 @@ def main() -> None:
         for name, rounds in found.items():
             rounds.append(both_ways(name, bool(number % 2), described.as_dict()))
             print(f"round {number + 1} of {wanted.rounds}: {name}", file=sys.stderr)
+    rows = [row for name, rounds in found.items() for row in ratios(name, rounds)]
+    claimed = {name for example in found for name in claimed_values(PROJECT.example(example))}
     report = Report(
         title="Recorded in a kernel / run as a script",
         columns=["example", "value", "ratio"],
-        rows=[row for name, rounds in found.items() for row in ratios(name, rounds)],
+        rows=[row for row in rows if row[1] in claimed],
+        notes=[f"These are the values that claims are about, of {len(rows)} that were compared."],
+        more_values=[ratio for _, value, ratio in rows if value not in claimed],
     )
     show(report)
     if wanted.record:
