@@ -387,7 +387,7 @@ if __name__ == "__main__":
 # a whole core's worth from each core: carrying batches takes processor time too, from the helpers and
 # from the main process.
 #
-# ## `os.cpu_count()` lies
+# ## The count that lies
 #
 # So "usable cores" matters, and it is not what `os.cpu_count()` says: that counts the machine's
 # logical cores, whoever may use them. Two small programs look around, one of them held to one core by

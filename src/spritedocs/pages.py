@@ -113,7 +113,9 @@ def _output_html(cell: Mapping[str, Any]) -> str:
         if MIME in data:
             parts.append(joined(data["text/html"]))
         elif text := joined(output.get("text", "") or data.get("text/plain", "")):
-            parts.append(f'<pre class="sprite-stream">{html.escape(text)}</pre>')
+            # It may scroll: people without a mouse must be able to reach it.
+            attributes = 'class="sprite-stream" tabindex="0" role="group" aria-label="Printed text"'
+            parts.append(f"<pre {attributes}>{html.escape(text)}</pre>")
     return "".join(parts)
 
 
