@@ -91,7 +91,7 @@ def finished(figure: Any, alt: str) -> str:
     for pattern in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</style>\s*</defs>", r"<!--.*?-->"):
         drawn = re.sub(pattern, "", drawn, flags=re.DOTALL)
     drawn = _slim(re.sub(r" font-family: [^;\"]+;?", "", drawn))
-    drawn = _own_ids(drawn)
+    drawn = _without_bare_groups(_own_ids(drawn))
     for sentinel, variable in _COLOURS.items():
         drawn = drawn.replace(sentinel, variable)
     box = re.search(r'viewBox="([^"]+)"', drawn)
@@ -121,8 +121,7 @@ def _own_ids(drawn: str) -> str:
         return f' id="{prefix}{match[1]}"' if match[1] in wanted else ""
 
     drawn = re.sub(r'\s+id="([^"]+)"', renamed, drawn)
-    drawn = re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawn)
-    return _without_bare_groups(drawn)
+    return re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawn)
 
 
 def _without_bare_groups(drawn: str) -> str:
