@@ -294,7 +294,8 @@ if __name__ == "__main__":
 # in the same round. (The work added is only what the dial was set to: picking the sprite up and putting it
 # into its batch come on top.) Somewhere between a sprite that is slower with helpers and the next dearer
 # one, which is not, the curve crosses 1. Where exactly is interpolated between the two, on logarithmic
-# scales. If it comes down more than once, the last time counts.
+# scales. If it comes down more than once, the last time counts. (Reading the dial takes a little time as
+# well. So with no work added the ratio is lower here than in the first table.)
 
 
 # %% tags=["fold"]
@@ -597,5 +598,5 @@ if __name__ == "__main__":
 # Time an epoch of your own loader without helpers, and divide by its batches. If that is far below the last
 # row of the table, stay at 0; should that be too slow, make batches larger or sprites cheaper. If it is
 # above, and there are cores for them, two helpers pay. The further above, the less the hand-over matters;
-# and the start stops to matter once you keep your helpers (`persistent_workers=True`) for epochs that
+# and the start stops mattering once you keep your helpers (`persistent_workers=True`) for epochs that
 # together last much longer than the first batch takes to come.

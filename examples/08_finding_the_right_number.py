@@ -641,8 +641,8 @@ if __name__ == "__main__":
 # 5. Keep the **smallest** number that is as good. Every helper costs memory.
 #
 # `smallest_good` above is this procedure. It calls a step up measurable if the interval of its gain lies
-# above 1.05 as a whole: less than that is what a data wait of 5% could bring at most. This is where it
-# stops:
+# above 1.05 as a whole: less than that is what a data wait of 5% could bring at most. Likewise, a data wait
+# counts as under 5% if its whole interval is. This is where it stops, among the numbers tried:
 
 
 # %% tags=["fold"]
@@ -690,10 +690,11 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## What to take home
 #
-# Ask first *why* an item is slow. If it computes, the usable cores are the end of it. If it waits, they
+# Ask first *why* an item is slow. If it computes, the usable cores are about the end of it. If it waits, they
 # are not: go on until the disk or the network is full. Take the cores you *may* use for that, not those
 # that `os.cpu_count()` sees.
 #
-# **It stops to matter where the model is fed.** Here the items that wait need 4 helpers, and 8 bring less
-# than a twentieth more, because by then every batch is there before it is wanted. What is left of
-# the data wait is the carrying of batches, which no further helper makes shorter.
+# **It stops mattering where the model is fed.** Of the numbers tried, 4 is the smallest that
+# feeds it with items that wait, and 8 bring less than a twentieth more, because by then every batch is there
+# before it is wanted. What is left of the data wait is, we presume, the carrying of batches, which no further
+# helper makes shorter.

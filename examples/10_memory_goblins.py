@@ -730,10 +730,10 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# It is no leak. What has been copied is not copied again, so the second epoch adds next to nothing. (Without
-# `persistent_workers` each epoch has new workers, and they begin anew.) In order, each worker reads only the
-# pages of its own batches, and grows less than half as much: a validation loader that does not shuffle is the
-# cheaper one.
+# It is no leak. What has been copied is not copied again, so the second epoch adds next to nothing.
+# (Without `persistent_workers` each epoch has new workers, and they begin anew.) In order, each worker
+# reads only the pages of its own batches, and grows less than half as much: where the captions lie in
+# memory in the order in which they are read, a validation loader that does not shuffle is the cheaper one.
 #
 # The collector is a goblin of its own. One full collection in a worker copies more than 10 MB of objects
 # that Python and its libraries have made, and `gc.freeze()` before the workers start prevents it. Against
@@ -787,7 +787,7 @@ if __name__ == "__main__":
 #
 # Watch USS or PSS, never RSS alone. `spritedocs.memory.memory_of(pid)` reads all three.
 #
-# **Where it stops to matter.** Multiply: the size of the Python objects that your dataset holds, times the
+# **Where it stops mattering.** Multiply: the size of the Python objects that your dataset holds, times the
 # helpers of all loaders that are alive, times the ranks on the machine. With four helpers, a million captions
 # like these take less than a GB. If the product is small beside the memory you have, keep your
 # list: it is the simplest to read. If it is not, the tensor is a few lines away, and fewer helpers are a

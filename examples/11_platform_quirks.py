@@ -821,5 +821,5 @@ if __name__ == "__main__":
 # - **Guard the main part**, and read the *first* error, not the last.
 # - **From a notebook**, put the dataset into a `.py` file beside it.
 #
-# **It stops to matter** when epochs are long: the last column of the table "Two workers" says how long.
+# **It stops mattering** when epochs are long: the last column of the table "Two workers" says how long.
 # Beyond that, new workers cost less than 5% of an epoch, and the start method decides only what can travel.

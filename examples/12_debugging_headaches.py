@@ -929,11 +929,11 @@ ADVICE = {
     ),
     "exits": (
         "code in the dataset ended the process",
-        "num_workers=0: now your program ends, at that very item",
+        "num_workers=0, and print each index: the last one did it",
     ),
     "crashes": (
         "a bug in C code, often of a decoder",
-        "faulthandler.enable() in worker_init_fn",
+        "faulthandler.disable(), then enable(), in worker_init_fn",
     ),
     "hang": (
         "a batch took longer than timeout=",
@@ -991,10 +991,11 @@ if __name__ == "__main__":
 # process, where `breakpoint()` works. If it fails there too, it is an ordinary bug, and helpers are not to
 # blame.
 #
-# **For what fails with helpers only, prepare before it happens.** `faulthandler.enable()` in a
-# `worker_init_fn` names the line of a crash; `timeout=` ends a hang; a wrapper that names the item spares
-# you a search. Read past the last line: a dead helper's cause may stand further up, and the line of yours
-# that the traceback points at may be innocent.
+# **For what fails with helpers only, prepare before it happens.** `faulthandler.disable()` and then
+# `enable()`, in a `worker_init_fn`, names the line of a crash; `timeout=` ends a hang; a wrapper that names
+# the item spares you a search. Read past the last line: a dead helper's cause may stand further up, and the
+# line of yours that the traceback points at may be innocent.
 #
-# **Where it stops to matter.** Without helpers there is none of this. If the model does not wait for its
-# data, leave `num_workers` at 0, and every error points at its line.
+# **Where it stops mattering.** Without helpers an exception points at its line. (A crash or a hang of the
+# dataset's own happens there, too, and is as silent; `python -X faulthandler` then names the line of a
+# crash.) If the model does not wait for its data, leave `num_workers` at 0.

@@ -796,10 +796,11 @@ if __name__ == "__main__":
 # - **It hits you** if `__init__` makes a generator *object*, with a seed or without, and workers draw from
 #   it. Two workers draw the same numbers. Workers that are started anew for each epoch repeat the first
 #   epoch, even if there is only one of them. The globals of `random`, NumPy and torch do not repeat.
-# - **Do** use the globals, or make the object in the worker: in `worker_init_fn`, or anew whenever
-#   `torch.initial_seed()` is another one. "At the first item" alone fails after a look at `dataset[0]`.
+# - **Do** use the globals, or make the object in the worker with `torch.initial_seed()` as its seed: in
+#   `worker_init_fn`, or anew whenever that is another one. "At the first item" alone fails after a look at
+#   `dataset[0]`.
 # - **To repeat a run with any number of workers**, make the generator from the list `[seed, epoch, index]`,
 #   and let the epoch reach kept workers through shared memory. An index that a sampler draws twice in an
 #   epoch is then augmented alike both times.
-# - **It stops to matter** without workers, and for all that is drawn in the main process only, such as the
+# - **It stops mattering** without workers, and for all that is drawn in the main process only, such as the
 #   order of a sampler, or the augmentation of whole batches on the GPU.

@@ -725,13 +725,13 @@ if __name__ == "__main__":
 # nothing.
 #
 # **If they must stay PNG, put them into one file.** From a cold cache the loose files take more than 1.3
-# times as long, since each costs a read of its own. From a warm one, all there is to save is opening and
-# closing them.
+# times as long. (Our one file is small, so a few reads ahead fetch all of it. One larger than memory was not
+# tried.) From a warm one, all there is to save is opening and closing them.
 #
 # **Helpers wait side by side, but decode with the cores there are.** The table has their gain for PNG
 # files, cold and warm. The array they slow down: handing a batch over takes longer than reading it.
 #
-# **Where it stops to matter.** First, behind a long step. Once the first batch is there, cold PNG files with
+# **Where it stops mattering.** First, behind a long step. Once the first batch is there, cold PNG files with
 # helpers take less than 1.3 times as long as the array, because our step outlasts their loading. A shorter
 # one would show it: compare yours with the microseconds above, times your batch size. Second, where all
 # files fit into the page cache: cold reads then happen once, and what is left to save is decoding. Third,
