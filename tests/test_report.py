@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
@@ -13,7 +15,7 @@ import pytest
 
 from spritedocs.figures import Bars
 from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.report import Report, show
+from spritedocs.report import TRACE_MIME, Report, show
 
 FAST = Measurement.of("epoch_s_4", [0.33, 0.34, 0.32], "s")
 SLOW = Measurement.of("epoch_s_0", [1.31, 1.30, 1.32] * 2, "s", "none")
@@ -82,6 +84,15 @@ def test_a_notebook_gets_the_raw_samples_and_the_terminals_text(displayed: list[
     assert stored == [SLOW, FAST, EXTRA]
     assert "One <epoch> & more" in bundle["text/plain"]
     assert not re.search(r"\x1b", bundle["text/plain"])
+
+
+def test_a_notebook_keeps_a_trace_as_one_line_of_text(displayed: list[dict[str, Any]]) -> None:
+    trace = {"traceEvents": [{"name": "load", "ph": "X", "ts": 0.5}]}
+    show(replace(REPORT, trace=trace))
+    [bundle] = displayed
+    assert json.loads(bundle[TRACE_MIME]) == trace
+    assert "\n" not in bundle[TRACE_MIME]
+    assert TRACE_MIME not in REPORT.bundle()
 
 
 def test_a_row_of_another_length_is_refused() -> None:

@@ -6,6 +6,7 @@ Results are HTML, which Markdown would mangle inside a tab. A page holds a mark 
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from collections.abc import Callable, Mapping
@@ -16,8 +17,9 @@ from spritedocs.claims import Claim, ClaimError
 from spritedocs.edition import Edition, Entry, provenance_line
 from spritedocs.measurement import MIME
 from spritedocs.recordings import Recording, joined
+from spritedocs.report import TRACE_MIME
 
-__all__ = ["Marks", "experiment_page", "fenced"]
+__all__ = ["Marks", "experiment_page", "fenced", "traces"]
 
 
 class Marks:
@@ -99,19 +101,36 @@ def _outputs(entry: Entry, recording: Recording) -> dict[int, str]:
 
     Where a stale recording has other cells than the script, all of it stands after the last cell.
     """
-    rendered = {number: _output_html(cell) for number, cell in enumerate(recording.code_cells)}
+    name = entry.example.name
+    rendered = {number: _output_html(cell, name) for number, cell in enumerate(recording.code_cells)}
     count = sum(cell.kind == "code" for cell in entry.example.cells)
     if len(rendered) != count:
         return {count - 1: "".join(rendered.values())}
     return rendered
 
 
-def _output_html(cell: Mapping[str, Any]) -> str:
+def traces(entry: Entry) -> dict[str, str]:
+    """The traces that the page of an experiment offers: each file's path in the site, and its text."""
+    recordings = (recording for _, recording, _ in entry.shown)
+    kept = (result.trace for recording in recordings for result in recording.results)
+    return {_trace_path(entry.example.name, trace): trace for trace in kept if trace}
+
+
+def _trace_path(name: str, trace: str) -> str:
+    return f"downloads/{name}-{hashlib.sha256(trace.encode()).hexdigest()[:8]}.trace.json"
+
+
+def _output_html(cell: Mapping[str, Any], name: str) -> str:
     parts = []
     for output in cell["outputs"]:
         data = output.get("data", {})
         if MIME in data:
             parts.append(joined(data["text/html"]))
+            if trace := joined(data.get(TRACE_MIME, "")):
+                parts.append(
+                    f'<p class="sprite-downloads"><a href="../../{_trace_path(name, trace)}" download>'
+                    "Download this trace</a>, and drop it on ui.perfetto.dev to look closer</p>"
+                )
         elif text := joined(output.get("text", "") or data.get("text/plain", "")):
             # It may scroll: people without a mouse must be able to reach it.
             attributes = 'class="sprite-stream" tabindex="0" role="group" aria-label="Printed text"'

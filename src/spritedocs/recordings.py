@@ -18,6 +18,7 @@ from typing import Any
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
 from spritedocs.measurement import MIME, Gap, Measurement
+from spritedocs.report import TRACE_MIME
 
 __all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status"]
 
@@ -50,6 +51,8 @@ class Result:
     values: tuple[Measurement, ...]
     gaps: tuple[Gap, ...] = ()
     """What could not be measured on that machine."""
+    trace: str = ""
+    """The trace that was kept beside it, as JSON text; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def _result(data: Mapping[str, Any]) -> Result:
         html=joined(data["text/html"]),
         values=tuple(Measurement.from_json(value) for value in payload["values"]),
         gaps=tuple(Gap.from_json(gap) for gap in payload.get("gaps", ())),
+        trace=joined(data.get(TRACE_MIME, "")),
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,12 @@ from rich.text import Text
 from spritedocs.figures import Figure
 from spritedocs.measurement import MIME, Gap, Measurement
 
-__all__ = ["Report", "show"]
+__all__ = ["TRACE_MIME", "Report", "show"]
 
 PAYLOAD_FORMAT = 1
+
+TRACE_MIME = "application/vnd.spritedocs.trace"
+"""The MIME type under which a recorded notebook keeps a trace: as text, which takes one line."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Report:
     """Sentences that belong under the table, warnings among them."""
     more_values: Sequence[Measurement | Gap] = ()
     """Values to record that the table does not show."""
+    trace: Mapping[str, Any] | None = None
+    """A trace to keep beside the result, in the trace event format: ``timeline.merged_trace`` makes one."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -72,7 +78,8 @@ class Report:
         plain = io.StringIO()
         console = Console(file=plain, width=100, highlight=False, color_system=None, force_jupyter=False)
         console.print(_text(self))
-        return {
+        traced = {TRACE_MIME: json.dumps(self.trace, separators=(",", ":"))} if self.trace else {}
+        return traced | {
             "text/plain": plain.getvalue(),
             "text/html": _html(self),
             MIME: {
