@@ -232,8 +232,13 @@ def test_a_temporary_folder_that_cannot_be_written_to_is_an_os_error(
 
 
 @posix
-def test_ctrl_c_does_not_wait_for_the_scripts(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_does_not_wait_for_the_scripts(
+    traces: Traces, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.setattr(outcomes, "usable_cores", lambda: 1)
+    # A shell lets what it starts in the background ignore Ctrl-C; pytest would pass that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     begun = time.monotonic()
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
