@@ -45,7 +45,7 @@ def run(example: Example, folder: Path, start_method: str = "default") -> Run:
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     stored = json.loads((folder / "values.json").read_text(encoding="utf-8"))
     values = [Measurement.from_json(value) for value in stored]
     left = {path.name for path in folder.iterdir()} - {example.path.name, "values.json", "__pycache__"}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pytest
 from tiny import NAME, Tiny, Traces
 
-from spritedocs import __version__, cli, machine
+from spritedocs import __version__, accelerator, cli, machine
+from spritedocs.measurement import MIME
 from spritedocs.recorder import RecordError
 
 
@@ -115,10 +117,139 @@ def test_recording_is_done_once_and_again_by_force_alone(
     assert ran == [NAME, NAME, NAME]
 
 
+def on_a_machine(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:
+    """Let this machine be another; returns its short name."""
+    described = machine.Machine(**{"usable_cores": 8, "torch": "2.11.0+cu130", "cuda": "13.0", **changes})
+    monkeypatch.setattr(machine, "describe", lambda *_: described)
+    monkeypatch.setattr(accelerator, "absence", lambda: "torch finds no NVIDIA driver: install one")
+    return machine.slug(described)
+
+
+def test_where_a_gpu_was_asked_for_and_none_is_found_it_says_why(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    before = tiny.recording().read_bytes()
+    on_a_machine(monkeypatch)
+    answer = call("record", "--machine", "nvidia-h200")
+    said = "this machine is cpu-8-cores, not nvidia-h200, because torch finds no NVIDIA driver: install one."
+    assert answer.status == 2
+    assert answer.sentence.endswith(said)
+    assert call("record", "--machine", "cpu-2-cores").sentence.endswith("names the machine that made it.")
+    on_a_machine(monkeypatch, gpu="NVIDIA H100")
+    assert call("record", "--machine", "nvidia-h200").sentence.endswith("names the machine that made it.")
+    assert tiny.recording().read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "said"),
+    [
+        ({}, [], "Recording as cpu-8-cores, because torch finds no NVIDIA driver: install one.\n"),
+        ({}, ["--machine", "cpu-8-cores"], ""),
+        ({"cuda": None}, [], ""),
+        ({"gpu": "NVIDIA H200"}, [], ""),
+    ],
+)
+def test_a_cuda_build_without_a_gpu_records_and_says_so(
+    call: Callable[..., Answer],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny: Tiny,
+    changes: dict[str, object],
+    arguments: list[str],
+    said: str,
+) -> None:
+    here = on_a_machine(monkeypatch, **changes)
+    for folder in (tiny.project.own, tiny.project.recorded):
+        tiny.add_recording(folder / here / f"{NAME}.ipynb")
+    assert call("record", *arguments) == (0, f"{NAME} is fresh: --force records it again.\n", said)
+
+
+@pytest.mark.parametrize("columns", ["80", "100"])
+def test_yours_stand_beside_the_published_ones(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny, columns: str
+) -> None:
+    def change(notebook: dict[str, Any]) -> None:
+        """Another name for the ratio, a machine with one core less, and code that has changed since."""
+        provenance = notebook["metadata"]["spritedocs"]
+        provenance["machine"]["usable_cores"] = 1
+        provenance["source_sha256"] = "0" * 64
+        text = json.dumps(notebook["cells"][-1]["outputs"])
+        notebook["cells"][-1]["outputs"] = json.loads(text.replace('"ratio"', '"speedup_4"'))
+
+    monkeypatch.setenv("COLUMNS", columns)
+    here = machine.slug()
+    tiny.add_recording(tiny.project.own / here / f"{NAME}.ipynb", change)
+    answer = call("compare", NAME)
+    assert (answer.status, answer.complained) == (0, "")
+    lines = [line.split() for line in answer.said.splitlines()]
+    assert lines[0] == ["value", "yours", "tiny-machine", "yours", "/", "published"]
+    assert lines[1] == ["speedup_4", "3.00×", "–"]
+    assert lines[2] == ["ratio", "–", "3.00×"]
+    text = " ".join(word for line in lines for word in line)
+    assert "1 value is the same in both." in text
+    assert (
+        "Yours: Stale: the code has changed since; compared all the same. 1 usable core of Tiny CPU" in text
+    )
+    assert "Published: 2 usable cores of Tiny CPU" in text
+    assert f"repeat with 'spritedocs record {NAME}'" in text
+    assert "No value differs clearly, so there is no cause to look for." in text
+    assert "no value points to it: the code (0123456789 here, 0123456789 there)" in text
+    assert max(map(len, answer.said.splitlines())) <= int(columns)
+
+
+def test_what_differs_has_its_ratio_and_its_likely_cause(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    def rename(notebook: dict[str, Any], factor: float) -> None:
+        for value in notebook["cells"][-1]["outputs"][0]["data"][MIME]["values"]:
+            if value["name"] == "ratio":
+                value["name"] = "speedup_4"
+                value["median"] *= factor
+                value["samples"] = [sample * factor for sample in value["samples"]]
+
+    def halve(notebook: dict[str, Any]) -> None:
+        notebook["metadata"]["spritedocs"]["machine"].update(usable_cores=1)
+        notebook["metadata"]["spritedocs"]["gpu_busy"] = {"utilisation_pct": 40}
+        rename(notebook, 0.5)
+
+    monkeypatch.setenv("COLUMNS", "80")
+    own = tiny.project.own / machine.slug() / f"{NAME}.ipynb"
+    tiny.add_recording(own, halve)
+    tiny.add_recording(tiny.recording(), lambda notebook: rename(notebook, 1.0))
+    text = " ".join(call("compare", NAME).said.split())
+    assert re.search(r"speedup_4 1\.50× 3\.00× 0\.500× \(0\.4\d+–0\.5\d+\)", text)
+    assert "start method fork · GPU in use by something else (40% utilised) · recorded" in text
+    assert "most likely first: 1. Likely the usable cores: 1 here, 2 there. Workers and the main " in text
+    assert "Also different, though no value points to it: other work on the GPU" in text
+    assert "two runs on one machine differ by more" in text
+
+    answer = call("compare", NAME, "--machine", "tiny-machine", "--json")
+    found = json.loads(answer.said)
+    assert [cause["about"] for cause in found["likely_causes"]] == ["cores"]
+    assert found["values"][1]["ratio"] == 0.5
+
+    tiny.add_recording(own)
+    tiny.add_recording(tiny.recording(), lambda notebook: None)
+    alike = " ".join(call("compare", NAME).said.split())
+    assert re.search(r"speedup_4 3\.00× 3\.00× no difference \(0\.9\d+–1\.0\d+\)", alike)
+    assert "GPU in use" not in alike
+    assert "Also different" not in alike
+
+
+def test_nothing_recorded_here_is_a_sentence_and_status_1(call: Callable[..., Answer]) -> None:
+    answer = call("compare", NAME)
+    made = f"'spritedocs record {NAME}' makes it."
+    assert (answer.status, answer.sentence) == (
+        1,
+        f"{NAME} has no recording of yours, by {machine.slug()}: {made}",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["record", "99_nothing"], f"there is no example '99_nothing': known are {NAME}."),
+        (["compare", "99_nothing"], f"there is no example '99_nothing': known are {NAME}."),
+        (["compare"], "Missing argument 'NAME'"),
         (["record", "--machine", "nvidia-none"], "this machine is {here}, not nvidia-none"),
         (["record", "--into", "mkdocs.yml"], "'mkdocs.yml' is a file"),
         (["record", "--nonsense"], "No such option"),
@@ -133,7 +264,9 @@ def test_misuse_is_a_sentence_and_status_2(
     assert sentence.format(here=machine.slug()) in answer.sentence
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["status", "--short"], ["status", "--json"], ["record"]])
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["status", "--short"], ["status", "--json"], ["record"], ["compare", NAME]]
+)
 def test_outside_a_project_it_says_so(
     call: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
@@ -188,7 +321,7 @@ def test_sprites_that_cannot_be_drawn_are_misuse(
 
 def test_help_and_version_are_no_failures(call: Callable[..., Answer]) -> None:
     assert call("--version").said.strip().endswith(f", version {__version__}")
-    for arguments in (["--help"], ["record", "-h"], ["status", "-h"], ["sprites", "-h"]):
+    for arguments in (["--help"], ["record", "-h"], ["status", "-h"], ["sprites", "-h"], ["compare", "-h"]):
         answer = call(*arguments)
         assert (answer.status, answer.complained) == (0, "")
         assert "Usage: " in answer.said

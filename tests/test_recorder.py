@@ -17,7 +17,9 @@ import nbformat
 import pytest
 from tiny import DESCRIBED, NAME, Tiny, Traces, add_benchmark
 
-from spritedocs import recorder
+from spritedocs import accelerator, recorder
+from spritedocs.accelerator import Load
+from spritedocs.edition import provenance_line
 from spritedocs.examples import ExampleError
 from spritedocs.fingerprints import package_sha256, source_sha256
 from spritedocs.recorder import RecordError, record, record_own
@@ -112,8 +114,18 @@ def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny
         ("raise ValueError('no\\nsprites')", "", "01_counting failed with ValueError: no sprites. "),
         ("time.sleep(100)", "time_limit_s: 3", "01_counting took longer than its 3 s: "),
         ("import os; os._exit(3)", "", "01_counting failed with DeadKernelError: "),
+        (
+            "class OutOfMemoryError(RuntimeError): ...\nraise OutOfMemoryError('CUDA out of memory. Tried')",
+            "",
+            "01_counting failed, because the GPU ran out of memory",
+        ),
+        (
+            "raise RuntimeError('Caught in worker 0.\\nCannot re-initialize CUDA in forked subprocess.')",
+            "",
+            "01_counting failed, because a forked worker used CUDA",
+        ),
     ],
-    ids=["failure", "time-out", "crash"],
+    ids=["failure", "time-out", "crash", "GPU memory", "CUDA before fork"],
 )
 def test_a_run_without_success_leaves_everything_as_it_was(
     tiny: Tiny, traces: Traces, ending: str, header: str, reason: str
@@ -312,6 +324,33 @@ def test_without_a_repository_the_environment_names_the_commit(
     printing("fine")
     said = recorded_again(tiny).provenance
     assert (said["commit"], said["dirty"]) == (commit, dirty)
+
+
+def test_a_busy_gpu_is_said_before_the_run_and_kept_in_the_recording(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(accelerator, "busy", lambda gpu: asked.append(gpu) or Load(40, 3.2, 0))
+    printing("fine")
+    said: list[str] = []
+
+    def recorded_on(gpu: str | None) -> Recording:
+        described = {**DESCRIBED.as_dict(), "gpu": gpu}
+        return record(tiny.project, tiny.example, tiny.recording().parent, described, said.append)
+
+    assert "gpu_busy" not in recorded_on(None).provenance
+    assert (asked, said) == ([], [])
+    recording = recorded_on("NVIDIA H200")
+    assert asked == ["NVIDIA H200"]
+    assert recording.provenance["gpu_busy"] == Load(40, 3.2, 0).as_dict()
+    assert recording.provenance["format"] == FORMAT
+    [sentence] = said
+    assert sentence.startswith(f"{NAME} is measured on a GPU that something else uses too (40% utilised, ")
+    line = provenance_line(recording, fresh=True)
+    assert " · GPU in use by something else (40% utilised, 3.2 GB taken) · recorded " in line
+    monkeypatch.setattr(accelerator, "busy", lambda gpu: None)
+    assert "gpu_busy" not in recorded_on("NVIDIA H200").provenance
+    assert "in use" not in provenance_line(recorded_on("NVIDIA H200"), fresh=True)
 
 
 def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(

@@ -1,24 +1,22 @@
-"""The command line: record examples, see what is recorded, draw sprites."""
+"""The command line: record examples, see what is recorded, compare it, draw sprites."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from spritedocs import __version__
+from spritedocs.beside import Beside
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status
+from spritedocs.terminal import bar, print_beside
 
 _USUAL_S = 20.0
 """How long an example that nobody has recorded yet is expected to take."""
@@ -74,7 +72,7 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     your copy of the guide shows beside the published ones.
     """
     with undisturbed():
-        from spritedocs import machine
+        from spritedocs import accelerator, machine
         from spritedocs.recorder import RecordError
         from spritedocs.recorder import record as record_one
 
@@ -83,9 +81,12 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     examples = [project.example(name) for name in dict.fromkeys(names or project.names())]
     here = machine.slug(described)
     if slug is not None and slug != here:
-        raise click.UsageError(
-            f"this machine is {here}, not {slug}: a recording names the machine that made it."
-        )
+        why = ": a recording names the machine that made it"
+        if described.gpu is None and not re.fullmatch(r"cpu-\d+-cores?", slug):
+            why = f", because {accelerator.absence()}"
+        raise click.UsageError(f"this machine is {here}, not {slug}{why}.")
+    if slug is None and described.gpu is None and described.cuda is not None:
+        _complain(f"Recording as {here}, because {accelerator.absence()}.")
     folder = into or (project.recorded if slug else project.own) / here
     library = Library(project)
     wanted = [example for example in examples if force or not library.is_fresh(example, folder)]
@@ -93,11 +94,11 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
         if example not in wanted:
             click.echo(f"{example.name} is fresh: --force records it again.")
     failures = []
-    with _progress({example.name: _expected_s(library, example) for example in wanted}) as shown:
+    with bar({example.name: _expected_s(library, example) for example in wanted}) as shown:
         for example in wanted:
             try:
                 with shown.running(example.name):
-                    done = record_one(project, example, folder, described.as_dict())
+                    done = record_one(project, example, folder, described.as_dict(), shown.say)
             except RecordError as error:
                 failures.append(str(error))
                 continue
@@ -123,58 +124,6 @@ def _expected_s(library: Library, example: Example) -> float:
 def _shortened(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-class _Shown:
-    """A progress bar in expected seconds, which moves while an example runs."""
-
-    def __init__(self, expected_s: dict[str, float]) -> None:
-        self._expected_s = expected_s
-        self._done_s = 0.0
-        self.bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f}%"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self.bar.add_task("", total=sum(expected_s.values()) or 1)
-
-    def say(self, sentence: str) -> None:
-        # Paths may hold brackets, which are no markup, and must stay in one piece to be copied.
-        self.bar.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-    @contextmanager
-    def running(self, name: str) -> Iterator[None]:
-        """Move the bar until the example ends, never past what it was expected to take."""
-        self.bar.update(self._task, description=name)
-        begin, expected, ended = time.monotonic(), self._expected_s[name], threading.Event()
-
-        def move() -> None:
-            while not ended.wait(0.25):
-                self.bar.update(self._task, completed=self._done_s + min(time.monotonic() - begin, expected))
-
-        mover = threading.Thread(target=move, daemon=True, name="progress")
-        mover.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            mover.join()
-            self._done_s += expected
-            self.bar.update(self._task, completed=self._done_s)
-
-
-@contextmanager
-def _progress(expected_s: dict[str, float]) -> Iterator[_Shown]:
-    shown = _Shown(expected_s)
-    if not expected_s:
-        yield shown
-        return
-    with shown.bar:
-        yield shown
 
 
 @cli.command()
@@ -226,6 +175,28 @@ def _short_status(library: Library, examples: list[Example]) -> str:
         f"{measured}; 'make record' (or 'spritedocs record'), about {minutes} "
         f"minute{'' if minutes == 1 else 's'}, puts {them} beside ours."
     )
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--machine", "slug", help="Compare with this published machine, by its short name.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
+def compare(name: str, slug: str | None, as_json: bool) -> None:
+    """Print your recorded figures of the example NAME beside the published ones.
+
+    With the ratio of each, its 95% interval, and likely causes of what differs.
+    """
+    project = Project.find()
+    example = project.example(name)
+    with undisturbed():
+        from spritedocs import machine
+
+        here = machine.slug()
+    found = Beside.find(project, example, here, slug)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        print_beside(found)
 
 
 @cli.command()

@@ -13,8 +13,8 @@ from typing import Any
 
 from spritedocs.claims import Claim, ClaimError, Verdict, claimed_values
 from spritedocs.examples import Example, ExampleError, Project
-from spritedocs.machine import Machine
 from spritedocs.measurement import Measurement
+from spritedocs.provenance import facts
 from spritedocs.recordings import Library, Recording, RecordingError, Result, Status, published
 
 __all__ = ["Edition", "Entry", "machine_name", "provenance_line"]
@@ -90,12 +90,16 @@ class Edition:
             )
         else:
             self._mention_stale(where, chosen)
+        # Each machine once. Where this one publishes itself, its reference recording has been superseded.
+        candidates = {status.machine: status for status in references + ours}
+        others = (
+            status for status in candidates.values() if chosen is None or status.machine != chosen.machine
+        )
         return Entry(
             example,
             chosen,
-            # Where this machine publishes itself, its own reference recording has been superseded.
-            tuple(status for status in references if chosen is None or status.machine != chosen.machine),
-            tuple(status for status in own if status is not chosen),
+            tuple(others),
+            tuple(status for status in own if status.machine != self.publisher),
         )
 
     def _mention_stale(self, where: str, chosen: Status) -> None:
@@ -220,19 +224,11 @@ def machine_name(machine: Mapping[str, Any]) -> str:
 
 def provenance_line(recording: Recording, fresh: bool, repo_url: str = "") -> str:
     """One line of HTML that says where a recording's figures come from and how to repeat them."""
-    said, machine = recording.provenance, Machine.from_dict(recording.provenance["machine"])
-    facts = [
-        machine.summary(),
-        machine.os,
-        f"Python {machine.python}",
-        f"torch {machine.torch}",
-        f"start method {machine.start_method}",
-        f"recorded {recording.recorded_at:%Y-%m-%d}",
-    ]
+    said = recording.provenance
     commit = html.escape(str(said["commit"])[:10])
     if repo_url:
         commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
-    facts_text = " · ".join(html.escape(str(fact)) for fact in facts if fact)
+    facts_text = " · ".join(html.escape(fact) for fact in facts(recording) if fact)
     stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
     return (
         f'<p class="sprite-provenance">{stale}{facts_text} · commit {commit} · '

@@ -12,9 +12,7 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,18 +20,11 @@ from typing import Any
 
 import psutil
 
+from spritedocs.accelerator import ask, describe_gpu
+
 __all__ = ["Machine", "describe", "memory_limit", "quota_cores", "slug", "start_method", "usable_cores"]
 
 ROOT = Path("/")  # Tests have a tree of their own.
-PATIENCE_S = 30  # A sick GPU driver makes whoever asks it hang.
-
-# Asked in another process: the answer starts CUDA, which a process that forks workers should not have
-# done for a description. ``nvidia-smi`` would not do: it knows neither CUDA_VISIBLE_DEVICES nor slices.
-GPU_QUESTION = """
-import torch
-gpu = torch.cuda.get_device_properties(0)
-print("GPU", gpu.total_memory, gpu.name)
-"""
 
 
 @dataclass(frozen=True)
@@ -122,7 +113,7 @@ def describe(root: Path = ROOT) -> Machine:
         torch=str(torch.__version__),
         cuda=torch.version.cuda,
         start_method=start_method(),
-        **_gpu(),
+        **describe_gpu(),
     )
 
 
@@ -204,38 +195,8 @@ def _affinity_cores() -> int | None:
 
 def _cpu_model(root: Path) -> str:
     model = re.search(r"^model name\s*:\s*(.+)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
-    asked = model[1].strip() if model else _ask("sysctl", "-n", "machdep.cpu.brand_string")
+    asked = model[1].strip() if model else ask("sysctl", "-n", "machdep.cpu.brand_string")
     return asked or platform.processor() or platform.machine() or "unknown CPU"
-
-
-def _gpu() -> dict[str, Any]:
-    """The ``gpu`` fields of ``Machine``: none for a GPU that this torch cannot use."""
-    import torch
-
-    with warnings.catch_warnings():
-        # A driver that is too old warns, and then counts as none.
-        warnings.simplefilter("ignore")
-        count = torch.cuda.device_count()
-    answer = _ask(sys.executable, "-P", "-c", GPU_QUESTION) if count else None
-    gpu = re.search(r"^GPU (\d+) (.+)$", answer or "", re.MULTILINE)
-    if not gpu:
-        return {}
-    driver = _ask("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-    return {
-        "gpu": gpu[2],
-        "gpu_count": count,
-        "gpu_memory_gb": _gigabytes(int(gpu[1])),
-        "gpu_driver": driver and driver.splitlines()[0].strip(),
-    }
-
-
-def _ask(*command: str) -> str | None:
-    """What a command prints, or ``None`` if it is absent, fails or takes too long."""
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None
 
 
 def _text(path: Path) -> str:

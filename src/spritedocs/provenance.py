@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from spritedocs.accelerator import Load
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
-from spritedocs.recordings import FORMAT
+from spritedocs.machine import Machine
+from spritedocs.recordings import FORMAT, Recording
 
-__all__ = ["Provenance"]
+__all__ = ["Provenance", "facts"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,11 @@ class Provenance:
     recorded_at: datetime
     begun: float
     """``time.monotonic()`` at the beginning, in seconds."""
+    gpu_busy: Load | None = None
+    """What other programs did on the GPU; ``None`` where it was idle, unknown, or not there."""
 
     @classmethod
-    def of(cls, project: Project, example: Example) -> Provenance:
+    def of(cls, project: Project, example: Example, gpu_busy: Load | None = None) -> Provenance:
         """What is to be said of a run of ``example`` that begins now."""
         commit, dirty = _commit(project.root)
         return cls(
@@ -45,6 +49,7 @@ class Provenance:
             dirty=dirty,
             recorded_at=datetime.now(UTC).replace(microsecond=0),
             begun=time.monotonic(),
+            gpu_busy=gpu_busy,
         )
 
     def metadata(self, machine: Mapping[str, Any], command: str) -> dict[str, Any]:
@@ -63,7 +68,23 @@ class Provenance:
             "dirty": self.dirty,
             "duration_s": round(time.monotonic() - self.begun, 1),
             "command": command,
+            **({"gpu_busy": self.gpu_busy.as_dict()} if self.gpu_busy else {}),
         }
+
+
+def facts(recording: Recording) -> list[str]:
+    """What a reader has to know of a recording's run to believe its figures: plain text, a fact each."""
+    machine = Machine.from_dict(recording.provenance["machine"])
+    load = Load.from_dict(recording.provenance.get("gpu_busy"))
+    return [
+        machine.summary(),
+        str(machine.os),
+        f"Python {machine.python}",
+        f"torch {machine.torch}",
+        f"start method {machine.start_method}",
+        *([f"GPU in use by something else ({load})"] if load else []),
+        f"recorded {recording.recorded_at:%Y-%m-%d}",
+    ]
 
 
 def _commit(root: Path) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spritedocs import machine
+from spritedocs import accelerator, machine
 from spritedocs.examples import Example, Project
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked, undisturbed
@@ -57,13 +57,24 @@ class RecordError(RuntimeError):
     """An example could not be recorded; its old recording is untouched. The message says why."""
 
 
-def record(project: Project, example: Example, folder: Path, described: dict[str, Any]) -> Recording:
+def record(
+    project: Project,
+    example: Example,
+    folder: Path,
+    described: dict[str, Any],
+    say: Callable[[str], object] = lambda sentence: None,
+) -> Recording:
     """Run ``example`` and store what it printed as ``folder/NAME.ipynb``.
 
-    ``described`` is what ``machine.describe().as_dict()`` says. Raises ``RecordError`` where the example
+    ``described`` is what ``machine.describe().as_dict()`` says. Where something else is on the GPU,
+    ``say`` hears of it before the run, and the recording keeps it. Raises ``RecordError`` where the example
     fails, outlasts its time limit, or shows something private; ``Interrupted`` passes through.
     """
-    provenance = Provenance.of(project, example)
+    busy = accelerator.busy(described["gpu"]) if described.get("gpu") else None
+    if busy:
+        remedy = "free it, or choose another with CUDA_VISIBLE_DEVICES, and record again"
+        say(f"{example.name} is measured on a GPU that something else uses too ({busy}): {remedy}.")
+    provenance = Provenance.of(project, example, busy)
     notebook = _executed(example)
     notebook.metadata["spritedocs"] = provenance.metadata(described, f"spritedocs record {example.name}")
     return _stored(folder / f"{example.name}.ipynb", notebook)
@@ -98,7 +109,7 @@ def record_own(project: Project, everything: bool, say: Callable[[str], None]) -
         example = project.example(name)
         if everything or not library.is_fresh(example, folder):
             say(f"Running {name}")
-            record(project, example, folder, described.as_dict())
+            record(project, example, folder, described.as_dict(), say)
     return here
 
 
@@ -153,6 +164,8 @@ def _neutral_folder() -> Iterator[Path]:
 
 def _failure(example: Example, error: BaseException) -> str:
     name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+    if meaning := accelerator.explained(f"{name}: {value}"):
+        return f"{example.name} failed, because {meaning}."
     last = " ".join(str(value).split())
     return f"{example.name} failed with {name}: {last[:300]}. 'python {example.path}' shows where."
 
