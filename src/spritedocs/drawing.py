@@ -25,6 +25,7 @@ __all__ = [
     "INK",
     "LETTERS",
     "MUTED",
+    "PANEL",
     "SERIES",
     "axes_of",
     "finished",
@@ -36,16 +37,20 @@ _COLOURS = {
     "#010203": "var(--sprite-ink)",
     "#010204": "var(--sprite-muted)",
     "#010205": "var(--sprite-grid)",
+    "#010206": "var(--sprite-panel)",
     "#010211": "var(--sprite-series-1)",
     "#010212": "var(--sprite-series-2)",
     "#010213": "var(--sprite-series-3)",
     "#010214": "var(--sprite-series-4)",
 }
-INK, MUTED, GRID, *SERIES = _COLOURS
+INK, MUTED, GRID, PANEL, *SERIES = _COLOURS
 FONT_POINTS = 9
 LETTERS: Any = {"color": INK, "fontsize": FONT_POINTS}
 _WIDTH_INCHES = 4.0
 _LABEL_LETTERS = 40
+_RECTANGLE = r"M (\S+) (\S+)\s+L (\S+) \2\s+L \3 (\S+)\s+L \1 \4\s+L \1 \2\s+z\s*"
+_TEXT = '<text style="{}"([^>]*>[^<]*</text>) ?'
+_TEXTS = _TEXT.format('([^"]*)') + "(?:" + _TEXT.format(r"\1") + ")+"
 
 
 @contextmanager
@@ -91,7 +96,7 @@ def finished(figure: Any, alt: str) -> str:
     for pattern in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</style>\s*</defs>", r"<!--.*?-->"):
         drawn = re.sub(pattern, "", drawn, flags=re.DOTALL)
     drawn = _slim(re.sub(r" font-family: [^;\"]+;?", "", drawn))
-    drawn = _without_bare_groups(_own_ids(drawn))
+    drawn = _gathered_texts(_without_bare_groups(_own_ids(drawn)))
     for sentinel, variable in _COLOURS.items():
         drawn = drawn.replace(sentinel, variable)
     box = re.search(r'viewBox="([^"]+)"', drawn)
@@ -107,9 +112,14 @@ def _slim(drawn: str) -> str:
     """Leave out what nobody sees: a page holds several figures, on every machine's tab."""
     drawn = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", drawn)
     # Hundredths of a point; not in what is to be read.
-    drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), drawn)
+    drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d+", _hundredths, tag[0]), drawn)
+    drawn = re.sub(_RECTANGLE, r"M\1 \2H\3V\4H\1z", drawn)
     drawn = re.sub(r'<path d="[^"]*"(?: clip-path="[^"]*")? style="fill: none"/>', "", drawn)
     return re.sub(r"; stroke-linejoin: miter", "", drawn)  # as it is by default
+
+
+def _hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _own_ids(drawn: str) -> str:
@@ -133,3 +143,13 @@ def _without_bare_groups(drawn: str) -> str:
         wanted = open_groups.pop() if part == "</g>" else part not in ("<g>", "<g/>")
         kept.append(part if wanted else "")
     return re.sub(r"\s+", " ", "".join(kept))
+
+
+def _gathered_texts(drawn: str) -> str:
+    """``drawn`` with a style written once for all texts that follow each other and share it."""
+
+    def gathered(match: re.Match[str]) -> str:
+        style = f' style="{match[1]}"'
+        return f"<g{style}>{match[0].replace(style, '')}</g>"
+
+    return re.sub(_TEXTS, gathered, drawn)
