@@ -15,17 +15,18 @@ STAMPED := $(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null)
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve site record test test-all lint clean FORCE
+.PHONY: help install serve site record test test-all test-publish lint clean FORCE
 
 help:
-	@echo "make serve     read the guide at $(ADDRESS), with live reload"
-	@echo "make test      run the tests"
-	@echo "make record    measure the examples here, beside ours; EXAMPLES=\"06_optional_num_workers\" names some"
-	@echo "make site      build the site into site/, strictly"
-	@echo "make test-all  run every example under every start method"
-	@echo "make lint      check style and types"
-	@echo "make install   only set up $(VENV), which each of these does first"
-	@echo "make clean     remove what was built; $(VENV) and your recordings stay"
+	@echo "make serve         read the guide at $(ADDRESS), with live reload"
+	@echo "make test          run the tests"
+	@echo "make record        measure the examples here, beside ours; EXAMPLES=\"06_optional_num_workers\" names some"
+	@echo "make site          build the site into site/, strictly"
+	@echo "make test-all      run every example under every start method"
+	@echo "make test-publish  run the steps of the publishing workflow in a fresh clone: minutes"
+	@echo "make lint          check style, types and workflows"
+	@echo "make install       only set up $(VENV), which each of these does first"
+	@echo "make clean         remove what was built; $(VENV) and your recordings stay"
 
 TAKEN := import socket, sys; host, _, port = sys.argv[1].rpartition(":"); \
   sys.exit(not socket.socket().connect_ex((host, int(port))) and f"Another program serves {sys.argv[1]}: \
@@ -46,15 +47,20 @@ record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not every_start_method"
+	$(BIN)/python -m pytest -m "not every_start_method and not publishing"
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -m every_start_method
+
+test-publish: $(STAMP)
+	$(BIN)/python -m pytest -m publishing tests/test_workflows.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --persona auditor .github/workflows
 
 clean:
 	rm -rf site dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

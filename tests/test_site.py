@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from tiny import NAME, Built, Tiny, add_benchmark
 
-from spritedocs import machine
+from spritedocs import machine, recorder
+from spritedocs.edition import Edition
+from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT = f"experiments/{NAME}"
 NOTEBOOK = f"notebooks/{NAME}"
+TRACE = '{"traceEvents":[{"name":"load","ph":"X","ts":0.5}]}'
 
 
 def slower(notebook: dict[str, Any]) -> None:
@@ -24,6 +27,8 @@ def slower(notebook: dict[str, Any]) -> None:
     machine = notebook["metadata"]["spritedocs"]["machine"]
     machine.update(gpu="Tiny GPU", torch="2.6.0")
     _measured(notebook, "ratio").update(median=1.5, interval=[1.4, 1.6], samples=[1.5] * 6)
+    [output] = notebook["cells"][-1]["outputs"]
+    output["data"]["application/vnd.spritedocs.trace"] = [TRACE]
 
 
 def mine(notebook: dict[str, Any]) -> None:
@@ -151,6 +156,12 @@ def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
     }.items():
         assert f'href="../../{link}"' in good.page(EXPERIMENT)
         assert (good.site / link).read_bytes() == source.read_bytes()
+
+
+def test_a_trace_can_be_taken_along_from_the_tab_of_the_machine_that_kept_it(good: Built) -> None:
+    links = re.findall(r'href="../../(downloads/[^"]+\.trace\.json)"', good.page(EXPERIMENT))
+    [link] = set(links)
+    assert (good.site / link).read_text(encoding="utf-8") == TRACE
 
 
 def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> None:
@@ -347,8 +358,10 @@ def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) ->
     tiny.recording().unlink()
     tiny.edit("mkdocs.yml", "[tiny-machine, other-machine]", f"[{here}]")
     tiny.edit("mkdocs.yml", "font: false }", "font: false, features: [content.action.edit] }")
+    tiny.edit("docs/index.md", "{{ gpu_notice() }}", "{{ machines() }}")
     always = tiny.build("--strict", SPRITEDOCS_EXECUTE="always", SPRITEDOCS_REPO_URL="https://git.example/s/")
     assert always.status == 0, always.said
+    assert f"<td>{machine.describe().cpu}</td>" in always.page(""), "the table names who measured"
     assert own.read_bytes() != kept
     assert "There are 4 helpers" in text_of(always.page(""))
     page = always.page(EXPERIMENT)
@@ -359,12 +372,69 @@ def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) ->
     assert "/edit/" not in always.page(NOTEBOOK)
 
 
+def test_what_a_publishing_machine_could_not_measure_is_not_called_the_readers_own(tiny: Tiny) -> None:
+    """Its recording stands back behind one with the value, and beside it: each machine is there once."""
+    tiny.add_recording(tiny.recording("other-machine"), slower)
+    for name in ("tiny-machine", "other-machine", "new-machine"):
+        tiny.add_recording(tiny.project.own / name / f"{NAME}.ipynb", gap)
+        edition = Edition(tiny.project, ["tiny-machine", "other-machine"], publisher=name)
+        entry = edition.entries[NAME]
+        assert entry.published
+        assert entry.published.machine == "tiny-machine"
+        folders = {status.machine: status.recording.path.parent.parent for status in entry.others}
+        assert folders.pop("other-machine") == (
+            tiny.project.own if name == "other-machine" else tiny.project.recorded
+        )
+        assert folders == ({"new-machine": tiny.project.own} if name == "new-machine" else {})
+        assert name not in {status.machine for status in entry.own}
+
+
 def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
     tiny.edit("examples/01_counting.py", "[4]", "[]")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
     assert_stopped(built, "01_counting failed with ValueError: helpers needs at least one sample")
 
 
-def test_an_unknown_wish_to_execute_stops_the_build(tiny: Tiny) -> None:
-    built = tiny.build(SPRITEDOCS_EXECUTE="sometimes")
-    assert_stopped(built, "SPRITEDOCS_EXECUTE is 'sometimes': make it one of never, missing, always.")
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        (
+            {"SPRITEDOCS_EXECUTE": "sometimes"},
+            "SPRITEDOCS_EXECUTE is 'sometimes': make it one of never, missing, always.",
+        ),
+        (
+            {"SPRITEDOCS_EXECUTE": "always", "SPRITEDOCS_ACCELERATOR": "yes"},
+            "SPRITEDOCS_ACCELERATOR is 'yes': make it one of optional, required.",
+        ),
+        (
+            # No device is visible then, whatever this machine has.
+            {
+                "SPRITEDOCS_EXECUTE": "always",
+                "SPRITEDOCS_ACCELERATOR": "required",
+                "CUDA_VISIBLE_DEVICES": "-1",
+            },
+            "SPRITEDOCS_ACCELERATOR is 'required', and there is none to measure with, because ",
+        ),
+    ],
+)
+def test_a_wish_that_cannot_be_met_stops_the_build_before_anything_runs(
+    tiny: Tiny, environment: dict[str, str], sentence: str
+) -> None:
+    built = tiny.build(**environment)
+    assert_stopped(built, sentence)
+    assert "Running" not in built.said
+
+
+@pytest.mark.parametrize(("gpu", "wish"), [("Tiny GPU", "required"), (None, "optional"), (None, "")])
+def test_a_build_runs_examples_where_the_accelerator_it_needs_is_there(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, gpu: str | None, wish: str
+) -> None:
+    monkeypatch.setenv("SPRITEDOCS_ACCELERATOR", wish)
+    monkeypatch.setattr(machine, "describe", lambda: machine.Machine(gpu=gpu))
+    monkeypatch.setattr(recorder, "record_own", lambda project, everything, say: f"{gpu} {everything}")
+    assert SpritedocsPlugin()._record(tiny.project, everything=True) == f"{gpu} True"
+
+
+def test_a_build_that_runs_nothing_asks_for_no_accelerator(tiny: Tiny) -> None:
+    built = tiny.build("--strict", SPRITEDOCS_ACCELERATOR="required", CUDA_VISIBLE_DEVICES="-1")
+    assert built.status == 0, built.said

@@ -94,6 +94,7 @@ def _know_who_was_there():
 
 
 def children():
+    multiprocessing.active_children()  # takes those that have ended off the system's list
     return [child for child in psutil.Process().children(recursive=True) if child not in BEFORE]
 
 

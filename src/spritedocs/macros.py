@@ -102,8 +102,8 @@ class Macros:
         """A table of the machines that made the published recordings."""
         rows: dict[str, str] = {}
         for entry in self._plugin.edition.entries.values():
-            for _, recording, _ in entry.shown:
-                if recording.path.is_relative_to(self._plugin.edition.project.recorded):
+            for status in (entry.published, *entry.others):
+                if status and (recording := status.recording):
                     rows.setdefault(recording.machine, _machine_row(recording.provenance["machine"]))
         head = (
             "| machine | processor | usable cores | memory | system | Python | torch | start method |\n"

@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
-from spritedocs.pages import Marks, experiment_page
+from spritedocs.pages import Marks, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _JUPYTERS_OWN = re.compile(
 hidden, and links to headings, of which some lead nowhere."""
 
 EXECUTE = ("never", "missing", "always")
+ACCELERATOR = ("optional", "required")
+"""What the environment variable SPRITEDOCS_ACCELERATOR may say of a build that runs examples."""
 
 
 class SpritedocsConfig(Config):
@@ -100,15 +102,20 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 config.plugins["macros"].config["on_error_fail"] = False
 
     def _execute(self) -> str:
-        asked = os.environ.get("SPRITEDOCS_EXECUTE") or self.config.execute
-        if asked not in EXECUTE:
-            raise PluginError(f"SPRITEDOCS_EXECUTE is {asked!r}: make it one of {', '.join(EXECUTE)}.")
-        return asked
+        return _asked("SPRITEDOCS_EXECUTE", self.config.execute, EXECUTE)
 
     def _record(self, project: Project, everything: bool) -> str:
+        accelerator = _asked("SPRITEDOCS_ACCELERATOR", "optional", ACCELERATOR)
         # Here, since it loads torch, and most builds run nothing.
+        from spritedocs import machine
+        from spritedocs.accelerator import absence
         from spritedocs.recorder import RecordError, record_own
 
+        if accelerator == "required" and machine.describe().gpu is None:
+            raise PluginError(
+                "SPRITEDOCS_ACCELERATOR is 'required', and there is none to measure with, "
+                f"because {absence()}. Make it 'optional' to publish what a CPU measures."
+            )
         try:
             with interruptible():
                 return record_own(project, everything, log.info)
@@ -126,6 +133,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             files.append(File.generated(config, f"experiments/{name}.md", content=page))
             script = str(entry.example.path)
             files.append(File.generated(config, f"downloads/{name}.py", abs_src_path=script))
+            for path, trace in traces(entry).items():
+                files.append(File.generated(config, path, content=trace))
             if entry.published and entry.published.recording:
                 copy = folder / "notebooks" / f"{name}.ipynb"
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -201,6 +210,14 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         editable = self.repo_url and not source.startswith("notebooks/")
         page.edit_url = f"{self.repo_url}/edit/main/{path}" if editable else None
         return context
+
+
+def _asked(variable: str, usually: str, known: tuple[str, ...]) -> str:
+    """What an environment variable asks for; ``usually`` where it is empty or not set."""
+    asked = os.environ.get(variable) or usually
+    if asked not in known:
+        raise PluginError(f"{variable} is {asked!r}: make it one of {', '.join(known)}.")
+    return asked
 
 
 def _extend_navigation(config: MkDocsConfig, names: list[str]) -> None:

@@ -1,0 +1,93 @@
+"""How long does the publishing build take?
+
+**Motive.** Whoever publishes the site from a runner of their own pays for its time.
+
+**What is measured.** The very steps of `.github/workflows/publish.yml`, as the workflow holds them, in a
+fresh clone with no environment: installing, running every example, building the site.
+
+**Caveat.** What pip has downloaded before comes from its cache. A runner without one downloads
+everything, PyTorch included: that time depends on its network.
+
+    python benchmarks/publishing_build.py [--rounds N] [--record]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from publishing import WORKFLOWS, fresh_clone, run_step, run_steps, workflow
+from running import PROJECT
+
+from spritedocs import machine
+from spritedocs.examples import Project
+from spritedocs.measurement import Measurement
+from spritedocs.processes import marked
+from spritedocs.provenance import Provenance
+from spritedocs.recorder import store_report
+from spritedocs.recordings import Recording
+from spritedocs.report import Report, show
+
+PARTS = {
+    "install_s": "set up the environment",
+    "examples_s": "run and record every example",
+    "pages_s": "build the pages",
+    "total_s": "all of it",
+}
+
+
+def one_build() -> dict[str, float]:
+    """The seconds that each part of one build from nothing takes."""
+    [install, site] = run_steps(workflow(WORKFLOWS / "publish.yml")["jobs"]["build"])
+    with (
+        tempfile.TemporaryDirectory(prefix="publish-") as folder,
+        marked("SPRITE_PUBLISHING", alone=False) as environment,
+    ):
+        clone = Path(folder) / "clone"
+        fresh_clone(clone)
+        install_s = run_step(install, clone, environment)
+        site_s = run_step(site, clone, environment)
+        recordings = [Recording.read(path) for path in Project(clone).own.glob("*/*.ipynb")]
+    examples_s = sum(float(recording.provenance["duration_s"]) for recording in recordings)
+    return {
+        "install_s": install_s,
+        "examples_s": examples_s,
+        "pages_s": site_s - examples_s,
+        "total_s": install_s + site_s,
+    }
+
+
+def main() -> None:
+    """Build from nothing a few times, show the parts, and store them if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--record", action="store_true", help="store the result for publication")
+    wanted = parser.parse_args()
+    described = machine.describe()
+    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
+    found = []
+    for number in range(wanted.rounds):
+        found.append(one_build())
+        print(f"build {number + 1} of {wanted.rounds}: {found[-1]['total_s']:.0f} s", file=sys.stderr)
+    examples = Measurement.of("examples", [len(PROJECT.names())], "")
+    times = {name: Measurement.of(name, [build[name] for build in found], "s") for name in PARTS}
+    report = Report(
+        title="A build from nothing",
+        columns=["part", "time"],
+        rows=[[part, times[name]] for name, part in PARTS.items()],
+        notes=[f"{examples} examples. {wanted.rounds} builds, one after the other."],
+        more_values=[examples],
+    )
+    show(report)
+    if wanted.record:
+        folder = PROJECT.benchmarked / machine.slug(described)
+        command = f"python benchmarks/{Path(__file__).name}"
+        print(store_report(folder, report, provenance, described.as_dict(), command).path)
+
+
+if __name__ == "__main__":
+    main()

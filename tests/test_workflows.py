@@ -1,0 +1,161 @@
+"""The workflows: what their audits do not ask, and the publishing steps, run from nothing."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from publishing import FORGE, WORKFLOWS, Step, StepError, fresh_clone, resolved, run_step, run_steps, workflow
+from running import PROJECT
+
+from spritedocs.claims import claimed_values
+from spritedocs.processes import marked, remains
+from spritedocs.recordings import Recording
+
+PATHS = sorted(WORKFLOWS.glob("*.yml"))
+PUBLISH = workflow(WORKFLOWS / "publish.yml")
+TEST = workflow(WORKFLOWS / "test.yml")
+MAKEFILE = (PROJECT.root / "Makefile").read_text(encoding="utf-8")
+BUILD, DEPLOY = PUBLISH["jobs"]["build"], PUBLISH["jobs"]["deploy"]
+
+
+def jobs() -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{path.name}: {name}", job) for path in PATHS for name, job in workflow(path)["jobs"].items()]
+
+
+def steps() -> list[tuple[str, dict[str, Any]]]:
+    return [(name, step) for name, job in jobs() for step in job["steps"]]
+
+
+def test_publishing_is_never_for_a_pull_request() -> None:
+    assert PUBLISH["on"] == {"push": {"branches": ["main"], "tags": ["*"]}, "workflow_dispatch": None}
+    assert BUILD["if"] == "github.ref == 'refs/heads/main' || github.ref_type == 'tag'"
+
+
+def test_only_the_publishing_build_reaches_our_own_machine() -> None:
+    hosted = ("ubuntu-", "${{ matrix.system }}")
+    ours = [name for name, job in jobs() if not str(job["runs-on"]).startswith(hosted)]
+    assert ours == ["publish.yml: build"]
+    assert BUILD["runs-on"] == ["self-hosted", "gpu"]
+    assert TEST["jobs"]["elsewhere"]["strategy"]["matrix"]["system"] == ["macos-15", "windows-2025"]
+
+
+def test_no_job_may_do_more_than_it_has_to() -> None:
+    assert [workflow(path)["permissions"] for path in PATHS] == [{}, {}]
+    assert {name: job["permissions"] for name, job in jobs()} == {
+        "publish.yml: build": {"contents": "read"},
+        "publish.yml: deploy": {"pages": "write", "id-token": "write"},
+        "test.yml: linux": {"contents": "read"},
+        "test.yml: elsewhere": {"contents": "read"},
+    }
+    assert DEPLOY["environment"]["name"] == "github-pages"
+    assert [name for name, step in steps() if "secrets." in str(step)] == []
+
+
+def test_every_action_is_pinned_by_a_commit_and_says_which_version_that_is() -> None:
+    lines = [line for path in PATHS for line in path.read_text(encoding="utf-8").splitlines()]
+    used = [line for line in lines if "uses:" in line]
+    assert len(used) == len([step for _, step in steps() if "uses" in step])
+    pinned = re.compile(r"uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+    assert [line for line in used if not pinned.search(line)] == []
+
+
+def test_a_checkout_keeps_no_credentials() -> None:
+    checkouts = [step for _, step in steps() if "checkout" in step.get("uses", "")]
+    assert len(checkouts) == 3
+    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+
+
+def test_every_job_has_a_time_limit_and_publishing_is_not_cancelled_half_way() -> None:
+    assert [name for name, job in jobs() if not 0 < job.get("timeout-minutes", 0) <= 60] == []
+    assert PUBLISH["concurrency"] == {"group": "publish", "cancel-in-progress": False}
+
+
+def test_what_the_steps_run_is_there_and_holds_no_expression() -> None:
+    """An expression inside commands would let a branch's name become one."""
+    known = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    commands = [step["run"] for _, step in steps() if "run" in step]
+    wanted = {found[1] for command in commands if (found := re.fullmatch(r"make ([a-z-]+)", command))}
+    assert wanted == {"install", "test", "lint", "site"}
+    assert wanted <= known
+    assert [command for command in commands if "${{" in command] == []
+
+
+def test_the_publishing_build_executes_and_asks_for_an_accelerator_unless_told_otherwise() -> None:
+    assert BUILD["env"]["SPRITEDOCS_ACCELERATOR"] == "${{ vars.SPRITEDOCS_ACCELERATOR || 'required' }}"
+    [install, site] = run_steps(BUILD)
+    assert install.run == "make install"
+    assert site == Step(
+        site.name,
+        "make site",
+        {
+            "SPRITEDOCS_ACCELERATOR": "optional",
+            "SPRITEDOCS_REPO_URL": f"{FORGE}/sprites/guide",
+            "SPRITEDOCS_EXECUTE": "always",
+        },
+    )
+
+
+def test_an_expression_that_the_simulation_does_not_know_is_not_passed_over() -> None:
+    with pytest.raises(ValueError, match="which is unknown here"):
+        resolved("make ${{ github.actor }}")
+
+
+def test_a_failed_step_tells_false_claims_from_other_faults() -> None:
+    claim = "docs/index.md: the claim 'a: b > 1' is false on here, where b is 0."
+    said = "ERROR    -  {}\n\nAborted with a BuildError!"
+    assert StepError(said.format(f"{claim}\n{claim}")).is_false_claim
+    assert not StepError(said.format(f"{claim}\ndocs/index.md refers to 'c'.")).is_false_claim
+    assert not StepError("make: *** [site] Error 1").is_false_claim
+
+
+def test_other_test_targets_leave_the_publishing_test_out() -> None:
+    assert re.findall(r"pytest -m (.*)", MAKEFILE) == [
+        '"not every_start_method and not publishing"',
+        "every_start_method",
+        "publishing tests/test_workflows.py",
+    ]
+
+
+MARK = "SPRITE_PUBLISHING"
+
+
+@pytest.mark.publishing
+@pytest.mark.timeout(2400)
+def test_the_steps_of_the_publishing_workflow_build_the_site_from_nothing() -> None:
+    # Not in tmp_path, of which pytest keeps three: an environment with torch in it is large.
+    with tempfile.TemporaryDirectory(prefix="publish-") as folder, marked(MARK, alone=False) as environment:
+        clone = Path(folder) / "clone"
+        commit = fresh_clone(clone)
+        for step in run_steps(BUILD):
+            try:
+                run_step(step, clone, environment)
+            except StepError as error:
+                # Everything is measured anew on a machine that may be busy: a claim gets a second chance.
+                if not error.is_false_claim:
+                    raise
+                run_step(step, clone, environment)
+        assert remains(environment[MARK], marker=MARK) == []
+        _assert_published(clone, commit)
+
+
+def _assert_published(clone: Path, commit: str) -> None:
+    """The folders that the workflow hands on hold what was recorded in this clone, and pages that show it."""
+    kept, site = (clone / step["with"]["path"] for step in BUILD["steps"] if "upload" in step.get("uses", ""))
+    recorded = {path.stem: Recording.read(path) for path in kept.glob("*/*.ipynb")}
+    assert sorted(recorded) == PROJECT.names()
+    made = [recording.provenance for recording in recorded.values()]
+    assert {(each["commit"], each["dirty"]) for each in made} == {(commit, False)}
+    # A recording without a value that a claim needs stands back behind one that has it.
+    whole = [n for n, found in recorded.items() if not claimed_values(PROJECT.example(n)) & set(found.gaps)]
+    assert "06_optional_num_workers" in whole
+    assert (site / "index.html").is_file()
+    pages = {name: site / "experiments" / name / "index.html" for name in recorded}
+    texts = {name: page.read_text(encoding="utf-8") for name, page in pages.items()}
+    link = f"{FORGE}/sprites/guide/commit/{commit[:7]}"
+    assert [name for name in whole if link not in texts[name]] == []
+    assert [name for name, text in texts.items() if "Yours:" in text] == []
+    assert link in (site / "guide" / "summoning-helpers" / "index.html").read_text(encoding="utf-8")
