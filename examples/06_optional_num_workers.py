@@ -34,8 +34,10 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from spritedocs.datasets import SpriteTensors
 from spritedocs.figures import Bars, Blocks
+from spritedocs.measurement import Gap, Measurement
 from spritedocs.report import Report, show
 from spritedocs.timing import compare
+from spritedocs.workspace import why_no_helpers
 
 SPRITES = 64
 BATCH_SIZE = 4
@@ -72,7 +74,9 @@ class SlowSprites(Dataset):
 # ## Steps 2 and 3: a loader without helpers, and one with four
 #
 # They differ in their helpers only. On fewer than four usable cores torch warns that four workers are more
-# than it would suggest. For items that wait it need not worry, so the warning is silenced here.
+# than it would suggest. For items that wait it need not worry, so the warning is silenced here. And where
+# helpers have no temporary folder to hand anything over, the loader would wait for ever: then all that can
+# be measured is the loader without.
 
 
 # %%
@@ -91,8 +95,10 @@ def make_loader(num_workers):
 
 
 if __name__ == "__main__":
-    alone = make_loader(num_workers=0)
-    helped = make_loader(num_workers=HELPERS)
+    loaders = {"0 helpers": make_loader(num_workers=0)}
+    no_helpers = why_no_helpers()
+    if not no_helpers:
+        loaders["4 helpers"] = make_loader(num_workers=HELPERS)
 
 
 # %% [markdown]
@@ -113,10 +119,7 @@ def who_loaded_what(loader):
 
 
 if __name__ == "__main__":
-    rows = {
-        "0 helpers": who_loaded_what(alone),
-        "4 helpers": who_loaded_what(helped),
-    }
+    rows = {name: who_loaded_what(loader) for name, loader in loaders.items()}
     actors = [MAIN_PROCESS, *range(HELPERS)]
     show(
         Report(
@@ -137,6 +140,7 @@ if __name__ == "__main__":
                 main="·",
                 x_label="batches in the order of their arrival",
             ),
+            notes=[no_helpers] if no_helpers else [],
         )
     )
 
@@ -153,11 +157,12 @@ if __name__ == "__main__":
 if __name__ == "__main__":
     start_method = multiprocessing.get_start_method()
     forks = start_method == "fork"
+    makers = {
+        "0 helpers": lambda: make_loader(0),
+        "4 helpers": lambda: make_loader(HELPERS),
+    }
     first = compare(
-        {
-            "0 helpers": lambda: make_loader(0),
-            "4 helpers": lambda: make_loader(HELPERS),
-        },
+        {name: makers[name] for name in loaders},
         rounds=6 if forks else 2,
         warmup=False,
     )
@@ -167,34 +172,47 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    later = compare({"0 helpers": alone, "4 helpers": helped}, rounds=7)
-    del alone, helped  # the helpers go home, and take their sockets along
+    later = compare(loaders, rounds=7)
+    del loaders  # the helpers go home, and take their sockets along
 
 # %% [markdown]
 # ## Step 5: compare
 
+
 # %%
+def measured(result, field, name, label=""):
+    """A field of the arm that ``name`` ends in, or why it is a gap."""
+    arm = f"{name[-1]} helpers"
+    if arm not in result.arms:
+        return Gap(name, why_no_helpers())
+    return result.measurement(arm, field, name, label)
+
+
+def speedup(result, name):
+    """How many times as fast an epoch is with helpers, or why it is a gap."""
+    if "4 helpers" not in result.arms:
+        return Gap(name, why_no_helpers())
+    return result.ratio("0 helpers", "4 helpers", name)
+
+
 if __name__ == "__main__":
     start_up = [
-        first.measurement("0 helpers", "startup_s", "startup_s_0"),
-        first.measurement("4 helpers", "startup_s", "startup_s_4"),
+        measured(first, "startup_s", "startup_s_0"),
+        measured(first, "startup_s", "startup_s_4"),
     ]
     first_epoch = [
-        first.measurement(
-            "0 helpers", "total_s", "first_epoch_s_0", "first, 0"
-        ),
-        first.measurement(
-            "4 helpers", "total_s", "first_epoch_s_4", "first, 4"
-        ),
+        measured(first, "total_s", "first_epoch_s_0", "first, 0"),
+        measured(first, "total_s", "first_epoch_s_4", "first, 4"),
     ]
     later_epoch = [
-        later.measurement("0 helpers", "total_s", "epoch_s_0", "later, 0"),
-        later.measurement("4 helpers", "total_s", "epoch_s_4", "later, 4"),
+        measured(later, "total_s", "epoch_s_0", "later, 0"),
+        measured(later, "total_s", "epoch_s_4", "later, 4"),
     ]
-    first_speedup = first.ratio(
-        "0 helpers", "4 helpers", "first_epoch_speedup_4"
-    )
-    speedup = later.ratio("0 helpers", "4 helpers", "speedup_4")
+    bars = [
+        value
+        for value in first_epoch + later_epoch
+        if isinstance(value, Measurement)
+    ]
     item_ms = SECONDS_PER_SPRITE * 1000
     show(
         Report(
@@ -202,13 +220,17 @@ if __name__ == "__main__":
             columns=["", "0 helpers", "4 helpers", "times as fast"],
             rows=[
                 ["first batch after", *start_up, ""],
-                ["first epoch", *first_epoch, first_speedup],
-                ["later epochs", *later_epoch, speedup],
+                [
+                    "first epoch",
+                    *first_epoch,
+                    speedup(first, "first_epoch_speedup_4"),
+                ],
+                ["later epochs", *later_epoch, speedup(later, "speedup_4")],
             ],
             figure=Bars(
                 alt="Seconds per epoch, first and later, with 0 and 4 helpers.",
-                values=first_epoch + later_epoch,
-                groups=[0, 1, 0, 1],
+                values=bars,
+                groups=[int(bar.name.endswith("4")) for bar in bars],
                 x_label="seconds per epoch, by number of helpers",
             ),
             notes=list(dict.fromkeys(first.warnings + later.warnings)),

@@ -37,7 +37,6 @@ import atexit
 import json
 import random
 import re
-import sys
 import time
 import warnings
 from contextlib import ExitStack
@@ -195,12 +194,17 @@ class Errand:
 # %% [markdown]
 # Inside a worker torch uses one thread. The main process is held to one as well, else its 0 helpers
 # would secretly be several. And torch warns of more workers than cores, which is the very thing that
-# is tried here, so that warning is silenced.
+# is tried here, so that warning is silenced. (And where helpers have no temporary folder to hand anything
+# over, a loader would wait for ever. Then only 0 helpers are measured.)
+
 
 # %%
+def why_missing(missing, kind, number):
+    """Why a kind is not measured with so many helpers here, or ''."""
+    return missing.get(kind) or (number and missing.get("helpers")) or ""
+
+
 if __name__ == "__main__":
-    if why_not := why_no_helpers():
-        sys.exit(why_not)
     torch.set_num_threads(1)
     warnings.filterwarnings(
         "ignore", "This DataLoader will create", UserWarning
@@ -208,9 +212,13 @@ if __name__ == "__main__":
     room = ExitStack()  # closed at the end, or else at exit
     atexit.register(room.close)
     dataset, missing = three_kinds(room)
+    if no_helpers := why_no_helpers():
+        missing["helpers"] = no_helpers
     cores = usable_cores()
+    numbers = numbers_to_try(cores)
     loaders = {
-        number: make_loader(dataset, number) for number in numbers_to_try(cores)
+        number: make_loader(dataset, number)
+        for number in (numbers[:1] if no_helpers else numbers)
     }
     for loader in loaders.values():
         for kind in dataset.kinds:  # each helper's first items are not timed
@@ -235,8 +243,8 @@ def fetch_in_turns(loaders, kind):
 def throughput(fetched, missing, kind, number):
     """Items per second, or why this kind is not measured here."""
     name = f"{kind}_items_per_s_{number}"
-    if kind in missing:
-        return Gap(name, missing[kind])
+    if why_not := why_missing(missing, kind, number):
+        return Gap(name, why_not)
     return fetched[kind].measurement(f"{kind} {number}", "items_per_s", name)
 
 
@@ -247,11 +255,14 @@ def times_as_many(fetched, kind, above, below, name):
     )
 
 
-def speedups(fetched, kind, numbers):
+def speedups(fetched, missing, kind, numbers):
     """Points for a figure: a number of helpers, and × of the 0 helpers."""
     for number in numbers:
         name = f"{kind}_speedup_{number}"
-        yield number, times_as_many(fetched, kind, number, 0, name)
+        if why_not := why_missing(missing, kind, number):
+            yield number, Gap(name, why_not)
+        else:
+            yield number, times_as_many(fetched, kind, number, 0, name)
 
 
 def label_of(number, cores):
@@ -262,15 +273,18 @@ def label_of(number, cores):
 
 if __name__ == "__main__":
     fetched = {kind: fetch_in_turns(loaders, kind) for kind in dataset.kinds}
+    points = {
+        kind: list(speedups(fetched, missing, kind, numbers)) for kind in KINDS
+    }
     lines = {
-        label: list(speedups(fetched, kind, loaders))
+        label: points[kind]
         for kind, label in KINDS.items()
-        if kind not in missing
+        if not why_missing(missing, kind, numbers[-1])
     }
     rows = [
         [label_of(number, cores)]
         + [throughput(fetched, missing, kind, number) for kind in KINDS]
-        for number in loaders
+        for number in numbers
     ]
     show(
         Report(
@@ -286,7 +300,9 @@ if __name__ == "__main__":
                 y_label="× the throughput of 0 helpers",
                 spacing="even",
                 reference=(cores, "usable cores"),
-            ),
+            )
+            if lines
+            else None,
             notes=[
                 f"An item waits for {WAIT_S * 1e3:g} ms, or computes for "
                 f"{COMPUTE_S * 1e3:g} ms, or is a PNG file of {PNG_SIZE} × "
@@ -300,8 +316,8 @@ if __name__ == "__main__":
             ],
             more_values=[
                 speedup
-                for points in lines.values()
-                for number, speedup in points
+                for kind in KINDS
+                for number, speedup in points[kind]
                 if number > 0
             ],
         )
@@ -337,14 +353,16 @@ def core_share(dataset, kind, seconds=0.1):
     return min(1, (time.thread_time() - on_core) / elapsed)
 
 
-def past_the_cores(fetched, kind, cores):
+def past_the_cores(fetched, missing, kind, cores):
     """What as many helpers as cores gain, and twice as many beyond that."""
     steps = {
         f"{kind}_at_cores": (cores, 0),
         f"{kind}_beyond_cores": (2 * cores, cores),
     }
     for name, (above, below) in steps.items():
-        if above > MOST_HELPERS:
+        if why_not := why_missing(missing, kind, above):
+            yield Gap(name, why_not)
+        elif above > MOST_HELPERS:
             yield Gap(name, TOO_MANY)
         else:
             yield times_as_many(fetched, kind, above, below, name)
@@ -352,15 +370,13 @@ def past_the_cores(fetched, kind, cores):
 
 def scaling(dataset, fetched, missing, kind, cores):
     """The cells of one kind: time on a core, and the gains."""
-    share = f"{kind}_core_share_pct"
+    name = f"{kind}_core_share_pct"
     if kind in missing:
-        names = share, f"{kind}_at_cores", f"{kind}_beyond_cores"
-        return [Gap(name, missing[kind]) for name in names]
-    shares = [100 * core_share(dataset, kind) for _ in range(3)]
-    return [
-        Measurement.of(share, shares, "%"),
-        *past_the_cores(fetched, kind, cores),
-    ]
+        on_core = Gap(name, missing[kind])
+    else:
+        shares = [100 * core_share(dataset, kind) for _ in range(3)]
+        on_core = Measurement.of(name, shares, "%")
+    return [on_core, *past_the_cores(fetched, missing, kind, cores)]
 
 
 if __name__ == "__main__":
@@ -453,9 +469,12 @@ def cores_cell(seen, asked, name):
 def look_around():
     """What a free process sees, and one that is held to one core."""
     try:
-        outcomes = run_scripts(
-            {"free": LOOK_AROUND, "held": ONE_CORE + LOOK_AROUND}
-        )
+        with room_for(megabytes=1):
+            outcomes = run_scripts(
+                {"free": LOOK_AROUND, "held": ONE_CORE + LOOK_AROUND}
+            )
+    except NoRoomError as error:
+        return str(error), str(error)
     except OSError as error:
         reason = (
             f"No script could be written ({error.strerror}): "
@@ -532,6 +551,7 @@ def train_in_turns(loaders, kinds):
         for kind, numbers in TRIED.items()
         if kind in kinds
         for number in numbers
+        if number in loaders
     ]
     trained = {setting: [] for setting in settings}
     shuffled = random.Random(0)
@@ -580,6 +600,7 @@ def data_waits(trained, kind):
             "%",
         )
         for number in TRIED[kind]
+        if (kind, number) in trained
     }
 
 
@@ -604,12 +625,12 @@ def training_cells(trained, missing, number):
         names = f"{kind}_data_wait_pct_{number}", f"{kind}_gain_{number}"
         if number not in TRIED[kind]:
             yield from ("–", "–")
-        elif kind in missing:
-            yield Gap(names[0], missing[kind])
-            yield Gap(names[1], missing[kind]) if number else ""
+        elif why_not := why_missing(missing, kind, number):
+            yield Gap(names[0], why_not)
+            yield Gap(names[1], why_not) if number else ""
         else:
             yield data_waits(trained, kind)[number]
-            yield gains(trained, kind).get(number, "")
+            yield gains(trained, kind)[number] if number else ""
 
 
 if __name__ == "__main__":
@@ -651,13 +672,13 @@ def verdict(trained, missing, kind):
     names = f"{kind}_bound", f"{kind}_reached", f"smallest_good_{kind}"
     if kind in missing:
         return [Gap(name, missing[kind]) for name in names], missing[kind]
-    number, why = smallest_good(data_waits(trained, kind), gains(trained, kind))
     bounds = [1 / (1 - epoch.data_wait) for epoch in trained[kind, 0]]
-    cells = [
-        Measurement.of(names[0], bounds, "×"),
-        faster(trained, kind, number, 0, names[1]),
-        Measurement.of(names[2], [number], ""),
-    ]
+    bound = Measurement.of(names[0], bounds, "×")
+    if why_not := missing.get("helpers"):
+        return [bound, *(Gap(name, why_not) for name in names[1:])], why_not
+    number, why = smallest_good(data_waits(trained, kind), gains(trained, kind))
+    reached = faster(trained, kind, number, 0, names[1])
+    cells = [bound, reached, Measurement.of(names[2], [number], "")]
     return cells, f"{KINDS[kind]}: stop at {number}, since {why}."
 
 
@@ -682,7 +703,9 @@ if __name__ == "__main__":
                 y_label="data wait in %",
                 spacing="even",
                 reference=(ENOUGH_PCT, f"{ENOUGH_PCT}%: stop"),
-            ),
+            )
+            if not no_helpers
+            else None,
             notes=[sentence for _, sentence in verdicts.values()],
         )
     )

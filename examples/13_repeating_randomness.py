@@ -125,12 +125,18 @@ def random_items(num_workers, start_method):
 #
 # With `keep`, the workers stay from epoch to epoch (`persistent_workers=True`). Else each epoch starts new
 # ones. On fewer cores than workers torch warns that there are too many; nothing here is about speed, so that
-# warning is silenced.
+# warning is silenced. (And where workers have no temporary folder to hand anything over, a loader would wait
+# for ever: then there is nothing to count.)
 
 
 # %% tags=["fold"]
 def load_epochs(dataset, num_workers, epochs, keep=False, **options):
-    """What each epoch drew: a dict from generator to its draws, in order."""
+    """What each epoch drew: a dict from generator to its draws, in order.
+
+    None where workers are wanted and cannot work.
+    """
+    if num_workers and why_no_helpers():
+        return None
     warnings.filterwarnings(
         "ignore", "This DataLoader will create", UserWarning
     )
@@ -158,6 +164,8 @@ def load_epochs(dataset, num_workers, epochs, keep=False, **options):
 
 def count_unique(name, kind, epochs):
     """How many draws differ among all that these epochs made of a kind."""
+    if epochs is None:
+        return Gap(name, why_no_helpers())
     draws = [draw for epoch in epochs for draw in epoch.get(kind, [])]
     if not draws:
         return Gap(
@@ -190,8 +198,6 @@ def first_seen(draws):
 
 # %% tags=["fold"]
 if __name__ == "__main__":
-    if why_not := why_no_helpers():
-        sys.exit(why_not)
     start_method = multiprocessing.get_start_method()
     forks = start_method == "fork"
     # Where workers are not forked each takes seconds to start.
@@ -211,12 +217,15 @@ if __name__ == "__main__":
         "numpy_unseeded": "object: default_rng()",
         "torch_object": "object: torch.Generator()",
     }
-    first = {number: run[:1] for number, run in runs.items()}
-    pictures = {"global, 2 helpers": runs[2][0]["numpy_global"]}
-    for number in helpers:
-        if number != 1:
-            picture = runs[number][0]["numpy_object"]
-            pictures[f"object, {number} helpers"] = picture
+    first = {number: run and run[:1] for number, run in runs.items()}
+    pictures = {
+        f"object, {number} helpers": run[0]["numpy_object"]
+        for number, run in runs.items()
+        if run and number != 1
+    }
+    if runs[2]:
+        draws = {"global, 2 helpers": runs[2][0]["numpy_global"]}
+        pictures = draws | pictures
     show(
         Report(
             title=f"Different draws in one epoch, by {start_method}",
@@ -259,7 +268,7 @@ if __name__ == "__main__":
     settings = {str(number): run for number, run in runs.items() if number < 4}
     settings["2_persistent"] = kept
     pictures = {}
-    for name, run in (("new", runs[2]), ("kept", kept)):
+    for name, run in {"new": runs[2], "kept": kept}.items() if kept else ():
         numbers = first_seen(run[0]["numpy_object"] + run[1]["numpy_object"])
         pictures[f"{name}, epoch 1"] = numbers[:ITEMS]
         pictures[f"{name}, epoch 2"] = numbers[ITEMS:]
@@ -278,7 +287,9 @@ if __name__ == "__main__":
                 rows=pictures,
                 names=string.ascii_uppercase,
                 x_label="items in order; same letter: same draw",
-            ),
+            )
+            if pictures
+            else None,
         )
     )
 
@@ -316,14 +327,15 @@ def count_or_gap(name, kind, epochs):
     if epochs is None:
         return Gap(
             name,
-            "fork is missing on Windows and unsafe on macOS: "
+            why_no_helpers()
+            or "fork is missing on Windows and unsafe on macOS: "
             "Linux shows what it does.",
         )
     return count_unique(name, kind, epochs)
 
 
 if __name__ == "__main__":
-    tried = by_start_method(start_method, runs[2][:1])
+    tried = by_start_method(start_method, first[2])
     places = {
         "numpy_global": "global: np.random.rand()",
         "numpy_object": "in __init__: default_rng(0)",
@@ -454,7 +466,7 @@ if __name__ == "__main__":
             rows=[
                 [
                     label,
-                    count_unique(f"{kind}_2", kind, renewed[:1]),
+                    count_unique(f"{kind}_2", kind, renewed and renewed[:1]),
                     count_unique(f"{kind}_two_epochs_2", kind, renewed),
                     count_unique(f"{kind}_two_epochs_2_persistent", kind, kept),
                 ]
@@ -545,6 +557,23 @@ def differences(run, other, kind):
     )
 
 
+def count_differences(name, pairs, kind):
+    """How many items differ between the two runs of each pair, in all."""
+    if any(run is None for pair in pairs for run in pair):
+        return Gap(name, why_no_helpers())
+    count = sum(differences(run, other, kind) for run, other in pairs)
+    items = sum(ITEMS * len(run) for run, _ in pairs)
+    return Measurement.of(name, [count], f"of {items}")
+
+
+def count_alike(name, run):
+    """How many items the key augments alike in the first two epochs."""
+    if run is None:
+        return Gap(name, why_no_helpers())
+    alike = ITEMS - differences(run[:1], run[1:], "by_key")
+    return Measurement.of(name, [alike], f"of {ITEMS}")
+
+
 # %% [markdown]
 # Two epochs each time. One number is run twice, as a control.
 
@@ -556,20 +585,19 @@ if __name__ == "__main__":
         "by_global": ("torch.rand, seeded once", "items_that_differ_global"),
         "by_key": ("[seed, epoch, index]", "items_that_differ"),
     }
-    rows, totals = [], []
-    for kind, (label, name) in labels.items():
-        rows.append([label])
-        for step, (run, other) in enumerate(itertools.pairwise(seeded)):
-            cell = f"{name}_{numbers[step]}_{numbers[step + 1]}"
-            count = differences(run, other, kind)
-            rows[-1].append(Measurement.of(cell, [count], f"of {2 * ITEMS}"))
-        count = sum(cell.median for cell in rows[-1][1:])
-        unit = f"of {2 * ITEMS * (len(numbers) - 1)}"
-        totals.append(Measurement.of(name, [count], unit))
-    alike = ITEMS - differences(seeded[2][:1], seeded[2][1:], "by_key")
-    totals.append(
-        Measurement.of("items_alike_in_both_epochs", [alike], f"of {ITEMS}")
-    )
+    pairs = list(itertools.pairwise(seeded))
+    steps = [f"{one}_{two}" for one, two in itertools.pairwise(numbers)]
+    rows = [
+        [
+            label,
+            *(
+                count_differences(f"{name}_{step}", [pair], kind)
+                for step, pair in zip(steps, pairs, strict=True)
+            ),
+        ]
+        for kind, (label, name) in labels.items()
+    ]
+    alike = count_alike("items_alike_in_both_epochs", seeded[2])
     show(
         Report(
             title="Items that differ between two runs",
@@ -578,10 +606,16 @@ if __name__ == "__main__":
                 *(f"{one}, {two}" for one, two in itertools.pairwise(numbers)),
             ],
             rows=rows,
-            more_values=totals,
+            more_values=[
+                *(
+                    count_differences(name, pairs, kind)
+                    for kind, (_, name) in labels.items()
+                ),
+                alike,
+            ],
         )
     )
-    print(f"By key, alike in both epochs: {alike} of {ITEMS} items.")
+    print(f"By key, alike in both epochs: {alike}.")
 
 # %% [markdown]
 # Seeding once repeats a run with the *same* number of helpers, and no other. (Where a few items agree, they
@@ -617,6 +651,8 @@ class EpochWatcher(Dataset):
 # %% tags=["fold"]
 def count_epochs(name, kind, run):
     """How many epochs' numbers the items have seen, of those there were."""
+    if run is None:
+        return Gap(name, why_no_helpers())
     seen = {number for epoch in run for number in epoch[kind]}
     return Measurement.of(name, [len(seen)], f"of {len(run)}")
 

@@ -92,6 +92,40 @@ def test_a_figure_is_slim_and_its_numbers_are_whole() -> None:
     assert not re.search(r"\d\.\d{3}", re.sub(r">[^<]*<", "><", svg))
 
 
+def test_blocks_of_a_colour_are_one_path_and_their_letters_share_a_style() -> None:
+    rows = {"one": [0, 1, 2, 3] * 4, "two": [0, 1, 4, 5] * 4, "main": [-1] * 16}
+    svg = Blocks(ALT, rows, names="ABCDEF").svg()
+    paths = re.findall(r'd="([^"]*)"[^>]*stroke: var\(--sprite-(\S+)\);', svg)
+    assert [(colour, path.count("M")) for path, colour in paths] == [
+        ("series-1", 8 + 4),  # actor 4 has the first colour again
+        ("series-2", 8 + 4),
+        ("series-3", 4),
+        ("series-4", 4),
+        ("muted", 16),
+    ]
+    outlines = [outline for path, _ in paths for outline in re.findall(r"M[^z]*z", path)]
+    assert len(set(outlines)) == 48
+    assert all(re.fullmatch(r"M[\d.]+ [\d.]+H[\d.]+V[\d.]+H[\d.]+z", outline) for outline in outlines)
+    assert "".join(t.strip() for t in ElementTree.fromstring(svg).itertext()).count("ABCD") == 4
+    assert svg.count("<text") == 48 + 3
+    assert svg.count("font-size") < 8
+    assert len(svg) < 100 * 48
+
+
+def test_a_block_stands_where_its_letter_does() -> None:
+    svg = Blocks(ALT, {"one": [0, 1], "two": [1, 0]}, names="AB").svg()
+    letters = {
+        (float(x), float(y)): name for x, y, name in re.findall(r'x="([\d.]+)" y="([\d.]+)">([AB])<', svg)
+    }
+    for number, name in ((1, "A"), (2, "B")):
+        [path] = re.findall(rf'd="([^"]*)"[^>]*series-{number}\)', svg)
+        boxes = [tuple(map(float, box)) for box in re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)", path)]
+        assert len(boxes) == 2
+        for left, top, right, bottom in boxes:
+            inside = [n for (x, y), n in letters.items() if left < x < right and top < y < bottom]
+            assert inside == [name]
+
+
 def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
     twice, once, nought = (Measurement.of(f"x{n}", [float(n)], "s", "x" * (n + 1)) for n in (2, 1, 0))
     lines = Bars(ALT, [twice, once, nought]).text().plain.splitlines()

@@ -264,6 +264,14 @@ def test_a_user_without_name_or_home_can_record(
     assert recorded_again(tiny).values
 
 
+def test_without_a_temporary_folder_it_is_one_sentence(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tiny.root / "mkdocs.yml"))
+    before = tiny.recording().read_bytes()
+    with pytest.raises(RecordError, match=r"^Examples run in a temporary folder, and none .* TMPDIR"):
+        record(tiny.project, tiny.example, tiny.recording().parent, {})
+    assert tiny.recording().read_bytes() == before
+
+
 def test_a_folder_that_cannot_be_written_is_named(tiny: Tiny, printing: Callable[[str], None]) -> None:
     printing("fine")
     with pytest.raises(RecordError, match=r"mkdocs.yml/x/01_counting.ipynb cannot be written") as error:

@@ -98,7 +98,8 @@ def test_where_no_temporary_folder_is_usable_at_all_that_is_a_sentence(
 
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", none_usable)
-    with pytest.raises(NoRoomError, match="^No temporary folder can be written to .*" + REMEDY), room_for(1):
+    said = re.escape("No temporary folder can be written to (none that Python tries): ")
+    with pytest.raises(NoRoomError, match=f"^{said}{REMEDY}"), room_for(1):
         pytest.fail("there is no room")
 
 

@@ -111,24 +111,22 @@ class Blocks(Figure):
     @plain_matplotlib()
     def svg(self) -> str:
         """See ``Figure.svg``."""
-        from matplotlib.patches import Rectangle
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
 
         figure, axes = axes_of(0.55 + 0.42 * len(self.rows))
+        outlines: dict[str, list[Path]] = {}
         for row, actors in enumerate(self.rows.values()):
             for column, actor in enumerate(actors):
                 colour = MUTED if actor < 0 else SERIES[actor % len(SERIES)]
-                axes.add_patch(
-                    Rectangle(
-                        (column + 0.06, row - 0.38),
-                        0.88,
-                        0.76,
-                        facecolor="none",
-                        edgecolor=colour,
-                        linewidth=1.6,
-                        clip_on=False,
-                    )
-                )
+                outlines.setdefault(colour, []).append(_block(column, row))
                 axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", **LETTERS)
+        for colour, blocks in outlines.items():
+            # One path for all of a colour: a page holds hundreds of blocks.
+            outline = Path.make_compound_path(*blocks)
+            axes.add_patch(
+                PathPatch(outline, facecolor="none", edgecolor=colour, linewidth=1.6, clip_on=False)
+            )
         axes.set_xlim(0, max(len(actors) for actors in self.rows.values()))
         axes.set_ylim(len(self.rows) - 0.45, -0.55)
         axes.set_yticks(range(len(self.rows)), list(self.rows))
@@ -249,6 +247,14 @@ class Lines(Figure):
         )
         picture.append(f"{'':>{width}} {self.y_label}; {self.x_label}: {several}\n", style="dim")
         return picture
+
+
+def _block(column: int, row: int) -> Any:
+    """The outline of a block, a little apart from its neighbours."""
+    from matplotlib.path import Path
+
+    left, right, top, bottom = column + 0.06, column + 0.94, row - 0.38, row + 0.38
+    return Path([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], closed=True)
 
 
 def _reach(value: Measurement) -> float:

@@ -154,7 +154,12 @@ def _executed(example: Example) -> Any:
 
 @contextmanager
 def _neutral_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="sprite-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="sprite-"))
+    except OSError:
+        # Its own text may list folders that are nobody's business.
+        remedy = "set TMPDIR (on Windows TEMP) to one"
+        raise RecordError(f"Examples run in a temporary folder, and none can be written to: {remedy}.") from None
     try:
         yield folder
     finally:

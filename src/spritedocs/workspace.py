@@ -33,8 +33,9 @@ def room_for(megabytes: float) -> Iterator[Path]:
     try:
         made = Path(tempfile.mkdtemp(prefix="sprite-"))
     except OSError as error:
-        # Its own text may list folders that are nobody's business.
-        why = os.strerror(error.errno or errno.ENOENT)
+        # Its own text may list folders that are nobody's business. That of tempfile, which has looked at
+        # several, names no single one.
+        why = os.strerror(error.errno or errno.EIO) if error.filename else "none that Python tries"
         raise NoRoomError(f"No temporary folder can be written to ({why}): {remedy}.") from None
     try:
         free = shutil.disk_usage(made).free / 1e6
@@ -53,7 +54,8 @@ def why_no_helpers() -> str:
 
     Where tensors travel as file descriptors, as by default on Linux, a worker opens a socket in the
     temporary folder for them (``multiprocessing.resource_sharer``). Without such a folder it prints a
-    traceback, and the loader waits for ever: so ask first.
+    traceback, and the loader waits for ever: so ask first. (Batches without tensors go through a pipe,
+    and need no folder; a fork server needs one itself.)
 
     Examples:
         >>> why_no_helpers()

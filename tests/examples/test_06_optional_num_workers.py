@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 from running import Run
 
+from spritedocs.measurement import Gap
+from spritedocs.timing import compare
+
 NAME = "06_optional_num_workers"
 
 VALUES = {"first_epoch_s_0", "first_epoch_s_4", "epoch_s_0", "epoch_s_4", "speedup_4", "startup_s_4"}
@@ -35,6 +38,24 @@ def test_the_batches_divide_evenly_among_the_helpers(script) -> None:
 def test_the_main_process_loads_everything_without_helpers(script) -> None:
     loader = script["make_loader"](0)
     assert script["who_loaded_what"](loader) == [script["MAIN_PROCESS"]] * len(loader)
+
+
+def test_without_helpers_their_values_are_gaps_and_the_others_are_measured(
+    script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(script["measured"].__globals__, "why_no_helpers", lambda: "No folder.")
+    alone = compare({"0 helpers": [[1]] * 5}, rounds=1, warmup=False)
+    assert script["measured"](alone, "total_s", "epoch_s_0", "later, 0").label == "later, 0"
+    for gap in (script["measured"](alone, "total_s", "epoch_s_4"), script["speedup"](alone, "speedup_4")):
+        assert isinstance(gap, Gap)
+        assert gap.reason == "No folder."
+
+
+def test_with_helpers_all_is_measured(script) -> None:
+    both = compare({"0 helpers": [[1]] * 5, "4 helpers": [[1]] * 5}, rounds=1, warmup=False)
+    values = [script["measured"](both, "items", f"items_{number}") for number in (0, 4)]
+    assert [(value.name, value.median) for value in values] == [("items_0", 5), ("items_4", 5)]
+    assert script["speedup"](both, "speedup_4").unit == "×"
 
 
 def test_it_measures_what_the_guide_quotes(run_once: Callable[[str], Run]) -> None:

@@ -237,8 +237,57 @@ def test_every_value_of_a_missing_kind_is_a_gap(script) -> None:
     assert {cell.reason for cell in cells} == {"No room."}
 
 
+@pytest.mark.parametrize(
+    ("kind", "number", "why"),
+    [("waiting", 0, ""), ("waiting", 2, "No folder."), ("png", 0, "No room."), ("png", 2, "No room.")],
+)
+def test_without_helpers_each_kind_is_measured_without(script, kind: str, number: int, why: str) -> None:
+    assert script["why_missing"]({"png": "No room.", "helpers": "No folder."}, kind, number) == why
+    assert script["why_missing"]({}, kind, number) == ""
+
+
+def test_without_helpers_every_value_with_some_is_a_gap(script) -> None:
+    missing = {"helpers": "No folder."}
+    fetched = {"waiting": compare({"waiting 0": [[1]] * 5}, rounds=1, warmup=False)}
+    assert script["throughput"](fetched, missing, "waiting", 0).unit == "items/s"
+    trained = {(kind, 0): [script["Trained"](0.5, 10)] * 6 for kind in script["TRIED"]}
+    (_, alone), *faster = script["speedups"](fetched, missing, "waiting", (0, 2, 4))
+    assert alone.median == 1
+    data_wait, before = list(script["training_cells"](trained, missing, 0))[:2]
+    assert (data_wait.median, before) == (50, "")
+    (bound, *reached), why = script["verdict"](trained, missing, "waiting")
+    assert (bound.median, why) == (2, "No folder.")
+    gaps = [
+        script["throughput"](fetched, missing, "waiting", 2),
+        *(gap for _, gap in faster),
+        *script["past_the_cores"](fetched, missing, "waiting", 2),
+        *list(script["training_cells"](trained, missing, 4))[:2],
+        *reached,
+    ]
+    assert {gap.reason for gap in gaps if isinstance(gap, Gap)} == {"No folder."}
+    assert [gap.name for gap in gaps] == [
+        "waiting_items_per_s_2",
+        "waiting_speedup_2",
+        "waiting_speedup_4",
+        "waiting_at_cores",
+        "waiting_beyond_cores",
+        "waiting_data_wait_pct_4",
+        "waiting_gain_4",
+        "waiting_reached",
+        "smallest_good_waiting",
+    ]
+
+
+def test_training_goes_on_with_the_loaders_there_are(script, replace) -> None:
+    replace("train", lambda errand: script["Trained"](0.5, 10))
+    replace("Errand", lambda loader, kind, batches: None)
+    trained = script["train_in_turns"]({0: None}, ["waiting", "png"])
+    assert list(trained) == [("waiting", 0), ("png", 0)]
+    assert list(script["data_waits"](trained, "waiting")) == [0]
+
+
 def test_more_helpers_than_are_started_are_a_gap(script) -> None:
-    at, beyond = script["past_the_cores"]({}, "waiting", 64)
+    at, beyond = script["past_the_cores"]({}, {}, "waiting", 64)
     assert isinstance(at, Gap)
     assert isinstance(beyond, Gap)
     assert "taskset" in beyond.reason
@@ -311,6 +360,14 @@ def test_no_script_can_be_written_to_a_full_disk(script, replace) -> None:
     free, held = script["look_around"]()
     assert free == held
     assert "No space left on device" in free
+
+
+def test_no_script_can_be_written_without_a_folder_and_no_folder_is_named(script, replace) -> None:
+    def refuse(megabytes):
+        raise NoRoomError("No temporary folder can be written to: set TMPDIR.")
+
+    replace("room_for", refuse)
+    assert script["look_around"]() == ("No temporary folder can be written to: set TMPDIR.",) * 2
 
 
 # The whole.

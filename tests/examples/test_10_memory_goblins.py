@@ -309,6 +309,37 @@ def test_the_tensor_is_left_out_where_shared_memory_is_too_small_for_it(
     assert set(reasons) <= set(script["arms_of"]("fork"))
 
 
+@pytest.mark.parametrize(
+    ("method", "platform", "needed"),
+    [
+        ("fork", "linux", False),
+        ("spawn", "linux", False),
+        ("forkserver", "linux", True),
+        ("spawn", "darwin", True),
+    ],
+)
+def test_without_a_folder_helpers_are_left_out_where_they_need_one(
+    script, names, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str, platform: str, needed: bool
+) -> None:
+    monkeypatch.setitem(names, "SHARED_MEMORY", tmp_path / "missing")
+    monkeypatch.setitem(names, "why_no_helpers", lambda: "No folder.")
+    monkeypatch.setitem(names, "sys", SimpleNamespace(platform=platform))
+    reasons = script["without"](method, 12.0)
+    left_out = {name for name, reason in reasons.items() if reason == "No folder."}
+    with_helpers = {f"{storage} {helpers}" for storage in STORAGES for helpers in (2, 4)} | {"nothing"}
+    assert left_out == (with_helpers if needed else set())
+    monkeypatch.setitem(names, "why_no_helpers", lambda: "")
+    assert "" not in script["without"](method, 12.0).values()
+
+
+@by_fork
+def test_a_run_needs_no_temporary_folder(script, names, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(names, "CAPTIONS", 1000)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+    run = script["watch"](script["CaptionTensor"], script["Batches"](2, captions=1000), 2)
+    assert run.letters == sum(len(script["caption_of"](index)) for index in range(1000))
+
+
 def test_each_arm_takes_its_turn_once_a_round_unless_there_is_a_reason(script) -> None:
     called: list[str] = []
 

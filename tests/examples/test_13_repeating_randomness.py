@@ -208,6 +208,48 @@ def test_fork_is_tried_where_it_is_safe(script, monkeypatch, platform: str, own:
     assert isinstance(cells["fork"], Gap) is (platform == "darwin")
 
 
+@pytest.fixture
+def no_folder(script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no temporary folder to hand anything over in."""
+    monkeypatch.setitem(script["load_epochs"].__globals__, "why_no_helpers", lambda: "No folder.")
+
+
+@pytest.mark.usefixtures("no_folder")
+def test_without_helpers_nothing_is_loaded_with_some(script) -> None:
+    assert len(script["load_epochs"](script["EpochWatcher"](), 0, epochs=2)) == 2
+    assert script["load_epochs"](script["EpochWatcher"](), 2, epochs=2) is None
+    assert script["seeded_epochs"](2) is None
+
+
+@pytest.mark.usefixtures("no_folder")
+def test_without_helpers_every_count_with_some_is_a_gap(script) -> None:
+    run = [{"by_key": [1] * 16}, {"by_key": [2] * 16}]
+    gaps = [
+        script["count_unique"]("unique", "dice", None),
+        script["count_or_gap"]("unique_fork", "dice", None),
+        script["count_row"]("dice", "two_epochs", "dice", {"2": None})[1],
+        script["count_differences"]("differ", [(run, run), (run, None)], "by_key"),
+        script["count_alike"]("alike", None),
+        script["count_epochs"]("seen", "shared", None),
+    ]
+    assert {gap.reason for gap in gaps if isinstance(gap, Gap)} == {"No folder."}
+    assert [gap.name for gap in gaps] == [
+        "unique",
+        "unique_fork",
+        "two_epochs_dice_2",
+        "differ",
+        "alike",
+        "seen",
+    ]
+
+
+def test_differences_are_added_up_over_pairs_of_runs(script) -> None:
+    run, other = ([{"by_key": draws}] * 2 for draws in ([1] * 16, [1] * 15 + [0]))
+    count = script["count_differences"]("differ", [(run, run), (run, other), (other, run)], "by_key")
+    assert str(count) == "4 of 96"
+    assert str(script["count_alike"]("alike", [run[0], other[0]])) == "15 of 16"
+
+
 def test_every_arm_is_timed_once_a_round(script) -> None:
     calls: list[int] = []
     samples = script["microseconds"]({"a": calls.append, "b": str}, rounds=3, items=2)
