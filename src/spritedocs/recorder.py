@@ -159,7 +159,9 @@ def _neutral_folder() -> Iterator[Path]:
     except OSError:
         # Its own text may list folders that are nobody's business.
         remedy = "set TMPDIR (on Windows TEMP) to one"
-        raise RecordError(f"Examples run in a temporary folder, and none can be written to: {remedy}.") from None
+        raise RecordError(
+            f"Examples run in a temporary folder, and none can be written to: {remedy}."
+        ) from None
     try:
         yield folder
     finally:

@@ -77,7 +77,8 @@ class Timeline:
 
         As MLPerf Storage defines it (https://mlcommons.org/benchmarks/storage/). Copying is no
         computing. Without an accelerator it is the main process that computes. A device that waits
-        between the kernels of one step, because the host launches them too slowly, counts as busy.
+        between the kernels of one step, because the host launches them too slowly, counts as busy; so
+        does a main process that waits for a core in the midst of a step.
         """
         return self.share(DEVICE if DEVICE in self.lanes else MAIN, "compute")
 
@@ -85,7 +86,8 @@ class Timeline:
     def data_wait_share(self) -> float:
         """The share of the wall time, 0 to 1, in which the training loop waited for the loader.
 
-        ``iter()``, which starts the workers, is part of it.
+        ``iter()``, which starts the workers, is part of it. With a CUDA device the loop runs ahead, and
+        may wait for batches while the device is busy: there the device's idle time is what waiting costs.
         """
         return self.share(MAIN, "wait")
 
