@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from publishing import FORGE, WORKFLOWS, Step, StepError, fresh_clone, resolved, run_step, run_steps, workflow
+from publishing import (
+    FOR_TAGS,
+    FORGE,
+    WORKFLOWS,
+    Step,
+    StepError,
+    fresh_clone,
+    git,
+    resolved,
+    run_step,
+    run_steps,
+    workflow,
+)
 from running import PROJECT
 
 from spritedocs.claims import claimed_values
@@ -20,6 +34,8 @@ PUBLISH = workflow(WORKFLOWS / "publish.yml")
 TEST = workflow(WORKFLOWS / "test.yml")
 MAKEFILE = (PROJECT.root / "Makefile").read_text(encoding="utf-8")
 BUILD, DEPLOY = PUBLISH["jobs"]["build"], PUBLISH["jobs"]["deploy"]
+MARK = "SPRITE_PUBLISHING"
+BY_BASH = pytest.mark.skipif(sys.platform == "win32", reason="there bash is not the runner's")
 
 
 def jobs() -> list[tuple[str, dict[str, Any]]]:
@@ -31,8 +47,8 @@ def steps() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_publishing_is_never_for_a_pull_request() -> None:
-    assert PUBLISH["on"] == {"push": {"branches": ["main"], "tags": ["*"]}, "workflow_dispatch": None}
-    assert BUILD["if"] == "github.ref == 'refs/heads/main' || github.ref_type == 'tag'"
+    assert PUBLISH["on"] == {"push": {"branches": ["main"], "tags": ["v*"]}, "workflow_dispatch": None}
+    assert BUILD["if"] == "github.ref == 'refs/heads/main' || startsWith(github.ref, 'refs/tags/v')"
 
 
 def test_only_the_publishing_build_reaches_our_own_machine() -> None:
@@ -66,7 +82,23 @@ def test_every_action_is_pinned_by_a_commit_and_says_which_version_that_is() -> 
 def test_a_checkout_keeps_no_credentials() -> None:
     checkouts = [step for _, step in steps() if "checkout" in step.get("uses", "")]
     assert len(checkouts) == 3
-    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+@BY_BASH
+def test_a_tag_is_published_where_it_is_on_the_newest_commit_of_main(tmp_path: Path) -> None:
+    checkout = BUILD["steps"][0]
+    assert checkout["with"]["fetch-depth"] == 0, "without main there is nothing to compare with"
+    [found] = [step for step in BUILD["steps"] if step.get("if") == FOR_TAGS]
+    step = Step(found["name"], found["run"], {"GITHUB_REF_NAME": "v1"})
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "tagged")
+    git(tmp_path, "update-ref", "refs/remotes/origin/main", "HEAD")
+    run_step(step, tmp_path, os.environ)
+    later = git(tmp_path, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "later")
+    git(tmp_path, "update-ref", "refs/remotes/origin/main", later)
+    with pytest.raises(StepError, match="::error::v1 is not on the newest commit of main"):
+        run_step(step, tmp_path, os.environ)
 
 
 def test_every_job_has_a_time_limit_and_publishing_is_not_cancelled_half_way() -> None:
@@ -120,7 +152,25 @@ def test_other_test_targets_leave_the_publishing_test_out() -> None:
     ]
 
 
-MARK = "SPRITE_PUBLISHING"
+def test_what_the_workflows_refer_to_is_there() -> None:
+    named = {name for path in PATHS for name in re.findall(r"docs/[\w/-]+\.md", path.read_text("utf-8"))}
+    assert "docs/publish-your-own.md" in named
+    assert [name for name in named if not (PROJECT.root / name).is_file()] == []
+
+
+@BY_BASH
+def test_a_step_sees_the_mark_of_its_run_but_no_setting_of_ours(tmp_path: Path) -> None:
+    step = Step("Look", 'test "$SPRITE_PUBLISHING" = abc; test -z "$SPRITEDOCS_EXECUTE$SPRITE_TEST"', {})
+    run_step(step, tmp_path, {**os.environ, MARK: "abc", "SPRITEDOCS_EXECUTE": "never", "SPRITE_TEST": "x"})
+
+
+@BY_BASH
+def test_a_process_that_a_step_leaves_is_found_and_ended(tmp_path: Path) -> None:
+    with marked(MARK, alone=False) as environment:
+        run_step(Step("Leave", "sleep 300 >/dev/null 2>&1 &", {}), tmp_path, environment)
+        [left] = remains(environment[MARK], marker=MARK)
+        assert left.cmdline() == ["sleep", "300"]
+    assert remains(environment[MARK], marker=MARK) == []
 
 
 @pytest.mark.publishing
