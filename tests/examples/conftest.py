@@ -11,6 +11,7 @@ import psutil
 import pytest
 from running import PROJECT, Run, run
 
+from spritedocs.machine import start_method
 from spritedocs.measurement import Measurement
 from spritedocs.recordings import Library
 
@@ -45,3 +46,13 @@ def values_of(run_once: Callable[[str], Run]) -> Callable[[str], dict[str, Measu
 def script(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The names of the script that this test module is about, without what its main guard protects."""
     return runpy.run_path(str(PROJECT.example(request.module.NAME).path))
+
+
+@pytest.fixture
+def forks() -> None:
+    """Skips a test that gives real workers what ``script`` holds, where they are not forked.
+
+    That belongs to no module that a pickle could name.
+    """
+    if start_method() != "fork":
+        pytest.skip("needs workers that are forked")

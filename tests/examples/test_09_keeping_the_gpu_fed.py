@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 from spritedocs.epochs import dismiss
-from spritedocs.machine import start_method
 from spritedocs.sprites import FAMILIES, draw_sprite, family_of, write_png_folder
 from spritedocs.timeline import ClockError, Span, Timeline, traced
 from spritedocs.workspace import NoRoomError
@@ -38,8 +37,6 @@ VALUES |= {"main_computing_pct_0", "helper_loading_pct_helped", "main_computing_
 
 FEW = 12
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-# What the fixture `script` gives belongs to no module that a pickle could name.
-forks = pytest.mark.skipif(start_method() != "fork", reason="needs helpers that are forked")
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +127,7 @@ def test_light_changes_colours_and_leaves_the_outline(script) -> None:
     assert len(seen) == 4
 
 
-@forks
+@pytest.mark.usefixtures("forks")
 def test_helpers_throw_different_dice(script, pictures) -> None:
     pictures.indices = [3] * 8
     loader = script["make_loader"](pictures, 4, 2, CPU)

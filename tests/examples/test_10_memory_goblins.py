@@ -12,7 +12,6 @@ import psutil
 import pytest
 import torch
 
-from spritedocs.machine import start_method
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.memory import MemoryUse
 
@@ -37,7 +36,6 @@ VALUES_ON_LINUX = {
 }
 CLASSES = ("NoCaptions", "CaptionList", "CaptionArray", "CaptionTensor")
 # A worker cannot unpickle the classes of a script that a test has only looked into.
-by_fork = pytest.mark.skipif(start_method() != "fork", reason="needs workers that are forked")
 on_linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").is_file(), reason="reads smaps_rollup")
 
 
@@ -112,7 +110,7 @@ def test_the_collecting_dataset_reads_nothing_and_collects(script, monkeypatch: 
     assert collected == [True]
 
 
-@by_fork
+@pytest.mark.usefixtures("forks")
 def test_the_first_look_comes_before_any_worker_has_been_given_a_caption(
     script, names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +143,7 @@ def test_the_first_look_comes_before_any_worker_has_been_given_a_caption(
     assert all(len(uses) == 3 for _, uses in epoch)
 
 
-@by_fork
+@pytest.mark.usefixtures("forks")
 def test_a_run_leaves_no_worker_and_nothing_frozen(script, names, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(names, "CAPTIONS", 2000)
     before = set(psutil.Process().children(recursive=True))
@@ -157,7 +155,7 @@ def test_a_run_leaves_no_worker_and_nothing_frozen(script, names, monkeypatch: p
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
-@by_fork
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("freeze", [True, False])
 def test_the_objects_are_frozen_when_the_workers_start(
     script, names, monkeypatch: pytest.MonkeyPatch, freeze: bool
@@ -169,7 +167,7 @@ def test_the_objects_are_frozen_when_the_workers_start(
     assert (frozen[0] > 0) is freeze
 
 
-@by_fork
+@pytest.mark.usefixtures("forks")
 def test_a_run_that_fails_leaves_no_worker_and_nothing_frozen(
     script, names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,7 +330,7 @@ def test_without_a_folder_helpers_are_left_out_where_they_need_one(
     assert "" not in script["without"](method, 12.0).values()
 
 
-@by_fork
+@pytest.mark.usefixtures("forks")
 def test_a_run_needs_no_temporary_folder(script, names, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(names, "CAPTIONS", 1000)
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")

@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader
 
 from spritedocs.datasets import SpriteFolder
 from spritedocs.epochs import dismiss
-from spritedocs.machine import start_method
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.memory import worker_pids
 from spritedocs.sprites import draw_sprite, family_of
@@ -33,8 +32,6 @@ COLD = {name.replace("warm", "cold") for name in WARM}
 
 FEW = 40
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is in its page cache")
-# What the fixture `script` gives belongs to no module that a pickle could name.
-forks = pytest.mark.skipif(start_method() != "fork", reason="needs helpers that are forked")
 
 
 @pytest.fixture
@@ -147,7 +144,7 @@ def test_a_map_is_closed_on_request_and_opened_anew(stored, small, way: str) -> 
 
 
 @linux
-@forks
+@pytest.mark.usefixtures("forks")
 def test_helpers_close_their_maps_too(stored, small) -> None:
     loader = small["make_loader"](stored[0]["packed"](), 2)
     path = str(stored[1]["packed"][0])
@@ -285,7 +282,7 @@ def test_a_disk_that_fills_up_while_writing_is_no_room(small, pngs, monkeypatch)
     assert "TMPDIR" in findings.no_files
 
 
-@forks
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("cold", [True, False])
 def test_it_samples_all_ways_and_leaves_no_process_and_no_file(
     small, pngs, monkeypatch, tmp_path: Path, capsys, cold: bool
