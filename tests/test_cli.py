@@ -99,7 +99,8 @@ def test_recording_is_done_once_and_again_by_force_alone(
     [own] = tiny.library.own(tiny.example)
     assert (own.machine, own.state) == (here, "fresh")
     assert own.recording.provenance["machine"] == machine.describe().as_dict()
-    assert f" s: .cache/spritedocs/recorded/{here}/{NAME}.ipynb\n" in answer.complained
+    stored = Path(".cache", "spritedocs", "recorded", here, f"{NAME}.ipynb")
+    assert f" s: {stored}\n" in answer.complained
     assert (traces.processes(), traces.files()) == ([], [])
 
     ran = []

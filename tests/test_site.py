@@ -181,6 +181,8 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
 
 # What stops a build, and how.
 
+RECORDED = Path("examples", "recorded", "tiny-machine")
+
 
 def edits(path: str, old: str, new: str) -> Callable[[Tiny], None]:
     return lambda tiny: tiny.edit(path, old, new)
@@ -211,7 +213,7 @@ REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
     ),
     "damaged recording": (
         lambda tiny: tiny.recording().write_bytes(tiny.recording().read_bytes()[:100]),
-        "examples/recorded/tiny-machine/01_counting.ipynb cannot be read (",
+        f"{RECORDED / '01_counting.ipynb'} cannot be read (",
     ),
 }
 
@@ -278,9 +280,9 @@ def test_a_plain_build_names_everything_that_is_wrong_at_once(tiny: Tiny) -> Non
     known = "known are 01_counting, 02_headless, 03_unrecorded, 04_foreign."
     assert_stopped(
         tiny.build(),
-        "examples/02_headless.py has no header: ",
+        f"{Path('examples', '02_headless.py')} has no header: ",
         "examples/03_unrecorded.py has no published recording: ",
-        "examples/recorded/tiny-machine/04_foreign.ipynb is a recording of '01_counting': ",
+        f"{RECORDED / '04_foreign.ipynb'} is a recording of '01_counting': ",
         "examples/01_counting.py: the claim '01_counting: helpers == 5' is false on tiny-machine, ",
         "docs/index.md: the claim '01_counting: ratio > 2.99' is false on tiny-machine, ",
         "docs/index.md: the claim '01_counting: ratio => 2' is not of the form ",

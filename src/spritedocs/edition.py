@@ -7,6 +7,7 @@ collected, so that a build names all of them at once, in a sentence each.
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +117,7 @@ class Edition:
             return []
 
     def _relative(self, message: str) -> str:
-        return message.replace(f"{self.project.root}/", "")
+        return message.replace(f"{self.project.root}{os.sep}", "")
 
     def entry(self, name: str) -> Entry | None:
         """The example or benchmark called ``name``, or ``None``."""
