@@ -9,9 +9,11 @@ trained, on one thread: in a plain loop and traced, in turns and in random order
 with two. The cost is the ratio traced / plain, paired by round, with its 95% interval, less one. The
 same again with batches of next to no work, which leaves the cost itself, in microseconds a batch.
 
-**Caveat.** Without a GPU. With one, three CUDA events are recorded per batch, and read after the epoch.
-With helpers, epochs vary by far more than tracing costs, as everybody shares the cores: it takes many
-rounds on a quiet machine, some three minutes, for an interval that says something.
+With a GPU also an epoch that trains there, without helpers: three CUDA events are recorded per batch,
+and read after the epoch, before and after which host and device are put on one clock.
+
+**Caveat.** With helpers, epochs vary by far more than tracing costs, as everybody shares the cores: it
+takes many rounds on a quiet machine, some three minutes, for an interval that says something.
 
     python benchmarks/tracing_overhead.py [--rounds N] [--record]
 """
@@ -34,7 +36,7 @@ from spritedocs import machine
 from spritedocs.datasets import SpriteFolder
 from spritedocs.epochs import dismiss
 from spritedocs.examples import Project
-from spritedocs.measurement import Measurement
+from spritedocs.measurement import Gap, Measurement
 from spritedocs.provenance import Provenance
 from spritedocs.recorder import store_report
 from spritedocs.report import Report, show
@@ -58,9 +60,10 @@ class Bare(Dataset[int]):
 
 
 class Training:
-    """A small convolutional network and a step that trains it."""
+    """A small convolutional network on ``device``, and a step that trains it."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
         torch.set_num_threads(1)  # several would contend with the helpers, each time differently
         self.model = torch.nn.Sequential(
             torch.nn.Conv2d(4, 16, 3, padding=1),
@@ -71,13 +74,13 @@ class Training:
             torch.nn.AdaptiveAvgPool2d(1),
             torch.nn.Flatten(),
             torch.nn.Linear(32, len(FAMILIES)),
-        )
+        ).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
 
     def copy(self, batch: Any) -> Any:
         """The batch as the model wants it."""
         images, labels = batch
-        return images.float() / 255, labels
+        return images.to(self.device).float() / 255, labels.to(self.device)
 
     def compute(self, batch: Any) -> None:
         """One step of training."""
@@ -89,6 +92,8 @@ class Training:
 
 class Nothing:
     """A step without work."""
+
+    device = "cpu"
 
     def copy(self, batch: Any) -> Any:
         """The batch as it is."""
@@ -103,13 +108,15 @@ def plain_epoch(loader: DataLoader[Any], step: Training | Nothing) -> float:
     begun = time.perf_counter()
     for batch in loader:
         step.compute(step.copy(batch))
+    if step.device == "cuda":
+        torch.cuda.synchronize()  # as tracing does: an epoch ends when the device has finished
     return time.perf_counter() - begun
 
 
 def traced_epoch(loader: DataLoader[Any], step: Training | Nothing) -> float:
     """Seconds of the same epoch, traced; by the outer clock, so that all of tracing counts."""
     begun = time.perf_counter()
-    trace_epoch(loader, step.compute, copy=step.copy)
+    trace_epoch(loader, step.compute, copy=step.copy, device=step.device)
     return time.perf_counter() - begun
 
 
@@ -120,47 +127,66 @@ def pairs(loader: DataLoader[Any], step: Training | Nothing, rounds: int) -> lis
     """
     arms: dict[Callable[..., float], DataLoader[Any]] = {plain_epoch: loader, traced_epoch: traced(loader)}
     found = []
-    for _ in range(rounds + 1):
-        order = random.sample(list(arms), 2)
-        seconds = {run: run(arms[run], step) for run in order}
-        found.append((seconds[plain_epoch], seconds[traced_epoch]))
-    for arm in arms.values():
-        dismiss(arm)
+    try:
+        for _ in range(rounds + 1):
+            order = random.sample(list(arms), 2)
+            seconds = {run: run(arms[run], step) for run in order}
+            found.append((seconds[plain_epoch], seconds[traced_epoch]))
+    finally:
+        for arm in arms.values():
+            dismiss(arm)
     return found[1:]
 
 
-def added(name: str, found: list[tuple[float, float]], plain: float, unit: str) -> Measurement:
-    """What tracing adds where a plain epoch takes ``plain`` of ``unit``, by the paired ratios.
+def added(name: str, found: list[tuple[float, float]], whole: float, unit: str) -> Measurement:
+    """What tracing adds where a plain epoch takes ``whole`` of ``unit``, by the paired ratios.
 
     The ratios have the interval; those of the differences, which may be below 0, would have none.
     """
-    ratio = Measurement.of(name, [traced / plain for plain, traced in found], "×")
-    low, high = ((bound - 1) * plain for bound in ratio.bounds)
-    samples = tuple((sample - 1) * plain for sample in ratio.samples)
-    return Measurement(name, unit, (ratio.median - 1) * plain, (low, high), samples)
+    ratio = Measurement.of(name, [watched / alone for alone, watched in found], "×")
+    median, *samples = ((sample - 1) * whole for sample in (ratio.median, *ratio.samples))
+    interval = None
+    if ratio.interval:
+        low, high = ratio.interval
+        interval = (low - 1) * whole, (high - 1) * whole
+    return Measurement(name, unit, median, interval, tuple(samples))
 
 
-def rows(folder: Path, rounds: int) -> Iterator[list[Measurement | str]]:
-    """For each kind of epoch and number of helpers what a batch takes, and what tracing adds."""
+def cells(
+    name: str, loader: DataLoader[Any], step: Training | Nothing, rounds: int
+) -> list[Measurement | Gap | str]:
+    """What a batch takes in a plain epoch, and what tracing adds: its share, and its time."""
+    found = pairs(loader, step, rounds)
+    seconds = [alone / len(loader) for alone, _ in found]
+    cost = added(f"overhead_us_per_batch_{name}", found, statistics.median(seconds) * 1e6, "µs")
+    if isinstance(step, Nothing):
+        return [Measurement.of(f"batch_us_{name}", [s * 1e6 for s in seconds], "µs"), "", cost]
+    batch = Measurement.of(f"batch_ms_{name}", [s * 1e3 for s in seconds], "ms")
+    return [batch, added(f"overhead_percent_{name}", found, 100, "%"), cost]
+
+
+def rows(folder: Path, rounds: int) -> Iterator[list[Measurement | Gap | str]]:
+    """The cells for each kind of epoch and number of helpers."""
+    sprites = SpriteFolder(folder)
     for work, dataset, size, step in (
-        ("training", SpriteFolder(folder), BATCH_SIZE, Training()),
+        ("training", sprites, BATCH_SIZE, Training()),
         ("empty", Bare(), 1, Nothing()),
     ):
         for workers in (0, 2):
             loader = DataLoader(
                 dataset, size, shuffle=True, num_workers=workers, persistent_workers=workers > 0
             )
-            found = pairs(loader, step, rounds)
-            name = f"{work}_{workers}"
-            seconds = [plain / len(loader) for plain, _ in found]
-            if work == "training":
-                batch = Measurement.of(f"batch_ms_{name}", [s * 1e3 for s in seconds], "ms")
-                share: Measurement | str = added(f"overhead_percent_{name}", found, 100, "%")
-            else:
-                batch = Measurement.of(f"batch_us_{name}", [s * 1e6 for s in seconds], "µs")
-                share = ""
-            cost = added(f"overhead_us_per_batch_{name}", found, statistics.median(seconds) * 1e6, "µs")
-            yield [work, str(workers), batch, share, cost]
+            yield [work, str(workers), *cells(f"{work}_{workers}", loader, step, rounds)]
+    # Last, so that no helper of the others is forked from a process that uses CUDA.
+    name = "training_gpu"
+    if torch.cuda.is_available():
+        loader = DataLoader(sprites, BATCH_SIZE, shuffle=True)
+        measured = cells(name, loader, Training("cuda"), rounds)
+    else:
+        reason = "What tracing costs where a GPU trains needs CUDA, which torch does not find here."
+        wanted = ("batch_ms", "overhead_percent", "overhead_us_per_batch")
+        measured = [Gap(f"{what}_{name}", reason) for what in wanted]
+    yield ["training, on a GPU", "0", *measured]
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,17 @@ from spritedocs.recorder import record
 # No test may fail for a slow machine.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """The processes that the first worker which is not forked starts for those after it: they stay."""
+    if sys.platform != "win32" and (method := multiprocessing.get_start_method()) != "fork":
+        from multiprocessing import forkserver, resource_tracker
+
+        resource_tracker.ensure_running()
+        if method == "forkserver":
+            forkserver.ensure_running()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spritedocs.lanes import Lanes
 from spritedocs.spans import Span, Timeline
-from spritedocs.strips import Bar, bars_of, cells_of, runs_of
+from spritedocs.strips import Piece, cells_of, pieces_of, runs_of
 
 ALT = 'Lanes, <3 & 4> "quoted"'
 
@@ -114,6 +114,13 @@ def test_batches_are_numbered_where_the_number_fits():
     assert len(many) <= 40 + 12  # and those of the axis
 
 
+def test_many_lanes_that_all_begin_with_batch_0_are_numbered_too():
+    spans = [Span(f"helper {n}", "load", batch, batch + 1, batch) for n in range(45) for batch in (0, 1)]
+    found = words(Lanes(ALT, {"many": timeline(spans, 2.0)}, x_label="t"))
+    assert found.count("0") >= 45
+    assert found.count("1") < 45
+
+
 @pytest.mark.parametrize("batches", [10, 100, 1000, 5000])
 def test_the_picture_stays_light(batches):
     line = helped(batches, "cuda:0")
@@ -148,13 +155,13 @@ def test_a_terminal_shows_every_lane_to_one_scale():
 
 
 def test_a_wait_is_what_is_left_of_it():
-    assert bars_of(ALONE, "main") == [
-        Bar(0, 0.5, "wait", 0),
-        Bar(0.5, 3, "load", 0),
-        Bar(3, 3.5, "collate", 0),
-        Bar(3.5, 4, "wait", 0),
-        Bar(4, 6, "compute", 0),
-        Bar(6, 8, "load", 1),
+    assert pieces_of(ALONE, "main") == [
+        Piece(0, 0.5, "wait", 0),
+        Piece(0.5, 3, "load", 0),
+        Piece(3, 3.5, "collate", 0),
+        Piece(3.5, 4, "wait", 0),
+        Piece(4, 6, "compute", 0),
+        Piece(6, 8, "load", 1),
     ]
 
 
@@ -168,7 +175,7 @@ def test_a_cell_shows_what_took_most_of_it(pieces, count):
     found, now = [], 0.0
     for length, kind in pieces:
         if kind:
-            found.append(Bar(now, now + length, kind, 0))
+            found.append(Piece(now, now + length, kind, 0))
         now += length
     cells = cells_of(found, 0.0, now, count)
     assert len(cells) == count

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,9 @@ def _replaced(notebook: Any, where: tuple[Any, ...], new: Any) -> Any:
         node = node[key]
     node[where[-1]] = new
     return changed
+
+
+def test_reading_recordings_and_building_pages_needs_nothing_that_draws() -> None:
+    code = "import sys, spritedocs.pages; print({'spritedocs.figures', 'rich', 'torch'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -197,6 +197,13 @@ def test_several_epochs_in_one_trace_share_neither_process_nor_thread_nor_arrow(
     assert len({flow["id"] for flow in of_phase(twice, "s")}) == 4
 
 
+def test_a_trace_asks_for_the_lanes_of_a_timeline_once(monkeypatch):
+    asked, lanes = [], Timeline.lanes.fget
+    monkeypatch.setattr(Timeline, "lanes", property(lambda line: (asked.append(line), lanes(line))[1]))
+    HELPED.trace()  # each time walks through all spans, so that once for each of them would take for ever
+    assert len(asked) == 1
+
+
 def test_a_trace_of_nothing():
     with pytest.raises(ValueError, match="a trace needs at least one timeline"):
         merged_trace({})

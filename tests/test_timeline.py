@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import sys
 import time
 from types import SimpleNamespace
 
@@ -13,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
-from spritedocs import timeline, tracing
+from spritedocs import stopwatch, timeline, tracing
 from spritedocs.device_clock import Anchor, Cuda, accelerator, anchor, host_times
 from spritedocs.timeline import ClockError, Span, trace_epoch, traced
 
@@ -36,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(tracing, "clock", clock)
+    monkeypatch.setattr(stopwatch, "clock", clock)
     return clock
 
 
@@ -87,7 +86,7 @@ BEFORE = set()
 
 
 @pytest.fixture(autouse=True)
-def _know_who_was_there():
+def _know_who_was_there(servers):
     BEFORE.update(psutil.Process().children(recursive=True))
     yield
     BEFORE.clear()
@@ -156,8 +155,8 @@ def test_cause_comes_before_effect():
     found = {(span.kind, span.batch): span for span in line.spans}
     for batch in range(line.batches):
         load, collate, wait, compute = (found[kind, batch] for kind in ("load", "collate", "wait", "compute"))
-        assert 0 < load.begin_s < load.end_s == collate.begin_s < collate.end_s < wait.end_s
-        assert wait.end_s == compute.begin_s < compute.end_s <= line.wall_s
+        assert 0 < load.begin_s <= load.end_s == collate.begin_s <= collate.end_s <= wait.end_s
+        assert wait.end_s == compute.begin_s <= compute.end_s <= line.wall_s
     waits = [span for span in line.spans if span.kind == "wait"]
     assert (waits[0].begin_s, waits[-1].end_s, waits[-1].batch) == (0, line.wall_s, line.batches)
 
@@ -286,19 +285,17 @@ def test_clocks_that_contradict_each_other(offset, said):
 
 
 def test_a_worker_with_a_clock_of_its_own(monkeypatch):
-    started = time.perf_counter()
+    if multiprocessing.get_start_method() != "fork":
+        pytest.skip("a worker that is not forked knows nothing of this clock")
 
     def foreign():
         return time.perf_counter() + (0 if get_worker_info() is None else 3600)
 
-    monkeypatch.setattr(tracing, "clock", foreign)
+    monkeypatch.setattr(stopwatch, "clock", foreign)
     loader = traced(DataLoader(Makers(), batch_size=2, num_workers=1, persistent_workers=True))
-    if multiprocessing.get_start_method() != "fork":
-        pytest.skip("a worker that is not forked knows nothing of this clock")
     with pytest.raises(ClockError, match=r"batch 0 was finished 3\.6e\+03 s after .* clock of helper 0"):
         trace_epoch(loader, no_step)
     assert not children()
-    assert time.perf_counter() - started < 3600
 
 
 def test_a_clock_of_each_process_is_refused_before_anything_is_done(monkeypatch):
@@ -347,7 +344,7 @@ class Gpu:
 @pytest.fixture
 def gpu(monkeypatch):
     clock = Clock(reading=1e-7)
-    monkeypatch.setattr(tracing, "clock", clock)
+    monkeypatch.setattr(stopwatch, "clock", clock)
     gpu = Gpu(clock)
     monkeypatch.setattr(timeline, "accelerator", lambda device: ("cuda:0", gpu))
     return gpu
@@ -441,7 +438,9 @@ def test_the_current_cuda_device_is_named_by_its_number(monkeypatch):
     assert name == "cuda:1"
     assert device.device == torch.device("cuda", 1)
     assert accelerator("cuda:0")[0] == "cuda:0"
-    with pytest.raises(ValueError, match="device is 'cuda:2', but torch finds 2 such devices"):
+    with pytest.raises(
+        ValueError, match="device is 'cuda:2', but torch finds 2 such devices, numbered from 0"
+    ):
         accelerator("cuda:2")
 
 
@@ -471,4 +470,3 @@ def test_events_are_timed_and_recorded_on_the_current_stream_of_the_device(monke
 def test_a_device_that_cannot_be_traced(device, said):
     with pytest.raises(ValueError, match=said):
         trace_epoch(DataLoader([1]), no_step, device=device)
-    assert "spritedocs.timeline" in sys.modules

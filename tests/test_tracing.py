@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from spritedocs import tracing
+from spritedocs import stopwatch, tracing
 from spritedocs.epochs import dismiss
 from spritedocs.tracing import ClockError, is_traced, noting, system_wide_clock, traced
 
@@ -223,7 +223,7 @@ def test_loading_takes_from_the_first_item_to_the_last_and_collating_the_rest(
     monkeypatch, dataset, batch_size, opening
 ):
     clock = Clock()
-    monkeypatch.setattr(tracing, "clock", clock)
+    monkeypatch.setattr(stopwatch, "clock", clock)
 
     def collate(samples):
         clock.now += 3
@@ -243,7 +243,7 @@ def test_loading_takes_from_the_first_item_to_the_last_and_collating_the_rest(
 
 def test_a_batch_that_failed_does_not_lengthen_the_next(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(tracing, "clock", clock)
+    monkeypatch.setattr(stopwatch, "clock", clock)
 
     class Torn(IterableDataset):
         def __iter__(self):
@@ -264,9 +264,27 @@ def test_a_batch_that_failed_does_not_lengthen_the_next(monkeypatch):
     assert times == [(-1, 50, 51, 51)]
 
 
+def test_a_batch_that_could_not_be_collated_does_not_lengthen_the_next(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(stopwatch, "clock", clock)
+
+    def collate(samples):
+        if samples == [0]:
+            raise ValueError("sprites of different sizes")
+        return samples
+
+    batches = iter(twin := traced(DataLoader(SlowStream(clock), batch_size=1, collate_fn=collate)))
+    with noting(twin) as times:
+        with pytest.raises(ValueError, match="different sizes"):
+            next(batches)
+        clock.now = 5000
+        next(batches)
+    assert times == [(-1, 5000, 5010, 5010)]
+
+
 def test_what_an_epoch_left_over_does_not_lengthen_the_next(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(tracing, "clock", clock)
+    monkeypatch.setattr(stopwatch, "clock", clock)
     loader = DataLoader(SlowStream(clock), batch_size=3, drop_last=True, collate_fn=list)
     with noting(twin := traced(loader)) as times:
         for _ in range(2):
@@ -291,13 +309,15 @@ def test_the_data_set_is_read_and_written_as_if_it_were_not_wrapped():
         _ = wrapped.size
 
 
-def test_a_data_set_and_its_collate_fn_still_share_the_time_when_they_are_pickled_together():
+def test_a_data_set_and_its_collate_fn_still_share_the_time_when_they_are_pickled_together(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(stopwatch, "clock", clock)
     twin = traced(DataLoader(Makers(), batch_size=2))
     dataset, collate = pickle.loads(pickle.dumps((twin.dataset, twin.collate_fn)))
     samples = dataset.__getitems__([1, 2])
-    time.sleep(0.002)
+    clock.now = 2.0
     carried = collate(samples)
-    assert carried.loaded_s - carried.begun_s >= 0.002
+    assert (carried.begun_s, carried.loaded_s) == (0, 2)
 
 
 class Custom:
@@ -316,17 +336,17 @@ Point = namedtuple("Point", ["x", "y"])
     "batch", [Point(1, "a"), {"a": [1, 2], "b": "text"}, [1, (2.0, None)], (1, 2), "text", 5, None], ids=repr
 )
 def test_pinning_does_to_a_batch_what_it_would_have_done(batch):
-    carried = pin_memory(tracing._Carried(batch, 0, 1.0, 2.0, 3.0))
+    carried = pin_memory(stopwatch.Carried(batch, 0, 1.0, 2.0, 3.0))
     assert same(carried.batch, pin_memory(batch))
     assert carried[1:] == (0, 1.0, 2.0, 3.0)
 
 
 def test_pinning_reaches_what_can_be_pinned():
     batch = {"deep": [Custom(), Point(Custom(), 1)]}
-    carried = pin_memory(tracing._Carried(batch, 0, 1.0, 2.0, 3.0))
+    carried = pin_memory(stopwatch.Carried(batch, 0, 1.0, 2.0, 3.0))
     assert carried.batch["deep"][0].pinned
     assert carried.batch["deep"][1].x.pinned
-    own = pin_memory(tracing._Carried(Custom(), 0, 1.0, 2.0, 3.0))
+    own = pin_memory(stopwatch.Carried(Custom(), 0, 1.0, 2.0, 3.0))
     assert own.batch.pinned
 
 
@@ -340,7 +360,7 @@ def test_an_error_is_the_one_it_would_have_been():
         assert type(plain.value) is type(through.value)
 
 
-def test_persistent_workers_are_those_of_the_traced_loader_and_stay():
+def test_persistent_workers_are_those_of_the_traced_loader_and_stay(servers):
     before = set(psutil.Process().children(recursive=True))
     loader = DataLoader(Makers(), batch_size=2, num_workers=2, persistent_workers=True)
     next(iter(loader))

@@ -71,7 +71,8 @@ def accelerator(device: str | torch.device) -> tuple[str, Accelerator | None]:
         raise ValueError(f"device is {str(device)!r}, and only 'cpu' and 'cuda' can be traced")
     if not torch.cuda.is_available() or (wanted.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device is {str(device)!r}, but torch finds {torch.cuda.device_count()} such devices"
+            f"device is {str(device)!r}, but torch finds {torch.cuda.device_count()} such devices, "
+            "numbered from 0"
         )
     index = torch.cuda.current_device() if wanted.index is None else wanted.index
     return f"cuda:{index}", Cuda(torch.device("cuda", index))

@@ -20,6 +20,7 @@ MEASURING = frozenset(
         "datasets",
         "epochs",
         "timing",
+        "stopwatch",
         "tracing",
         "device_clock",
         "spans",

@@ -23,7 +23,7 @@ from spritedocs.drawing import (
     plain_matplotlib,
 )
 from spritedocs.figures import Figure
-from spritedocs.strips import Bar, bars_of, cells_of, runs_of
+from spritedocs.strips import Piece, cells_of, pieces_of, runs_of
 
 if TYPE_CHECKING:
     from spritedocs.spans import Timeline
@@ -96,7 +96,7 @@ class Lanes(Figure):
         axes.set_xlim(begin * 1e3, end * 1e3)
         axes.spines["left"].set_visible(False)
         places = dict(self._places())
-        bars = self._light({where: bars_of(self.panels[where[0]], where[1]) for where in places})
+        bars = self._light({where: pieces_of(self.panels[where[0]], where[1]) for where in places})
         for where, row in places.items():
             line = self.panels[where[0]]
             whole = (line.begin_s * 1e3, (line.begin_s + line.wall_s) * 1e3)
@@ -129,7 +129,7 @@ class Lanes(Figure):
                 row += 1
             row += 1.3
 
-    def _light(self, bars: dict[Any, list[Bar]]) -> dict[Any, list[Bar]]:
+    def _light(self, bars: dict[Any, list[Piece]]) -> dict[Any, list[Piece]]:
         """``bars``, or if they are too many, cells just wide enough for few of them."""
         begin, end = self._range
         cells = int(_DRAWN_POINTS * 2)
@@ -141,7 +141,7 @@ class Lanes(Figure):
             cells = cells * 3 // 4
         return drawn
 
-    def _draw_lane(self, axes: Any, bars: Sequence[Bar], row: float) -> None:
+    def _draw_lane(self, axes: Any, bars: Sequence[Piece], row: float) -> None:
         """One path for each kind, as a thick dashed line: the fewest bytes that draw bars."""
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path
@@ -164,7 +164,7 @@ class Lanes(Figure):
                 )
             )
 
-    def _write_numbers(self, axes: Any, bars: Mapping[Any, list[Bar]], places: Mapping[Any, float]) -> None:
+    def _write_numbers(self, axes: Any, bars: Mapping[Any, list[Piece]], places: Mapping[Any, float]) -> None:
         begin, end = self._range
         points_per_s = _DRAWN_POINTS / (end - begin)
         fitting = [
@@ -175,9 +175,10 @@ class Lanes(Figure):
             and bar.batch >= 0
             and (bar.end_s - bar.begin_s) * points_per_s > 4.5 * len(str(bar.batch)) + 2
         ]
-        every = 1
-        while sum(bar.batch % every == 0 for bar, _ in fitting) > _MOST_NUMBERS:
-            every += 1 if every == 1 else every
+        every, last = 1, max((bar.batch for bar, _ in fitting), default=0)
+        # Batch 0 always stays, and as many lanes may show it as there are.
+        while every <= last and sum(bar.batch % every == 0 for bar, _ in fitting) > _MOST_NUMBERS:
+            every *= 2
         for bar, row in fitting:
             if bar.batch % every == 0:
                 axes.text(
@@ -218,7 +219,7 @@ class Lanes(Figure):
             picture.append(f"{panel}\n", style="bold")
             for lane in line.lanes:
                 picture.append(f"{self.names.get(lane, lane):>{width}} ")
-                cells = cells_of(bars_of(line, lane), begin, end, _TERMINAL_CELLS)
+                cells = cells_of(pieces_of(line, lane), begin, end, _TERMINAL_CELLS)
                 for kind, run in groupby(cells):
                     letter, style = (_LOOKS[kind].letter, _LOOKS[kind].style) if kind else (" ", "")
                     picture.append(letter * len(list(run)), style=style)

@@ -17,7 +17,7 @@ from spritedocs.claims import Claim, ClaimError
 from spritedocs.edition import Edition, Entry, provenance_line
 from spritedocs.measurement import MIME
 from spritedocs.recordings import Recording, joined
-from spritedocs.report import TRACE_MIME
+from spritedocs.spans import TRACE_MIME
 
 __all__ = ["Marks", "experiment_page", "fenced", "traces"]
 

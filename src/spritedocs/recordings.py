@@ -18,7 +18,7 @@ from typing import Any
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
 from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.report import TRACE_MIME
+from spritedocs.spans import TRACE_MIME
 
 __all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status"]
 

@@ -21,13 +21,11 @@ from rich.text import Text
 
 from spritedocs.figures import Figure
 from spritedocs.measurement import MIME, Gap, Measurement
+from spritedocs.spans import TRACE_MIME
 
 __all__ = ["TRACE_MIME", "Report", "show"]
 
 PAYLOAD_FORMAT = 1
-
-TRACE_MIME = "application/vnd.spritedocs.trace"
-"""The MIME type under which a recorded notebook keeps a trace: as text, which takes one line."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["DEVICE", "MAIN", "Span", "Timeline", "merged_trace"]
+__all__ = ["DEVICE", "MAIN", "TRACE_MIME", "Span", "Timeline", "merged_trace"]
+
+TRACE_MIME = "application/vnd.spritedocs.trace"
+"""The MIME type under which a recorded notebook keeps a trace: as text, which takes one line."""
 
 MAIN, DEVICE = "main", "device"
 
@@ -129,11 +132,12 @@ def merged_trace(timelines: Mapping[str, Timeline]) -> dict[str, Any]:
     """
     if not timelines:
         raise ValueError("a trace needs at least one timeline")
-    events = [
-        event
-        for group, (name, timeline) in enumerate(timelines.items(), start=1)
-        for event in (*_names(group, name, timeline), *_slices(group, timeline), *_arrows(group, timeline))
-    ]
+    events: list[dict[str, Any]] = []
+    for group, (name, timeline) in enumerate(timelines.items(), start=1):
+        threads = _threads(group, timeline)
+        events += _names(group, name, threads)
+        events += _slices(timeline, threads)
+        events += _arrows(group, timeline, threads)
     said = {name: {"clock": line.clock, "device": line.device} for name, line in timelines.items()}
     return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": said}
 
@@ -141,24 +145,28 @@ def merged_trace(timelines: Mapping[str, Timeline]) -> dict[str, Any]:
 _LANES_AT_MOST = 10_000
 
 
-def _thread(group: int, timeline: Timeline, lane: str) -> dict[str, int]:
+_Threads: TypeAlias = dict[str, dict[str, int]]
+"""What each lane is in the trace."""
+
+
+def _threads(group: int, timeline: Timeline) -> _Threads:
     # No number occurs twice in a file: viewers take a thread's for the system's.
-    return {"pid": group, "tid": group * _LANES_AT_MOST + timeline.lanes.index(lane)}
+    first = group * _LANES_AT_MOST
+    return {lane: {"pid": group, "tid": tid} for tid, lane in enumerate(timeline.lanes, start=first)}
 
 
-def _names(group: int, name: str, timeline: Timeline) -> Iterator[dict[str, Any]]:
+def _names(group: int, name: str, threads: _Threads) -> Iterator[dict[str, Any]]:
     def named(what: str, **said: Any) -> dict[str, Any]:
         return {"ph": "M", "name": what, "pid": group, "ts": 0, "args": said}
 
     yield named("process_name", name=name)
     yield named("process_sort_index", sort_index=group)
-    for position, lane in enumerate(timeline.lanes):
-        thread = _thread(group, timeline, lane)
+    for position, (lane, thread) in enumerate(threads.items()):
         yield named("thread_name", name=lane) | thread
         yield named("thread_sort_index", sort_index=position) | thread
 
 
-def _slices(group: int, timeline: Timeline) -> Iterator[dict[str, Any]]:
+def _slices(timeline: Timeline, threads: _Threads) -> Iterator[dict[str, Any]]:
     for span in sorted(timeline.spans, key=lambda span: (span.begin_s, -span.end_s)):
         begin_us, end_us = _us(span.begin_s), _us(span.end_s)
         yield {
@@ -168,11 +176,11 @@ def _slices(group: int, timeline: Timeline) -> Iterator[dict[str, Any]]:
             "ts": begin_us,
             "dur": round(end_us - begin_us, 3),
             "args": {"batch": span.batch},
-            **_thread(group, timeline, span.lane),
+            **threads[span.lane],
         }
 
 
-def _arrows(group: int, timeline: Timeline) -> Iterator[dict[str, Any]]:
+def _arrows(group: int, timeline: Timeline, threads: _Threads) -> Iterator[dict[str, Any]]:
     """From the collating of each batch, where that was a helper's, to the first thing done with it."""
     made = {span.batch: span for span in timeline.spans if span.kind == "collate" and span.lane != MAIN}
     used: dict[int, Span] = {}
@@ -185,7 +193,7 @@ def _arrows(group: int, timeline: Timeline) -> Iterator[dict[str, Any]]:
         for phase, span in (("s", made[batch]), ("f", used[batch])):
             at_us = _us((span.begin_s + span.end_s) / 2 if phase == "s" else span.begin_s)
             binding = {"bp": "e"} if phase == "f" else {}
-            yield {"ph": phase, **flow, "ts": at_us, **binding, **_thread(group, timeline, span.lane)}
+            yield {"ph": phase, **flow, "ts": at_us, **binding, **threads[span.lane]}
 
 
 def _us(seconds: float) -> float:

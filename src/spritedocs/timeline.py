@@ -40,7 +40,8 @@ class _Epoch(NamedTuple):
 
     begun: float
     laps: list[_Lap]
-    last_wait: _Lap
+    last_wait: tuple[float, float]
+    """For the loader's end: when it was asked, and when it said so."""
     ended: float
     times: list[Times]
     stamped: list[float]
@@ -66,8 +67,12 @@ def trace_epoch(
     afterwards; or one of ``traced``, whose persistent workers stay for the next epoch.
 
     On the device a span begins when its stream reaches the call and ends when what the call launched
-    is done. Host and device are put on one clock by events that the host waits for before and after
-    the epoch; the device's spans are off by no more than the shortest of these waits.
+    is done. Host and device are put on one clock by events that the host waits for, several before
+    and several after the epoch. If both clocks run evenly, the device's spans are off by no more than
+    half of one wait: the shortest before or the shortest after, whichever is the longer.
+
+    ``clock()`` gives the training loop's time in seconds. The loader's is always ``time.perf_counter``,
+    so any other clock is for tests.
 
     Examples:
         >>> from torch.utils.data import DataLoader
@@ -77,8 +82,8 @@ def trace_epoch(
         >>> 0 < line.data_wait_share < 1
         True
 
-    Raises ``TypeError`` if it is neither, ``ValueError`` if it yields no batch or the device cannot be
-    traced, and ``ClockError`` where clocks cannot be compared. What the loader, ``copy`` or
+    Raises ``TypeError`` if ``loader`` is neither, ``ValueError`` if it yields no batch or the device
+    cannot be traced, and ``ClockError`` where clocks cannot be compared. What the loader, ``copy`` or
     ``compute`` raises passes through, and the loader's workers are gone then.
     """
     implementation = system_wide_clock()
@@ -149,7 +154,7 @@ def _run(
         gpu.synchronize()
         ended = clock()
         moments = host_times(first, stamps, anchor(gpu, clock))
-    return _Epoch(begun, laps, _Lap(asked, received, received, received), ended, times, moments)
+    return _Epoch(begun, laps, (asked, received), ended, times, moments)
 
 
 def _made(epoch: _Epoch) -> Iterator[Span]:
@@ -174,13 +179,13 @@ def _made(epoch: _Epoch) -> Iterator[Span]:
 def _used(epoch: _Epoch, copies: bool) -> Iterator[Span]:
     """What the training loop did."""
     start = epoch.begun
-    for batch, lap in enumerate([*epoch.laps, epoch.last_wait]):
+    for batch, lap in enumerate(epoch.laps):
         yield Span(MAIN, "wait", lap.asked - start, lap.received - start, batch)
-        if lap is epoch.last_wait:
-            return
         if copies:
             yield Span(MAIN, "copy", lap.received - start, lap.copied - start, batch)
         yield Span(MAIN, "compute", lap.copied - start, lap.computed - start, batch)
+    asked, received = epoch.last_wait
+    yield Span(MAIN, "wait", asked - start, received - start, len(epoch.laps))
 
 
 def _on_device(epoch: _Epoch, copies: bool) -> Iterator[Span]:
