@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -204,6 +205,15 @@ def test_the_question_is_answered_by_this_torch(monkeypatch: pytest.MonkeyPatch)
     else:
         assert re.match(r"WHY \S", answer)
         assert explained(answer)
+
+
+def test_a_torch_that_can_use_the_gpu_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    working = SimpleNamespace(cuda=SimpleNamespace(init=lambda: None))
+    monkeypatch.setitem(sys.modules, "torch", working)
+    exec(accelerator.ABSENCE_QUESTION, {})
+    assert capsys.readouterr().out == "FINE\n"
 
 
 FORKED = (

@@ -212,9 +212,10 @@ def _interval(yours: Measurement, theirs: Measurement) -> tuple[float, float] | 
     if not all(side.interval and len(side.samples) > 1 and min(side.samples) > 0 for side in both):
         return None
     try:
-        return welch_interval(yours.samples, theirs.samples)
+        low, high = welch_interval(yours.samples, theirs.samples)
     except OverflowError:  # of samples so far apart that no float holds its end
         return None
+    return (low, high) if 0 < low * high < math.inf else None
 
 
 def _count_alike(yours: Measurement, theirs: Measurement) -> bool:
