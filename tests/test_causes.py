@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from running import PROJECT
 from tiny import DESCRIBED
 
-from spritedocs.causes import Cause, differences, likely
+from spritedocs.causes import _NUMBERED_OTHERWISE, Cause, _Setting, _workers, differences, likely
+from spritedocs.recordings import Recording
 
+WITHOUT_NUMBERS = ("11_platform_quirks",)
+"""Recordings whose values' names hold no number of workers."""
 STARTING = {"startup_s_4": "s", "first_epoch_s_4": "s", "first_batch_ms_2": "ms"}
 HELPED = {"speedup_4": "×", "computing_items_per_s_8": "items/s"}
 
@@ -47,7 +52,7 @@ def test_alike_provenances_differ_in_nothing() -> None:
         ("cpu", "M4", ("cpu", "the processor", "Tiny CPU", "M4")),
         ("os", "Darwin 25", ("os", "the operating system", "TinyOS", "Darwin")),
         ("memory_gb", 64.0, ("memory", "the memory", "8 GB", "64 GB")),
-        ("package_sha256", "c", ("code", "the code", "0123456789", "0123456789")),
+        ("package_sha256", "c", ("code", "the code", "0123456789", "the same commit with other files")),
     ],
 )
 def test_each_difference_is_named_yours_first(key: str, value: object, found: tuple[str, ...]) -> None:
@@ -99,6 +104,40 @@ def test_a_difference_that_explains_nothing_is_no_cause(
     assert [cause.about for cause in found] == ["unknown"]
     assert next(iter(values)) in found[0].says
     assert len(others) == 1
+
+
+def test_an_unknown_commit_is_not_the_same_commit() -> None:
+    there = differences(run(commit="unknown"), run(commit="unknown", package_sha256="c"))["code"]
+    assert there.yours == there.published == "unknown"
+
+
+@pytest.mark.parametrize(("name", "unit"), [("total_list_mb_4", "MB"), ("unique_numpy_object_4", "of 16")])
+def test_memory_and_counts_with_workers_do_not_point_to_the_cores(name: str, unit: str) -> None:
+    assert about({name: unit}, run(), run(usable_cores=16)) == ["unknown"]
+
+
+def test_batch_sizes_and_prefetch_factors_are_no_workers() -> None:
+    other = {"example": "15_handing_batches_to_the_gpu"}
+    there = run(usable_cores=16)
+    for name, unit in (("items_per_s_128", "items/s"), ("epoch_ms_even_8", "ms")):
+        assert about({name: unit}, run(), there) == ["cores"]
+        assert about({name: unit}, run(**other), there) == ["unknown"]
+    # Two workers serve every batch size: what they share may tell, whatever the number.
+    assert about({"speedup_16": "×"}, run(**other, usable_cores=64), run(usable_cores=32)) == ["cores"]
+    assert about({"first_batch_ms_2": "ms"}, run(**other), run(start_method="spawn")) == ["start_method"]
+
+
+RECORDED = sorted(PROJECT.recorded.glob("*/*.ipynb")) + sorted(PROJECT.benchmarked.glob("*/*.ipynb"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_the_numbers_in_recorded_names_are_workers(path: Path) -> None:
+    """Whoever numbers values by something else has to say so here and in ``causes``."""
+    recording = Recording.read(path)
+    setting = _Setting(2, False, recording.provenance["example"] not in _NUMBERED_OTHERWISE)
+    found = {_workers(name, setting) for name in (*recording.values, *recording.gaps)} - {None}
+    assert found <= ({0, 1, 2, 4, 8} if setting.by_workers else set())
+    assert bool(found) == (setting.by_workers and path.stem not in WITHOUT_NUMBERS)
 
 
 def test_the_gpu_explains_what_is_timed_where_it_computes() -> None:

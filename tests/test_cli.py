@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ from tiny import NAME, Tiny, Traces
 from spritedocs import __version__, accelerator, cli, machine
 from spritedocs.measurement import MIME
 from spritedocs.recorder import RecordError
+from spritedocs.recordings import Recording
 
 
 class Answer(NamedTuple):
@@ -159,9 +161,11 @@ def test_a_cuda_build_without_a_gpu_records_and_says_so(
     said: str,
 ) -> None:
     here = on_a_machine(monkeypatch, **changes)
+    monkeypatch.setattr("spritedocs.recorder.record", lambda *_: Recording.read(tiny.recording()))
+    assert call("record", *arguments).complained.startswith(said or f"{NAME} recorded in ")
     for folder in (tiny.project.own, tiny.project.recorded):
         tiny.add_recording(folder / here / f"{NAME}.ipynb")
-    assert call("record", *arguments) == (0, f"{NAME} is fresh: --force records it again.\n", said)
+    assert call("record", *arguments) == (0, f"{NAME} is fresh: --force records it again.\n", "")
 
 
 @pytest.mark.parametrize("columns", ["80", "100"])
@@ -193,8 +197,41 @@ def test_yours_stand_beside_the_published_ones(
     assert "Published: 2 usable cores of Tiny CPU" in text
     assert f"repeat with 'spritedocs record {NAME}'" in text
     assert "No value differs clearly, so there is no cause to look for." in text
-    assert "no value points to it: the code (0123456789 here, 0123456789 there)" in text
+    assert "no value points to it: the code (0123456789 here, the same commit with other files there)" in text
     assert max(map(len, answer.said.splitlines())) <= int(columns)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_what_an_encoding_lacks_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tiny: Tiny, encoding: str
+) -> None:
+    monkeypatch.chdir(tiny.root)
+    tiny.add_recording(tiny.project.own / machine.slug() / f"{NAME}.ipynb")
+    monkeypatch.setattr(sys, "argv", ["spritedocs", "compare", NAME])
+    with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as narrow:
+        monkeypatch.setattr(sys, "stdout", narrow)
+        cli.main()
+        narrow.flush()
+        said = narrow.buffer.getvalue().decode(encoding)
+    assert "no difference (0.9" in said
+
+
+def test_what_was_not_measured_has_its_reason_once(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    def lose(notebook: dict[str, Any]) -> None:
+        payload = notebook["cells"][-1]["outputs"][0]["data"][MIME]
+        names = [value["name"] for value in payload["values"]]
+        payload["values"] = []
+        payload["gaps"] = [{"name": name, "reason": "No GPU here."} for name in (*names, "one_more")]
+
+    monkeypatch.setenv("COLUMNS", "100")
+    tiny.add_recording(tiny.project.own / machine.slug() / f"{NAME}.ipynb", lose)
+    said = call("compare", NAME).said
+    assert said.count("No GPU here.") == 1
+    assert "\nNot measured: No GPU here.\n–: that recording has no such value.\n" in said
+    tiny.add_recording(tiny.project.own / machine.slug() / f"{NAME}.ipynb")
+    assert "–:" not in call("compare", NAME).said
 
 
 def test_what_differs_has_its_ratio_and_its_likely_cause(
@@ -226,7 +263,7 @@ def test_what_differs_has_its_ratio_and_its_likely_cause(
     answer = call("compare", NAME, "--machine", "tiny-machine", "--json")
     found = json.loads(answer.said)
     assert [cause["about"] for cause in found["likely_causes"]] == ["cores"]
-    assert found["values"][1]["ratio"] == 0.5
+    assert found["values"][1]["ratio"] == pytest.approx(0.5)
 
     tiny.add_recording(own)
     tiny.add_recording(tiny.recording(), lambda notebook: None)

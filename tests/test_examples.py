@@ -105,3 +105,17 @@ def test_a_cell_tagged_so_is_folded_and_the_tag_is_no_code(tiny: Tiny) -> None:
     tiny.script.write_text(tagged, encoding="utf-8")
     assert [cell.folded for cell in tiny.example.cells if cell.kind == "code"] == [False, True]
     assert source_sha256(tagged) == source_sha256(text)
+
+
+@pytest.mark.parametrize(
+    ("site", "machines"),
+    [
+        ("plugins: [search, {spritedocs: {machines: [b, a]}}]", ["b", "a"]),
+        ("plugins: {search: {}, spritedocs: {machines: [b, a]}}", ["b", "a"]),
+        ("name: !ENV [NAME, x]\nplugins: [!X y, {spritedocs: {machines: [a]}}]", ["a"]),
+        ("plugins: [spritedocs]", []),
+    ],
+)
+def test_the_published_machines_are_those_of_the_site(tmp_path: Path, site: str, machines: list[str]) -> None:
+    (tmp_path / "mkdocs.yml").write_text(site, encoding="utf-8")
+    assert Project(tmp_path).machines() == machines

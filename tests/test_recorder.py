@@ -135,6 +135,8 @@ def test_a_run_without_success_leaves_everything_as_it_was(
     with pytest.raises(RecordError) as error:
         recorded_again(tiny)
     assert str(error.value).startswith(reason)
+    if " failed" in reason:
+        assert str(error.value).endswith(f". 'python {tiny.script}' shows where.")
     assert "\n" not in str(error.value)
     assert tiny.recording().read_bytes() == before
     assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
@@ -369,7 +371,7 @@ def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(
     printing("fine")
     said: list[str] = []
     for everything, count in ((False, 1), (False, 1), (True, 2)):
-        record_own(tiny.project, everything, said.append)
+        assert record_own(tiny.project, everything, said.append, DESCRIBED) == "cpu-2-cores"
         assert said == [f"Running {NAME}"] * count
     [own] = tiny.library.own(tiny.example)
     assert own.state == "fresh"

@@ -432,9 +432,13 @@ def test_a_build_runs_examples_where_the_accelerator_it_needs_is_there(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, gpu: str | None, wish: str
 ) -> None:
     monkeypatch.setenv("SPRITEDOCS_ACCELERATOR", wish)
-    monkeypatch.setattr(machine, "describe", lambda: machine.Machine(gpu=gpu))
-    monkeypatch.setattr(recorder, "record_own", lambda project, everything, say: f"{gpu} {everything}")
+    asked: list[str] = []
+    monkeypatch.setattr(machine, "describe", lambda: asked.append("once") or machine.Machine(gpu=gpu))
+    monkeypatch.setattr(
+        recorder, "record_own", lambda project, everything, say, known: f"{known.gpu} {everything}"
+    )
     assert SpritedocsPlugin()._record(tiny.project, everything=True) == f"{gpu} True"
+    assert asked == ["once"]
 
 
 def test_a_build_that_runs_nothing_asks_for_no_accelerator(tiny: Tiny) -> None:

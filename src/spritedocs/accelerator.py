@@ -34,6 +34,7 @@ ABSENCE_QUESTION = """
 import torch
 try:
     torch.cuda.init()
+    print("FINE")
 except Exception as error:
     print("WHY", *str(error).split())
 """
@@ -59,9 +60,12 @@ class Load:
 
     @property
     def is_busy(self) -> bool:
-        """Whether this is more than a desktop or an idle driver takes."""
+        """Whether this is more than a desktop or an idle driver takes.
+
+        Processes alone are not: Windows lists a desktop's, and an idle MPS server is one.
+        """
         memory, utilisation = self.memory_used_gb or 0, self.utilisation_pct or 0
-        return self.other_processes > 0 or utilisation >= BUSY_PCT or memory >= BUSY_GB
+        return utilisation >= BUSY_PCT or memory >= BUSY_GB
 
     def as_dict(self) -> dict[str, Any]:
         """As a recording's provenance keeps it, under ``gpu_busy``."""
@@ -125,10 +129,12 @@ def absence() -> str:
     if torch.version.cuda is None and torch.version.hip is None:
         return _without_cuda()
     answer = ask(sys.executable, "-P", "-c", ABSENCE_QUESTION)
-    why = re.search(r"^WHY (.*)$", answer or "", re.MULTILINE)
-    if not why:
+    said = re.search(r"^(?:WHY (?P<why>.*)|FINE)$", answer or "", re.MULTILINE)
+    if not said:
         return "the GPU's driver gives torch no answer: see what 'nvidia-smi' says"
-    return explained(why[1]) or f"torch cannot use it ({why[1][:200]}): see what 'nvidia-smi' says"
+    if (why := said["why"]) is None:
+        return f"the GPU did not answer in {PATIENCE_S} s at first, though torch can use it: try again"
+    return explained(why) or f"torch cannot use it ({why[:200]}): see what 'nvidia-smi' says"
 
 
 def explained(message: str) -> str | None:
@@ -196,6 +202,8 @@ def _table(query: str, columns: int) -> list[list[str]]:
 def _without_cuda(match: re.Match[str] | None = None) -> str:
     import torch
 
+    if sys.platform == "darwin":
+        return "there is no CUDA for macOS, and no other accelerator is measured: use an NVIDIA GPU elsewhere"
     return f"torch {torch.__version__} is built without CUDA: install a build with it, by PyTorch's selector"
 
 
@@ -204,7 +212,7 @@ def _out_of_memory(match: re.Match[str]) -> str:
     others = load()
     if others is None:
         return f"the GPU ran out of memory: see who else uses it with 'nvidia-smi', {_FREE_IT}"
-    if others.is_busy:
+    if others.is_busy or others.other_processes:
         return f"the GPU ran out of memory, while something else is on it ({others}): {_FREE_IT}"
     return "the GPU ran out of memory, though nothing else is on it: use smaller batches, or a larger GPU"
 
@@ -233,7 +241,8 @@ _MEANINGS: dict[str, Callable[[re.Match[str]], str]] = {
             "and the collate function, or start workers with multiprocessing_context='spawn'"
         )
     ),
-    r"(?:CUDA|HIP) (?:error: )?out of memory": _out_of_memory,
+    r"(?:CUDA|HIP) (?:error: )?out of memory|CudaError: out of memory"
+    r"|CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED": _out_of_memory,
     r"CUDA-capable devices?(?:\(s\))? (?:is/are|are|is) busy or unavailable": (
         lambda match: f"another process has the GPU for itself: {_FREE_IT}"
     ),

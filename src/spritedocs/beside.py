@@ -7,16 +7,13 @@ not the paired one that arms of one run have.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, variance
 from typing import Any
 
-import yaml
-
-from spritedocs.causes import Cause, Difference, likely
+from spritedocs.causes import Cause, Difference, is_count_unit, likely
 from spritedocs.claims import claimed_values
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.measurement import Gap, Measurement
@@ -39,22 +36,21 @@ class Row:
 
     @cached_property
     def ratio(self) -> Measurement | None:
-        """Yours over the published, of the medians, in ×; with an interval where both have one.
+        """Yours over the published, in ×: of the geometric means, with an interval, where both have one.
 
-        ``None`` where a value is missing or not positive, or where the units differ.
+        Elsewhere of the medians, and without. ``None`` where a value is missing or not positive, or where
+        the units differ.
         """
         yours, theirs = self.yours, self.published
         if not isinstance(yours, Measurement) or not isinstance(theirs, Measurement):
             return None
         if yours.unit != theirs.unit or min(yours.median, theirs.median) <= 0:
             return None
-        median = yours.median / theirs.median
-        if not math.isfinite(median):
-            return None
-        if not yours.interval or not theirs.interval:
-            return Measurement(self.name, "×", median, None, (median,))
-        interval = welch_interval(yours.samples, theirs.samples)
-        return Measurement(self.name, "×", median, interval, interval)
+        if interval := _interval(yours, theirs):
+            centre = math.sqrt(interval[0] * interval[1])  # of the logarithms: the geometric means' ratio
+            return Measurement(self.name, "×", centre, interval, interval)
+        ratio = yours.median / theirs.median
+        return Measurement(self.name, "×", ratio, None, (ratio,)) if math.isfinite(ratio) else None
 
     @property
     def is_same(self) -> bool:
@@ -74,19 +70,33 @@ class Row:
         return interval is not None and interval[0] <= 1 <= interval[1]
 
     @property
-    def differs_clearly(self) -> bool:
-        """Whether even the near end of the interval is ``CLEAR`` away from 1; of counts, whether they differ.
+    def may_differ(self) -> bool:
+        """Whether the interval leaves open a difference of ``CLEAR`` or more, in whatever direction."""
+        interval = self.ratio.interval if self.ratio else None
+        return interval is not None and (interval[1] >= CLEAR or interval[0] <= 1 / CLEAR)
 
-        Where there is no interval the nearest samples of the two count.
+    @property
+    def differs_clearly(self) -> bool:
+        """Whether even the near end of the interval is ``CLEAR`` away from 1.
+
+        Where there is no interval the nearest samples of the two count, unless each has but one. Counts
+        that do not vary, or have no ratio because one of them is 0, differ if no sample is in both ranges.
         """
         yours, theirs = self.yours, self.published
-        if self.ratio is None or not isinstance(yours, Measurement) or not isinstance(theirs, Measurement):
+        if not isinstance(yours, Measurement) or not isinstance(theirs, Measurement):
             return False
-        if len(yours.samples) == len(theirs.samples) == 1 and re.match("of |$", yours.unit):
-            return yours.median != theirs.median
+        (least, most), (their_least, their_most) = (
+            (min(side.samples), max(side.samples)) for side in (yours, theirs)
+        )
+        if _count_alike(yours, theirs) and (
+            self.ratio is None or (least == most and their_least == their_most)
+        ):
+            return most < their_least or their_most < least
+        if self.ratio is None or their_most <= 0 or len(yours.samples) == len(theirs.samples) == 1:
+            return False
         low, high = self.ratio.interval or (
-            yours.bounds[0] / theirs.bounds[1],
-            yours.bounds[1] / theirs.bounds[0] if theirs.bounds[0] > 0 else math.inf,
+            least / their_most,
+            most / their_least if their_least > 0 else math.inf,
         )
         return low >= CLEAR or high <= 1 / CLEAR
 
@@ -125,7 +135,7 @@ class Beside:
                 f"{example.name} has no recording of yours, by {here}: 'spritedocs record {example.name}' "
                 "makes it."
             )
-        machines = _published_order(project, library)
+        machines = project.machines() or library.machines()
         if machine is not None:
             machines = [name for name in library.machines() if name == machine]
         chosen = published(library.reference(example, machines), claimed_values(example))
@@ -147,8 +157,7 @@ class Beside:
     @cached_property
     def causes(self) -> tuple[list[Cause], list[Difference]]:
         """Likely causes of the clear differences, and the differences of provenance that explain none."""
-        clear = {row.name: row.ratio for row in self.rows if row.differs_clearly}
-        units = {name: self.yours.values[name].unit for name in clear}
+        units = {row.name: self.yours.values[row.name].unit for row in self.rows if row.differs_clearly}
         return likely(self.yours.provenance, self.published.provenance, units)
 
     def as_json(self) -> dict[str, Any]:
@@ -197,6 +206,24 @@ def welch_interval(
     return math.exp(centre - reach), math.exp(centre + reach)
 
 
+def _interval(yours: Measurement, theirs: Measurement) -> tuple[float, float] | None:
+    """The ratio's interval; ``None`` where either has none, or a damaged recording no samples for one."""
+    both = (yours, theirs)
+    if not all(side.interval and len(side.samples) > 1 and min(side.samples) > 0 for side in both):
+        return None
+    try:
+        low, high = welch_interval(yours.samples, theirs.samples)
+    except OverflowError:  # of samples so far apart that no float holds its end
+        return None
+    return (low, high) if 0 < low * high < math.inf else None
+
+
+def _count_alike(yours: Measurement, theirs: Measurement) -> bool:
+    """Whether both count the same: a loss has no unit either, but is no whole number."""
+    whole = all(sample.is_integer() for side in (yours, theirs) for sample in side.samples)
+    return whole and yours.unit == theirs.unit and is_count_unit(yours.unit)
+
+
 def _measured(recording: Recording) -> dict[str, Measurement | Gap]:
     gaps = {name: Gap(name, reason) for name, reason in recording.gaps.items()}
     return {**recording.values, **gaps}
@@ -204,20 +231,3 @@ def _measured(recording: Recording) -> dict[str, Measurement | Gap]:
 
 def _is_stale(status: Status) -> bool:
     return status.state == "stale"
-
-
-class _AnyTag(yaml.SafeLoader):
-    """mkdocs.yml may hold tags such as ``!ENV``, which do not matter here."""
-
-
-_AnyTag.add_multi_constructor("", lambda loader, suffix, node: None)
-
-
-def _published_order(project: Project, library: Library) -> list[str]:
-    """The machines that the site publishes, the preferred one first; all that recorded if it says nothing."""
-    try:
-        site = yaml.load((project.root / "mkdocs.yml").read_text(encoding="utf-8"), _AnyTag)
-        options = next(p["spritedocs"] for p in site["plugins"] if isinstance(p, dict) and "spritedocs" in p)
-        return [str(name) for name in options["machines"]]
-    except (OSError, ValueError, LookupError, TypeError, StopIteration, yaml.YAMLError):
-        return library.machines()

@@ -1,7 +1,8 @@
 """Why two machines' figures may differ: guesses, from what their recordings' provenance says and no more.
 
 A cause is named only where the two provenances differ in it *and* values differ that depend on it. What
-a value depends on is read from its name and its unit, which follow one usage in all examples.
+a value depends on is read from its name and its unit. Most examples number their values by workers; one
+that numbers them by something else is named here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from spritedocs.accelerator import Load
 from spritedocs.machine import Machine
 
-__all__ = ["Cause", "Difference", "differences", "likely"]
+__all__ = ["Cause", "Difference", "differences", "is_count_unit", "likely"]
 
 _NAMED = re.compile(r"fork|spawn|preload")
 """A start method in its name, which was then chosen for it, whatever is usual on that machine."""
@@ -23,7 +24,10 @@ _ACCELERATED = re.compile(
     r"|train(?:ing)?|compute)(?=_|$)"
 )
 _HELPED = re.compile(r"workers|helpers|cores|cpu_count|speedup|handover|break_even|price")
-_WORKERS = re.compile(r"_(\d+)(?=_|$)(?!_(?:[mµun]?s|mb|gb|px)(?:_|$))")
+_WORKERS = re.compile(r"(?<!_of)_(\d+)(?=_|$)(?!_(?:[mµun]?s|mb|gb|px)(?:_|$))")
+"""A number that is no quantity, as in ``with_30_us``, and says no share or origin, as in ``of_5_percent``."""
+_NUMBERED_OTHERWISE = ("15_handing_batches_to_the_gpu",)
+"""Examples whose numbers are none of workers: of this one batch sizes, prefetch factors and megabytes."""
 _STORED = re.compile(r"cold|warm|disk|cache|rss|uss|pss|_mb|memory")
 _TIMED = re.compile(r"[mµn]?s|.*/s")
 _MOST_NAMES = 3
@@ -56,7 +60,10 @@ def differences(yours: Mapping[str, Any], published: Mapping[str, Any]) -> dict[
     prints = ("source_sha256", "package_sha256")
     found = {}
     if any(yours[key] != published[key] for key in prints):
-        found["code"] = Difference("the code", _commit(yours), _commit(published))
+        commits = [_commit(run) for run in (yours, published)]
+        if commits[0] == commits[1] and yours["commit"] != "unknown":
+            commits[1] = "the same commit with other files"
+        found["code"] = Difference("the code", *commits)
     loads = [Load.from_dict(run.get("gpu_busy")) for run in (yours, published)]
     if any(loads):
         found["gpu_busy"] = Difference(
@@ -86,6 +93,7 @@ def likely(
     setting = _Setting(
         cores=min(Machine.from_dict(run["machine"]).usable_cores for run in (yours, published)),
         accelerated=any(_ACCELERATED.search(name) for name in values),
+        by_workers=yours.get("example") not in _NUMBERED_OTHERWISE,
     )
     for about, depends, reason in _CAUSES:
         mine = tuple(name for name, unit in left.items() if depends(name, unit, setting))
@@ -100,6 +108,16 @@ def likely(
         found.append(Cause("unknown", says, tuple(left)))
     used = {cause.about for cause in found}
     return found, [difference for about, difference in differing.items() if about not in used]
+
+
+def is_count_unit(unit: str) -> bool:
+    """Whether values with this unit are counts.
+
+    Examples:
+        >>> is_count_unit(""), is_count_unit("of 16"), is_count_unit("s")
+        (True, True, False)
+    """
+    return unit == "" or unit.startswith("of ")
 
 
 def _likely(difference: Difference) -> str:
@@ -136,16 +154,18 @@ class _Setting(NamedTuple):
     """The usable cores of the machine that has fewer."""
     accelerated: bool
     """Whether any of the values that differ is about an accelerator, as in an example that trains."""
+    by_workers: bool
+    """Whether a number in a value's name is one of workers."""
 
 
-def _workers(name: str) -> int | None:
+def _workers(name: str, setting: _Setting) -> int | None:
     """How many workers a value's name speaks of, as ``speedup_4`` does; ``None`` if it does not."""
-    found = _WORKERS.search(name)
+    found = _WORKERS.search(name) if setting.by_workers else None
     return int(found[1]) if found else None
 
 
 def _starts(name: str, unit: str, setting: _Setting) -> bool:
-    return bool(_STARTED.search(name)) and not _NAMED.search(name) and _workers(name) != 0
+    return bool(_STARTED.search(name)) and not _NAMED.search(name) and _workers(name, setting) != 0
 
 
 def _computes(name: str, unit: str, setting: _Setting) -> bool:
@@ -155,13 +175,14 @@ def _computes(name: str, unit: str, setting: _Setting) -> bool:
 
 def _shares_cores(name: str, unit: str, setting: _Setting) -> bool:
     """Whether workers and the main process outnumber the cores, or may, for all that the name tells."""
-    if (workers := _workers(name)) is not None:
-        return workers > 0 and workers >= setting.cores
+    if (workers := _workers(name, setting)) is not None:
+        depends = bool(_TIMED.fullmatch(unit)) or unit in ("×", "%")  # no count, and no memory
+        return depends and workers > 0 and workers >= setting.cores
     return bool(_HELPED.search(name)) and not _NAMED.search(name)
 
 
 def _counted(name: str, unit: str, setting: _Setting) -> bool:
-    return unit == "" or unit.startswith("of ")
+    return is_count_unit(unit)
 
 
 _VERSIONS = "Behaviour changes between versions"

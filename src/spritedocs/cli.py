@@ -85,11 +85,11 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
         if described.gpu is None and not re.fullmatch(r"cpu-\d+-cores?", slug):
             why = f", because {accelerator.absence()}"
         raise click.UsageError(f"this machine is {here}, not {slug}{why}.")
-    if slug is None and described.gpu is None and described.cuda is not None:
-        _complain(f"Recording as {here}, because {accelerator.absence()}.")
     folder = into or (project.recorded if slug else project.own) / here
     library = Library(project)
     wanted = [example for example in examples if force or not library.is_fresh(example, folder)]
+    if wanted and slug is None and described.gpu is None and described.cuda is not None:
+        _complain(f"Recording as {here}, because {accelerator.absence()}.")
     for example in examples:
         if example not in wanted:
             click.echo(f"{example.name} is fresh: --force records it again.")

@@ -14,8 +14,8 @@ from typing import Any
 
 from spritedocs.claims import Claim, ClaimError, Verdict, claimed_values
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.facts import facts
 from spritedocs.measurement import Measurement
-from spritedocs.provenance import facts
 from spritedocs.recordings import Library, Recording, RecordingError, Result, Status, published
 
 __all__ = ["Edition", "Entry", "machine_name", "provenance_line"]

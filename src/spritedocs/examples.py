@@ -86,6 +86,13 @@ class Example:
         )
 
 
+class _AnyTag(yaml.SafeLoader):
+    """mkdocs.yml may hold tags such as ``!ENV``, which do not matter here."""
+
+
+_AnyTag.add_multi_constructor("", lambda loader, suffix, node: None)
+
+
 @dataclass(frozen=True)
 class Project:
     """A clone of the project: its examples and where recordings lie."""
@@ -120,6 +127,17 @@ class Project:
     def own(self) -> Path:
         """The recordings of the reader's own machine, which git ignores."""
         return self.root / ".cache" / "spritedocs" / "recorded"
+
+    def machines(self) -> list[str]:
+        """The machines that the site publishes, the preferred one first; empty if it does not say."""
+        try:
+            site = yaml.load((self.root / "mkdocs.yml").read_text(encoding="utf-8"), _AnyTag)
+            plugins = site["plugins"]
+            named = [plugins] if isinstance(plugins, dict) else [p for p in plugins if isinstance(p, dict)]
+            options = next(plugin["spritedocs"] for plugin in named if "spritedocs" in plugin)
+            return [str(name) for name in options["machines"]]
+        except (OSError, ValueError, LookupError, TypeError, StopIteration, yaml.YAMLError):
+            return []
 
     @property
     def benchmarked(self) -> Path:

@@ -14,10 +14,9 @@ from typing import Any
 from spritedocs.accelerator import Load
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
-from spritedocs.machine import Machine
-from spritedocs.recordings import FORMAT, Recording
+from spritedocs.recordings import FORMAT
 
-__all__ = ["Provenance", "facts"]
+__all__ = ["Provenance"]
 
 
 @dataclass(frozen=True)
@@ -70,21 +69,6 @@ class Provenance:
             "command": command,
             **({"gpu_busy": self.gpu_busy.as_dict()} if self.gpu_busy else {}),
         }
-
-
-def facts(recording: Recording) -> list[str]:
-    """What a reader has to know of a recording's run to believe its figures: plain text, a fact each."""
-    machine = Machine.from_dict(recording.provenance["machine"])
-    load = Load.from_dict(recording.provenance.get("gpu_busy"))
-    return [
-        machine.summary(),
-        str(machine.os),
-        f"Python {machine.python}",
-        f"torch {machine.torch}",
-        f"start method {machine.start_method}",
-        *([f"GPU in use by something else ({load})"] if load else []),
-        f"recorded {recording.recorded_at:%Y-%m-%d}",
-    ]
 
 
 def _commit(root: Path) -> tuple[str, bool]:

@@ -96,12 +96,18 @@ def store_report(
     return _stored(folder / f"{provenance.example}.ipynb", notebook)
 
 
-def record_own(project: Project, everything: bool, say: Callable[[str], None]) -> str:
+def record_own(
+    project: Project,
+    everything: bool,
+    say: Callable[[str], None],
+    described: machine.Machine | None = None,
+) -> str:
     """Record this machine's own figures: of all examples, or only of those without a fresh recording.
 
-    Returns the machine's short name.
+    ``described`` is what ``machine.describe()`` says, where that has been asked already. Returns the
+    machine's short name.
     """
-    described = machine.describe()
+    described = described or machine.describe()
     here = machine.slug(described)
     folder = project.own / here
     library = Library(project)
@@ -172,9 +178,10 @@ def _neutral_folder() -> Iterator[Path]:
 def _failure(example: Example, error: BaseException) -> str:
     name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
     if meaning := accelerator.explained(f"{name}: {value}"):
-        return f"{example.name} failed, because {meaning}."
-    last = " ".join(str(value).split())
-    return f"{example.name} failed with {name}: {last[:300]}. 'python {example.path}' shows where."
+        why = f", because {meaning}"
+    else:
+        why = f" with {name}: {' '.join(str(value).split())[:300]}"
+    return f"{example.name} failed{why}. 'python {example.path}' shows where."
 
 
 def _notebook(example: Example) -> Any:

@@ -23,7 +23,7 @@ from spritedocs.figures import Figure
 from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.spans import TRACE_MIME
 
-__all__ = ["TRACE_MIME", "Report", "show"]
+__all__ = ["TRACE_MIME", "Report", "replace_unknown_characters", "show"]
 
 PAYLOAD_FORMAT = 1
 
@@ -106,13 +106,18 @@ def show(report: Report) -> None:
         0          1.31 s
     """
     if not _in_notebook():
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a file on Windows may not know bars and arrows
+        replace_unknown_characters()
         Console(highlight=False).print(_text(report))
         return
     from IPython.display import display
 
     display(report.bundle(), raw=True)  # type: ignore[no-untyped-call]
+
+
+def replace_unknown_characters() -> None:
+    """Let standard output replace what its encoding lacks: a file on Windows may not know bars and arrows."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _in_notebook() -> bool:

@@ -19,7 +19,7 @@ from mkdocs.structure.files import File, Files
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
 from spritedocs.pages import Marks, experiment_page, traces
-from spritedocs.processes import Interrupted, interruptible
+from spritedocs.processes import Interrupted, interruptible, undisturbed
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -111,14 +111,16 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         from spritedocs.accelerator import absence
         from spritedocs.recorder import RecordError, record_own
 
-        if accelerator == "required" and machine.describe().gpu is None:
-            raise PluginError(
-                "SPRITEDOCS_ACCELERATOR is 'required', and there is none to measure with, "
-                f"because {absence()}. Make it 'optional' to publish what a CPU measures."
-            )
         try:
             with interruptible():
-                return record_own(project, everything, log.info)
+                with undisturbed():
+                    described = machine.describe()
+                if accelerator == "required" and described.gpu is None:
+                    raise PluginError(
+                        "SPRITEDOCS_ACCELERATOR is 'required', and there is none to measure with, "
+                        f"because {absence()}. Make it 'optional' to publish what a CPU measures."
+                    )
+                return record_own(project, everything, log.info, described)
         except (ExampleError, RecordError) as error:
             raise PluginError(str(error)) from None
         except Interrupted as interruption:

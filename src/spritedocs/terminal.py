@@ -12,9 +12,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 
 from spritedocs.beside import CLEAR, Beside, Row
+from spritedocs.facts import facts
 from spritedocs.measurement import Gap, Measurement
-from spritedocs.provenance import facts
 from spritedocs.recordings import Recording
+from spritedocs.report import replace_unknown_characters
 
 __all__ = ["Bar", "bar", "print_beside"]
 
@@ -76,6 +77,7 @@ def bar(expected_s: dict[str, float]) -> Iterator[Bar]:
 
 def print_beside(found: Beside) -> None:
     """Print the table, where both came from, and the likely causes of what differs."""
+    replace_unknown_characters()
     console = Console(highlight=False, markup=False)
     rows = [row for row in found.rows if not row.is_same]
     if rows:
@@ -86,6 +88,7 @@ def print_beside(found: Beside) -> None:
         for row in rows:
             table.add_row(row.name, _cell(row.yours), _cell(row.published), _ratio(row))
         console.print(table)
+        _print_missing(console, rows)
     if same := len(found.rows) - len(rows):
         console.print(f"{same} value{' is' if same == 1 else 's are'} the same in both.")
     console.print()
@@ -113,6 +116,14 @@ def print_beside(found: Beside) -> None:
         )
 
 
+def _print_missing(console: Console, rows: Iterable[Row]) -> None:
+    cells = [cell for row in rows for cell in (row.yours, row.published)]
+    for reason in dict.fromkeys(cell.reason for cell in cells if isinstance(cell, Gap)):
+        console.print(f"Not measured: {reason}")
+    if None in cells:
+        console.print("–: that recording has no such value.")
+
+
 def _cell(value: Measurement | Gap | None) -> str:
     return "–" if value is None else str(value)
 
@@ -122,7 +133,8 @@ def _ratio(row: Row) -> str:
         return ""
     interval = row.ratio.interval_text.removesuffix("×")
     if row.shows_no_difference:
-        return f"no difference ({interval})" if interval else "no difference"
+        said = "may be no difference" if row.may_differ else "no difference"
+        return f"{said} ({interval})" if interval else said
     return f"{row.ratio} ({interval})" if interval else str(row.ratio)
 
 
