@@ -123,6 +123,7 @@ def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Ti
         (lambda n: provenance(n).update(machine="H200"), "is damaged: its machine is missing"),
         (lambda n: provenance(n).update(recorded_at="yesterday"), "is damaged (ValueError"),
         (lambda n: provenance(n)["machine"].update(memory_gb="much"), "is damaged (TypeError"),
+        (lambda n: provenance(n)["machine"].update(gpu_count=[]), "is damaged (TypeError"),
         (lambda n: provenance(n).update(duration_s=1e999), "is damaged (ValueError: a duration"),
         (lambda n: provenance(n).update(duration_s=10**400), "is damaged (OverflowError"),
         (lambda n: n["cells"][-1]["outputs"].append({"text": 5}), "is damaged (TypeError"),

@@ -17,6 +17,7 @@ from typing import Any
 
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.machine import Machine
 from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.spans import TRACE_MIME
 
@@ -101,6 +102,7 @@ class Recording:
         if not math.isfinite(self.provenance["duration_s"] + memory):
             raise ValueError("a duration or a memory is not finite")
         _ = self.recorded_at, self.results, self.values, self.gaps
+        _ = Machine.from_dict(self.provenance["machine"]).summary()
         for cell in self.code_cells:
             for output in cell["outputs"]:
                 _ = joined(output.get("text", "")), joined(output.get("data", {}).get("text/plain", ""))
