@@ -187,10 +187,16 @@ def _values(entry: Entry) -> str:
         name for _, recording, _ in entry.shown for name in (*recording.values, *recording.gaps)
     )
 
+    told: set[tuple[str, str]] = set()
+
     def measured(name: str, recording: Recording) -> str:
         value = recording.values.get(name)
         if value is None:
-            return _absent(recording, name)
+            # Without a GPU dozens of values lack the same one.
+            reason = (str(recording.path), recording.gaps.get(name, ""))
+            again = reason in told
+            told.add(reason)
+            return "not measured here" if again else _absent(recording, name)
         interval = f" ({value.interval_text})" if value.interval_text else ""
         return f"{value}{interval}, n = {len(value.samples)}"
 

@@ -35,11 +35,15 @@ _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Tabl
 """A wide table scrolls in its own box, which people without a mouse can reach."""
 
 _JUPYTERS_OWN = re.compile(
-    r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>|<a class="anchor-link".*?</a>',
+    r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>|<a class="anchor-link".*?</a>'
+    r'|<div class="zeroclipboard-container">.*?</clipboard-copy>\s*</div>',
     re.DOTALL,
 )
-"""In every notebook page, over half a megabyte: a stylesheet, scripts that know other hosts, copies that are
-hidden, and links to headings, of which some lead nowhere."""
+"""In every notebook page, over half a megabyte: a stylesheet, scripts that know other hosts, buttons to copy
+code which need these, copies that are hidden, and links to headings, of which some lead nowhere."""
+
+_PLAIN = re.compile(r'<span class="[nw]">([^<]*)</span>')
+"""Names and blanks in code, which Material shows in the colour of plain code: a sixth of a long page."""
 
 EXECUTE = ("never", "missing", "always")
 ACCELERATOR = ("optional", "required")
@@ -186,7 +190,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put results where their marks stand; keep notebooks, which repeat experiments, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
-            return _JUPYTERS_OWN.sub("", html)
+            return _PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html))
+        html = _PLAIN.sub(r"\1", html)
         return self.marks.replaced(_SCROLLING.sub(_BOXED, html))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
