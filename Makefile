@@ -47,7 +47,7 @@ record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not every_start_method and not publishing"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not every_start_method and not publishing"
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -m every_start_method

@@ -127,7 +127,7 @@ def test_batch_sizes_and_prefetch_factors_are_no_workers() -> None:
     assert about({"first_batch_ms_2": "ms"}, run(**other), run(start_method="spawn")) == ["start_method"]
 
 
-RECORDED = sorted(PROJECT.recorded.glob("*/*.ipynb")) + sorted(PROJECT.benchmarked.glob("*/*.ipynb"))
+RECORDED = sorted(PROJECT.recorded.glob("*/*.ipynb"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
