@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.measurement import FEWEST_SAMPLES, Gap, Measurement
+from spritedocs.measurement import FEWEST_SAMPLES, Gap, Measurement, log_interval
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 numbers = st.floats(-1e12, 1e12).filter(lambda number: number == 0 or abs(number) > 1e-9)
@@ -115,6 +115,42 @@ def test_samples_that_do_not_differ_have_an_interval_of_no_width(value: float, c
 )
 def test_only_a_ratio_whose_interval_holds_one_shows_no_difference(samples, unit, expected) -> None:
     assert Measurement.of("x", samples, unit).shows_no_difference is expected
+
+
+@pytest.mark.parametrize(
+    ("interval", "unit", "expected"),
+    [
+        ((2.0, 2.42), "×", ""),
+        ((2.0, 2.43), "×", "uncertain"),
+        ((0.95, 1.14), "×", "no difference measured"),
+        ((0.9, 1.1), "×", "uncertain, may be no difference"),
+        ((-1.0, 0.5), "×", "uncertain"),
+        ((1.0, 3.0), "s", ""),
+    ],
+)
+def test_a_ratio_that_is_not_known_to_ten_percent_is_uncertain(interval, unit, expected) -> None:
+    assert Measurement("x", unit, sum(interval) / 2, interval, interval).doubt == expected
+
+
+def test_without_an_interval_the_range_says_whether_a_ratio_is_uncertain() -> None:
+    assert Measurement.of("x", [2.0, 2.5], "×").is_uncertain
+    assert not Measurement.of("x", [2.0, 2.1], "×").is_uncertain
+    assert not Measurement.of("x", [2.0], "×").is_uncertain
+
+
+def test_the_interval_holds_the_median_that_stands_beside_it() -> None:
+    """Of many skewed samples the geometric mean is known so well that the median lies outside."""
+    samples = [1.0] * 60 + [1.5] * 40
+    value = Measurement.of("x", samples, "×")
+    alone = log_interval(samples)
+    assert alone
+    assert value.median == 1.0 < alone[0]
+    assert value.interval == (1.0, alone[1])
+
+
+def test_an_old_value_whose_median_lies_outside_is_read_as_it_was() -> None:
+    stored = {**Measurement.of("x", [1.0, 1.1] * 3, "s").as_json(), "median": 2.0}
+    assert Measurement.from_json(stored).as_json() == stored
 
 
 def test_an_interval_that_its_digits_cannot_show_is_not_printed() -> None:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
 
 from spritedocs import epochs, timing
-from spritedocs.timing import Comparison, EpochTiming, TimingError, compare, time_epoch
+from spritedocs.foreign_load import Reading
+from spritedocs.rounds import PILOT_ROUNDS
+from spritedocs.timing import Comparison, EpochTiming, TimingError, time_epoch
 
 seconds = st.floats(0.001, 1000)
 
@@ -30,6 +32,25 @@ class Clock:
 
     def spend(self, duration):
         self.now += duration
+
+
+class Neighbours:
+    """Others on the machine, who use so many cores during each epoch in turn, and then none."""
+
+    def __init__(self, *cores):
+        self.cores, self.at_s, self.foreign_s, self.asked = list(cores), 0.0, 0.0, 0
+
+    def __call__(self):
+        self.asked += 1
+        if self.asked % 2 == 0:
+            self.at_s += 1
+            self.foreign_s += self.cores.pop(0) if self.cores else 0
+        return Reading(self.at_s, self.foreign_s)
+
+
+def compare(arms, *args, **options):
+    """``timing.compare`` on a machine where nobody else computes, whatever else runs on this one."""
+    return timing.compare(arms, *args, **{"load": Neighbours(), **options})
 
 
 class SlowLoader:
@@ -345,6 +366,83 @@ def test_step_and_count_reach_every_epoch():
     result = compare({"a": [["x"]]}, rounds=2, step=stepped.append, count=lambda batch: 42)
     assert stepped == [["x"]] * 3
     assert [epoch.items for epoch in result.arms["a"]] == [42, 42]
+
+
+def numbered(clock):
+    """An arm whose epochs take 1 s, 2 s and so on, so that one can tell which they are."""
+    seconds = iter(range(1, 100))
+    return lambda: SlowLoader(clock, 0, [next(seconds)], 0)
+
+
+def taken(result, arm="a"):
+    return [epoch.total_s for epoch in result.arms[arm]]
+
+
+def test_a_disturbed_round_is_taken_again_with_all_its_arms():
+    clock = Clock()
+    load = Neighbours(0, 0, 0, 0.3, 0, 0, 0, 0)
+    result = compare({"a": numbered(clock), "b": numbered(clock)}, 3, warmup=False, clock=clock, load=load)
+    assert taken(result) == taken(result, "b") == [1, 3, 4]
+    assert (result.retaken, result.disturbed) == (1, 0)
+    (warning,) = [text for text in result.warnings if "taken again" in text]
+    assert warning.startswith(
+        "1 round had to be taken again, because other programs used up to 0.3 of a core"
+    )
+
+
+def test_where_all_are_disturbed_the_last_stay():
+    clock = Clock()
+    load = Neighbours(*[0.5] * 100)
+    result = compare({"a": numbered(clock)}, 6, warmup=False, clock=clock, load=load)
+    assert taken(result) == [4, 5, 6, 7, 8, 9]
+    assert (result.retaken, result.disturbed) == (3, 6)
+    (warning,) = [text for text in result.warnings if "disturbed" in text]
+    assert warning.startswith(
+        "6 of 6 rounds are disturbed: in them other programs used more than 0.2 of a core"
+    )
+
+
+def test_what_others_do_while_a_loader_is_made_is_no_matter():
+    clock = Clock()
+    foreign = [0.0]
+
+    def factory():
+        foreign[0] += 50
+        return SlowLoader(clock, 0, [1], 0)
+
+    assert compare({"a": factory}, 2, clock=clock, load=lambda: Reading(clock.now, foreign[0])).retaken == 0
+
+
+def test_a_load_that_nobody_knows_disturbs_nothing():
+    result = compare({"a": [[1]]}, 2, load=lambda: None)
+    assert (result.retaken, result.disturbed) == (0, None)
+    assert not any("again" in text for text in result.warnings)
+
+
+def test_rounds_are_planned_and_the_pilot_is_thrown_away():
+    clock, told = Clock(), []
+    result = compare(
+        {"a": numbered(clock)}, clock=clock, limit_s=300, progress=lambda *said: told.append(said)
+    )
+    first = 1 + PILOT_ROUNDS + 1
+    assert taken(result)[0] == first
+    assert len(taken(result)) > 6
+    assert told[-1] == (first - 1 + len(taken(result)),) * 2
+    assert any(text.startswith("limit_s=300 allows") for text in result.warnings)
+
+
+def test_steady_arms_need_the_fewest_rounds():
+    clock = Clock()
+    arms = {"a": SlowLoader(clock, 0, [1] * 5, 0), "b": SlowLoader(clock, 0, [2] * 5, 0)}
+    result = compare(arms, clock=clock, limit_s=1000)
+    assert [len(arm) for arm in result.arms.values()] == [6, 6]
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize(("option", "value"), [("width", 0), ("width", -0.1), ("limit_s", 0)])
+def test_options_that_no_plan_can_keep(option, value):
+    with pytest.raises(ValueError, match=f"{option} is {value}: give a number above 0"):
+        compare({"a": [[1]]}, **{option: value})
 
 
 def epoch_of(total, **fields):

@@ -13,10 +13,12 @@ from rich.table import Table
 
 from spritedocs import __version__
 from spritedocs.beside import Beside
+from spritedocs.doctor_command import doctor
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status
 from spritedocs.terminal import bar, print_beside
+from spritedocs.tune_command import tune
 
 _USUAL_S = 20.0
 """How long an example that nobody has recorded yet is expected to take."""
@@ -217,3 +219,7 @@ def sprites(path: Path, count: int, size: int, packed: bool) -> None:
             f"{path} cannot be written ({error.strerror}): choose another place."
         ) from None
     click.echo(f"{count} sprites written to {written}.")
+
+
+cli.add_command(doctor)
+cli.add_command(tune)

@@ -19,6 +19,8 @@ MEASURING = frozenset(
         "sprites",
         "datasets",
         "epochs",
+        "foreign_load",
+        "rounds",
         "timing",
         "stopwatch",
         "tracing",

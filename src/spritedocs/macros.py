@@ -34,14 +34,15 @@ class Macros:
     def measured(self, example: str, name: str, interval: bool = False) -> str:
         """A measured value with its unit, and with ``interval`` its 95% interval in brackets.
 
-        Behind a ratio whose interval holds 1 stands *no difference measured*.
+        Behind a ratio whose interval is wide stands *uncertain*, behind one whose interval holds 1
+        *no difference measured*.
         """
         value = self._plugin.edition.value(self._page, example, name)
         recording = self._plugin.edition.recording(example)
         if value is None or recording is None:
             return _MISSING
         spread = f" ({value.interval_text})" if interval and value.interval_text else ""
-        doubt = " (no difference measured)" if value.shows_no_difference else ""
+        doubt = f" ({value.doubt})" if value.doubt else ""
         where = machine_name(recording.provenance["machine"])
         told = f"{value.interval_text or 'no interval'}, measured on {where}"
         return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>{doubt}'

@@ -17,6 +17,9 @@ MIME = "application/vnd.spritedocs.measurement+json"
 FEWEST_SAMPLES = 6
 """Below this many samples no interval is given: it would promise more than it covers."""
 
+WIDEST = 1.1
+"""A ratio known no better than from r / 1.1 to r × 1.1 is uncertain."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -37,7 +40,7 @@ class Measurement:
     median: float
     """The median of the samples, in ``unit``."""
     interval: tuple[float, float] | None
-    """95% interval in ``unit``; ``None`` below ``FEWEST_SAMPLES`` samples."""
+    """95% interval in ``unit``, which holds the median; ``None`` below ``FEWEST_SAMPLES`` samples."""
     samples: tuple[float, ...]
     """Every sample, in the order in which it was taken."""
     label: str = ""
@@ -51,13 +54,22 @@ class Measurement:
         positive and skewed, and a percentile bootstrap of a median covers far less than it claims
         when samples are few. Samples that are not all positive get no interval.
 
+        That is an interval of the geometric mean, while the median is what stands beside it: the
+        typical sample, which a single disturbed one does not move. Of many skewed samples the two may
+        differ by more than the interval is wide. Then it is widened to hold the median as well: what
+        is typical is no better known than to lie between the two, and the interval still covers the
+        geometric mean at least as often as it says.
+
         Raises ``ValueError`` for a name that claims could not refer to, or for unusable samples.
         """
         _check_name(name)
         values = tuple(float(sample) for sample in samples)
         if not values or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{name} needs at least one sample, all of them finite, not {values}")
-        return cls(name, unit, median(values), log_interval(values), values, label)
+        middle, interval = median(values), log_interval(values)
+        if interval:
+            interval = min(interval[0], middle), max(interval[1], middle)
+        return cls(name, unit, middle, interval, values, label)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -68,6 +80,32 @@ class Measurement:
     def shows_no_difference(self) -> bool:
         """Whether this is a ratio that may as well be 1: its interval reaches to both sides of it."""
         return self.unit == "×" and self.bounds[0] < 1 < self.bounds[1]
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether this is a ratio known no better than to ± 10%.
+
+        On the logarithm: the upper bound is more than 1.1² times the lower one, so that no ratio r has
+        both between r / 1.1 and r × 1.1.
+        """
+        low, high = self.bounds
+        return self.unit == "×" and high > low * WIDEST**2
+
+    @property
+    def doubt(self) -> str:
+        """What has to stand beside a ratio so that nobody takes it for more than it is, or ``""``.
+
+        Examples:
+            >>> Measurement.of("gain", [1.01, 0.99, 1.0, 1.02, 0.98, 1.0], "×").doubt
+            'no difference measured'
+            >>> Measurement.of("gain", [1.5, 2.5, 1.7, 2.3, 2.0, 1.6], "×").doubt
+            'uncertain'
+            >>> Measurement.of("gain", [0.8, 1.5, 0.7, 1.3, 1.1, 0.9], "×").doubt
+            'uncertain, may be no difference'
+        """
+        if self.is_uncertain:
+            return "uncertain, may be no difference" if self.shows_no_difference else "uncertain"
+        return "no difference measured" if self.shows_no_difference else ""
 
     @property
     def interval_text(self) -> str:

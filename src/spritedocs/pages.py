@@ -198,7 +198,8 @@ def _values(entry: Entry) -> str:
             told.add(reason)
             return "not measured here" if again else _absent(recording, name)
         interval = f" ({value.interval_text})" if value.interval_text else ""
-        return f"{value}{interval}, n = {len(value.samples)}"
+        doubt = f", {value.doubt}" if value.doubt else ""
+        return f"{value}{interval}{doubt}, n = {len(value.samples)}"
 
     says = "The median, its 95% interval, and how many samples it has."
     return _by_machine(

@@ -153,8 +153,7 @@ def _below(cell: Measurement | Gap | str) -> list[str]:
     """What stands in smaller print under the value of a cell."""
     if not isinstance(cell, Measurement):
         return []
-    doubt = "no difference measured" if cell.shows_no_difference else ""
-    return [line for line in (cell.interval_text, doubt) if line]
+    return [line for line in (cell.interval_text, cell.doubt) if line]
 
 
 def _html(report: Report) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import get_worker_info
 
-__all__ = ["Carried", "Collate", "Items", "Stopwatch", "Stream"]
+__all__ = ["Carried", "Collate", "Items", "Stopwatch", "Stream", "Wrapped"]
 
 clock = time.perf_counter
 
@@ -34,15 +34,15 @@ class Carried(NamedTuple):
     collated_s: float
 
 
-class _Wrapped:
+class Wrapped:
     """A data set that passes for the one it wraps, but for what the subclasses note."""
 
     # Names that no data set has; and as there is no __dict__, vars() finds the inner one's.
     __slots__ = ("_spritedocs_inner", "_spritedocs_stopwatch")
     _spritedocs_inner: Any
-    _spritedocs_stopwatch: Stopwatch
+    _spritedocs_stopwatch: Any
 
-    def __init__(self, inner: Any, stopwatch: Stopwatch) -> None:
+    def __init__(self, inner: Any, stopwatch: Any) -> None:
         object.__setattr__(self, "_spritedocs_inner", inner)
         object.__setattr__(self, "_spritedocs_stopwatch", stopwatch)
 
@@ -70,7 +70,7 @@ class _Wrapped:
         return len(self._spritedocs_inner)
 
 
-class Items(_Wrapped):
+class Items(Wrapped):
     """A map-style data set. A loader asks it for whole batches, or for items where it does not batch."""
 
     __slots__ = ()
@@ -88,7 +88,7 @@ class Items(_Wrapped):
         return [inner[index] for index in indices]
 
 
-class Stream(_Wrapped):
+class Stream(Wrapped):
     """An iterable-style data set."""
 
     __slots__ = ()

@@ -131,11 +131,12 @@ def _cell(value: Measurement | Gap | None) -> str:
 def _ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    interval = row.ratio.interval_text.removesuffix("×")
+    said = str(row.ratio)
     if row.shows_no_difference:
         said = "may be no difference" if row.may_differ else "no difference"
-        return f"{said} ({interval})" if interval else said
-    return f"{row.ratio} ({interval})" if interval else str(row.ratio)
+    interval = row.ratio.interval_text.removesuffix("×")
+    parts = [said, f"({interval})" if interval else "", "uncertain" if row.ratio.is_uncertain else ""]
+    return " ".join(part for part in parts if part)
 
 
 def _provenance(recording: Recording, stale: bool) -> str:

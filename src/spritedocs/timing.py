@@ -9,13 +9,16 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spritedocs import foreign_load
 from spritedocs.epochs import EpochTiming, Loader, TimingError, dismiss, time_epoch
+from spritedocs.foreign_load import DISTURBING_CORES, Reading, certain_cores
 from spritedocs.machine import usable_cores
 from spritedocs.measurement import FEWEST_SAMPLES, Measurement
+from spritedocs.rounds import Course, Plan, Round, least_disturbed, spare_rounds
 
 __all__ = ["Comparison", "EpochTiming", "Loader", "TimingError", "compare", "time_epoch"]
 
@@ -34,6 +37,10 @@ class Comparison:
     """Each arm's epochs, one a round, in the order of the rounds."""
     warnings: tuple[str, ...] = ()
     """What makes these figures less trustworthy than they look, each with its remedy."""
+    retaken: int = 0
+    """How many rounds were taken again, because of foreign load."""
+    disturbed: int | None = 0
+    """How many rounds among these were disturbed all the same; ``None`` where foreign load is not known."""
 
     def measurement(self, arm: str, field: str, name: str, label: str = "") -> Measurement:
         """A field or property of an arm's epochs, as the value ``name``, in s, items/s, % or a count.
@@ -66,20 +73,37 @@ class Comparison:
 
 def compare(
     arms: Mapping[str, Loader | Callable[[], Loader]],
-    rounds: int = 8,
+    rounds: int | None = None,
     *,
     step: Callable[[Any], object] | None = None,
     count: Callable[[Any], int] | None = None,
     seed: int = 0,
     warmup: bool = True,
+    width: float = 0.03,
+    limit_s: float = 60.0,
     clock: Callable[[], float] = time.perf_counter,
+    load: Callable[[], Reading | None] = foreign_load.read,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Comparison:
-    """Time ``rounds`` epochs of every arm, interleaved in an order drawn from ``seed``.
+    """Time epochs of every arm in rounds, interleaved in an order drawn from ``seed``.
 
     An arm is a loader, which every round uses again, its persistent workers too; or a function that
     makes one, for a new loader in every epoch: its start-up is measured each time (its making is
     not), and its workers are gone before the next arm. ``warmup`` adds a first round that is thrown
     away. ``step``, ``count`` and ``clock`` are those of ``time_epoch``.
+
+    Without ``rounds`` their number is planned from a short pilot, for ratios of ``total_s`` with an
+    interval of ± ``width`` (0.03: from r / 1.03 to r × 1.03) and so that all takes ``limit_s``
+    seconds at most, but for at least ``FEWEST_SAMPLES`` rounds; ``spritedocs.rounds`` says how. The
+    plan is kept to, whatever the samples say.
+
+    Foreign load is measured during every epoch by ``load``. A round with more than
+    ``foreign_load.DISTURBING_CORES`` is taken again, all arms of it, as long as these are no more
+    than half of the rounds, or two; where that is not enough, the last of the disturbed ones stay.
+    Which rounds these are depends on the load alone, never on what was timed.
+
+    ``progress(done, planned)`` is told after every round how many there have been, of how many as far
+    as is known, those thrown away included.
 
     Examples:
         >>> result = compare({"few": [[1, 2]] * 5, "many": lambda: [[1, 2]] * 50}, rounds=6)
@@ -88,28 +112,64 @@ def compare(
 
     Raises what ``time_epoch`` does, naming the arm, and ``ValueError`` for no arms or rounds.
     """
-    if not isinstance(rounds, int) or rounds < 1:
-        raise ValueError(f"rounds is {rounds!r}: give a whole number, at least 1")
+    if rounds is not None and (not isinstance(rounds, int) or rounds < 1):
+        raise ValueError(f"rounds is {rounds!r}: give a whole number, at least 1, or None for a plan")
+    for name, value in (("width", width), ("limit_s", limit_s)):
+        if not value > 0:
+            raise ValueError(f"{name} is {value!r}: give a number above 0")
     if not arms:
         raise ValueError(f"the arms are {arms!r}: give at least one, such as {{'two': loader}}")
     for name, arm in arms.items():
         if isinstance(arm, Iterator) or not (isinstance(arm, Iterable) or callable(arm)):
             raise TypeError(f"arm {name!r} is {arm!r:.60}: give a DataLoader, or a function that makes one")
-    order, shuffled = list(arms), random.Random(seed)
-    epochs: dict[str, list[EpochTiming]] = {name: [] for name in arms}
-    workers: dict[str, int] = {}
-    for _ in range(rounds + warmup):
-        shuffled.shuffle(order)
-        for name in order:
+    workers = dict.fromkeys(arms, 0)
+    shuffled = random.Random(seed)
+
+    def take() -> Round:
+        epochs, windows = {}, []
+        for name in shuffled.sample(list(arms), len(arms)):
             arm = arms[name]
             loader = arm if isinstance(arm, Iterable) else arm()
             workers[name] = getattr(loader, "num_workers", 0)
-            epochs[name].append(time_epoch(loader, step, count=count, clock=clock, name=f"arm {name!r}"))
+            begin = load()
+            epochs[name] = time_epoch(loader, step, count=count, clock=clock, name=f"arm {name!r}")
             if loader is not arm:
                 dismiss(loader)
+            windows.append((begin, load()))
             del loader  # or the next factory would run, and fill the memory, beside it
-    kept = {name: tuple(timings[-rounds:]) for name, timings in epochs.items()}
-    return Comparison(kept, tuple(_warnings(kept, workers)))
+        known = [(begin, end) for begin, end in windows if begin is not None and end is not None]
+        foreign = certain_cores(known) if len(known) == len(windows) else None
+        return Round({name: epochs[name] for name in arms}, foreign)
+
+    course = Course(take, clock, progress)
+    if rounds is None:
+        plan = course.plan(width, limit_s, warmup)
+    else:
+        plan = Plan(rounds)
+        course.collect(int(warmup), then=rounds)
+    taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
+    kept = least_disturbed(taken, plan.rounds)
+    timings = {name: tuple(each.epochs[name] for each in kept) for name in arms}
+    return Comparison(
+        timings,
+        (*plan.warnings, *_disturbances(taken, kept), *_warnings(timings, workers)),
+        retaken=len(taken) - len(kept),
+        disturbed=sum(each.is_disturbed for each in kept) if kept[0].foreign is not None else None,
+    )
+
+
+def _disturbances(taken: Sequence[Round], kept: Sequence[Round]) -> Iterator[str]:
+    loads = [each.foreign for each in taken if each.is_disturbed and each.foreign is not None]
+    if left := sum(each.is_disturbed for each in kept):
+        yield (
+            f"{left} of {len(kept)} rounds are disturbed: in them other programs used more than "
+            f"{DISTURBING_CORES} of a core, up to {max(loads):.1f}. End those, and measure again."
+        )
+    if again := len(taken) - len(kept):
+        yield (
+            f"{again} round{'s' * (again > 1)} had to be taken again, because other programs used up to "
+            f"{max(loads):.1f} of a core: end them to save that time."
+        )
 
 
 def _warnings(arms: Mapping[str, tuple[EpochTiming, ...]], workers: Mapping[str, int]) -> Iterator[str]:

@@ -1,0 +1,171 @@
+"""How `tune_suite` scores what it measured: a grid's best, the picks against it, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from spritedocs.measurement import Measurement
+from spritedocs.model import Settings
+
+TUNE = "tune"
+GOOD = 0.97
+GAIN, NO_GAIN = 1.05, 1.03
+"""From the one on a change is worth it; below the other there is nothing to gain."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Whole epochs of every cell of the brute-force grid, taken in turns."""
+
+    totals: Mapping[Settings, Sequence[float]]
+    """Seconds of each cell's epochs, one a round."""
+    items: int
+    """Items of an epoch."""
+    seconds: float
+    """What the grid took; rounds that were taken again are left out, as a quiet machine has none."""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds counted; one went before, in which the workers started."""
+        return len(next(iter(self.totals.values())))
+
+    @property
+    def best(self) -> Settings:
+        """The fastest cell by the first half of the rounds; of equals the one with fewest workers."""
+        half = (self.rounds + 1) // 2
+        return min(sorted(self.totals), key=lambda cell: median(self.totals[cell][:half]))
+
+    @property
+    def best_single(self) -> Settings:
+        """The fastest cell by the first round alone."""
+        return min(sorted(self.totals), key=lambda cell: self.totals[cell][0])
+
+    @property
+    def seconds_single(self) -> float:
+        """What a grid of one epoch a cell would have taken, after the round that starts the workers."""
+        return self.seconds * 2 / (self.rounds + 1)
+
+    def items_per_s(self, cell: Settings) -> float:
+        """The throughput of ``cell`` by the second half of the rounds, which did not choose it."""
+        return self.items / median(self.totals[cell][self.rounds // 2 :])
+
+    def as_json(self) -> dict[str, Any]:
+        """The raw epochs."""
+        cells = [[*cell, *totals] for cell, totals in self.totals.items()]
+        return {"cells": cells, "items": self.items, "seconds": self.seconds}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Grid:
+        """The grid that ``as_json`` gave."""
+        return cls(
+            {Settings(*row[:3]): row[3:] for row in stored["cells"]}, stored["items"], stored["seconds"]
+        )
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What a contestant chose."""
+
+    settings: Settings | None
+    """``None`` where it failed."""
+    seconds: float = 0.0
+    """How long it took to choose."""
+    says: str = ""
+    """The diagnosis; or why there is no pick."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One workload's results."""
+
+    name: str
+    planted: tuple[str, ...]
+    present: Settings
+    grid: Grid
+    picks: Mapping[str, Pick]
+    """By contestant."""
+    ratios: Mapping[Settings, Measurement] = field(default_factory=dict)
+    """Throughput over that of the grid's best, in ×, from epochs of new loaders taken in turns."""
+    most_workers: int | None = None
+
+    def score(self, contestant: str) -> Measurement | None:
+        """The ratio of its pick; ``None`` where there is no pick, or one that does not fit into memory."""
+        chosen = self.picks[contestant].settings
+        if chosen is None or (self.most_workers is not None and chosen.num_workers > self.most_workers):
+            return None
+        return self.ratios[chosen]
+
+    @property
+    def possible_gain(self) -> float:
+        """Throughput of the best over that of the present settings: 1 where there is nothing better."""
+        return 1 / self.ratios[self.present].median
+
+    @property
+    def named_right(self) -> bool:
+        """Whether the tuner named the planted bottleneck."""
+        return self.picks[TUNE].says in self.planted
+
+    @property
+    def missed(self) -> bool:
+        """Whether the tuner said there was nothing to gain, or nothing to change, and there was something."""
+        pick = self.picks[TUNE]
+        content = pick.says == "nothing-to-gain" or pick.settings == self.present
+        return content and self.possible_gain >= GAIN
+
+    @property
+    def needless(self) -> bool:
+        """Whether the tuner recommended a change, other than fewer workers, and there was nothing to gain."""
+        chosen = self.picks[TUNE].settings
+        if chosen is None or chosen == self.present or chosen.num_workers < self.present.num_workers:
+            return False
+        return self.possible_gain < NO_GAIN
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a contestant did over all workloads, in per cent."""
+
+    good: float
+    """Workloads with a pick of at least 97% of the best's throughput, of all workloads."""
+    surely_below: float
+    """Workloads with a pick whose whole interval lies below 97%, of all workloads."""
+    worst: float
+    """The smallest score of a pick."""
+    typical: float
+    """The median score of the picks."""
+    without: float
+    """Workloads without a pick, or with one that does not fit into memory, of all workloads."""
+    time: float
+    """The time for choosing, of the brute-force grids' time."""
+
+    @classmethod
+    def of(cls, contestant: str, outcomes: Sequence[Outcome]) -> Standing:
+        """Over ``outcomes``. Raises ``ValueError`` where none has a pick."""
+        scores = [score for outcome in outcomes if (score := outcome.score(contestant))]
+        if not scores:
+            raise ValueError(f"{contestant} has no pick")
+        values = [score.median for score in scores]
+        return cls(
+            good=share(value >= GOOD for value in values) * len(values) / len(outcomes),
+            surely_below=share(score.bounds[1] < GOOD for score in scores) * len(values) / len(outcomes),
+            worst=100 * min(values),
+            typical=100 * median(values),
+            without=100 - 100 * len(values) / len(outcomes),
+            time=100
+            * sum(outcome.picks[contestant].seconds for outcome in outcomes)
+            / sum(outcome.grid.seconds for outcome in outcomes),
+        )
+
+
+def share(true: Iterable[bool]) -> float:
+    """How many of these hold, in per cent.
+
+    Examples:
+        >>> share([True, False, False, False])
+        25.0
+    """
+    found = list(true)
+    return 100 * sum(found) / len(found)

@@ -1,0 +1,138 @@
+"""What does `spritedocs tune` say of datasets that this project did not write?
+
+**Motive.** The suite's workloads are of our own making, so the tuner may have been made for them. Here a
+new user types one command for data that others publish: scikit-learn's digits, scikit-image's pictures,
+matplotlib's icons.
+
+**What is measured.** The command itself, started three times, one after the other. A row is what it
+answered: the line to copy, the throughput, the gain over `num_workers=0`, the diagnosis; and how many
+seconds it took, its start included.
+
+**Caveat.** Without a training step, so the gain is that of loading alone. The files are few and stay in
+the page cache.
+
+    pip install -e ".[peers]" -c constraints.txt
+    python benchmarks/tuning_others.py [--budget SECONDS] [--record]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spritedocs import machine
+from spritedocs.examples import Project
+from spritedocs.measurement import Gap, Measurement
+from spritedocs.provenance import Provenance
+from spritedocs.recorder import store_report
+from spritedocs.report import Report, show
+from spritedocs.tune_terminal import print_tuning
+
+PROJECT = Project(Path(__file__).parents[1])
+BUDGET_S = 60.0
+
+
+class Others(NamedTuple):
+    """A dataset that somebody else publishes."""
+
+    name: str
+    package: str
+    is_called: str
+    batch_size: int
+
+    def command(self, budget_s: float) -> list[str]:
+        """What a user types, after ``spritedocs``."""
+        target = f"benchmarks/targets/{self.name}.py:dataset"
+        return ["tune", target, "--batch-size", str(self.batch_size), "--budget", f"{budget_s:g}"]
+
+
+DATASETS = (
+    Others("digits", "sklearn", "scikit-learn's digits, in memory", 32),
+    Others("photographs", "skimage", "scikit-image's pictures, decoded and smoothed", 8),
+    Others("icons", "matplotlib", "matplotlib's icons, a few small PNG files", 4),
+)
+
+
+def tuned(others: Others, budget_s: float) -> tuple[dict[str, Any] | str, float]:
+    """What the command answered, or a sentence if it failed; and the seconds until it had ended."""
+    if find_spec(others.package) is None:
+        return f"{others.package} is not installed: pip install -e '.[peers]' brings it.", 0.0
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "spritedocs", *others.command(budget_s), "--json"],
+        cwd=PROJECT.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - begun
+    if done.returncode:
+        return f"{others.name}: {(done.stderr.splitlines() or ['it failed without a word.'])[-1]}", seconds
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer, seconds
+
+
+def printed(answer: dict[str, Any]) -> str:
+    """What the command prints without ``--json`` where it has found ``answer``."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        print_tuning(answer)
+    return said.getvalue()
+
+
+def row(others: Others, answer: dict[str, Any] | str, seconds: float) -> list[Measurement | Gap | str]:
+    """The cells of one dataset."""
+    if isinstance(answer, str):
+        values = (f"{what}_{others.name}" for what in ("items_per_s", "gain", "seconds"))
+        rate, gain, took = (Gap(name, answer) for name in values)
+        return [others.is_called, "", rate, gain, "", took]
+    return [
+        others.is_called,
+        answer["line"],
+        value(f"items_per_s_{others.name}", answer["throughput"], answer["interval"], "items/s"),
+        value(f"gain_{others.name}", answer["gain"], answer["gain_interval"], "×"),
+        answer["diagnosis"],
+        Measurement.of(f"seconds_{others.name}", [seconds], "s"),
+    ]
+
+
+def value(name: str, median: float, interval: list[float] | None, unit: str) -> Measurement:
+    """A value as the command told it: the samples stayed there."""
+    return Measurement(name, unit, median, (interval[0], interval[1]) if interval else None, (median,))
+
+
+def main() -> None:
+    """Tune all three, show the table and what the first run printed, and store both if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds for each dataset")
+    parser.add_argument("--record", action="store_true", help="store the result for publication")
+    wanted = parser.parse_args()
+    described = machine.describe()
+    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
+    answers = {others: tuned(others, wanted.budget) for others in DATASETS}
+    report = Report(
+        title="What the tuner says of datasets that others made",
+        columns=["dataset", "line to copy", "throughput", "gain over num_workers=0", "diagnosis", "took"],
+        rows=[row(others, *answer) for others, answer in answers.items()],
+        notes=[f"Each with a budget of {wanted.budget:g} s. No training step; files in the page cache."],
+    )
+    first, _ = answers[DATASETS[0]]
+    if not isinstance(first, str):
+        print("$ spritedocs " + " ".join(DATASETS[0].command(wanted.budget)))
+        print(printed(first))
+    show(report)
+    if wanted.record:
+        where = PROJECT.benchmarked / machine.slug(described)
+        command = f"python benchmarks/{Path(__file__).name}"
+        print(store_report(where, report, provenance, described.as_dict(), command).path)
+
+
+if __name__ == "__main__":
+    main()

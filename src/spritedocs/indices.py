@@ -1,0 +1,79 @@
+"""Sources of indices, for epochs that are shorter than the reader's."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+__all__ = ["Drawn", "Until"]
+
+FEWEST = 3
+
+
+class Drawn:
+    """Indices that are drawn when they are first asked for, and then stay the same."""
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self._left, self._taken = iter(source), list[Any]()
+        self._batch_size = _batch_size(source)
+
+    def first(self, count: int) -> list[Any]:
+        """The first ``count`` of them, or all where there are fewer."""
+        self._taken += itertools.islice(self._left, max(0, count - len(self._taken)))
+        indices = _Indices(self._taken[:count])
+        indices.batch_size = self._batch_size
+        return indices
+
+
+class Until:
+    """The indices of ``inner``, until ``least`` have been taken and ``seconds`` have passed on ``clock``.
+
+    After ``limit_s`` seconds, 3 are enough. An epoch of ``whole`` indices of which so many have been taken
+    that the rest needs no more than half as long again is taken to its end.
+    """
+
+    def __init__(
+        self,
+        inner: Iterable[Any],
+        seconds: float,
+        least: int,
+        clock: Callable[[], float] = time.perf_counter,
+        limit_s: float = math.inf,
+        whole: int | None = None,
+    ) -> None:
+        self.inner, self.seconds, self.least = inner, seconds, least
+        self.clock, self.limit_s, self.whole = clock, limit_s, whole
+        self.batch_size = _batch_size(inner)
+        self.taken: list[Any] = []
+        """What the latest epoch was given."""
+
+    def __iter__(self) -> Iterator[Any]:
+        begun = self.clock()
+        self.taken = []
+        for taken, indices in enumerate(self.inner):
+            passed_s = self.clock() - begun
+            enough = taken >= self.least and passed_s > self.seconds and not self._is_nearly_done(taken)
+            if enough or (taken >= FEWEST and passed_s > self.limit_s):
+                return
+            self.taken.append(indices)
+            yield indices
+
+    def only(self, indices: Iterable[Any]) -> None:
+        """Give just these in each further epoch, however long they take."""
+        self.inner, self.least, self.limit_s = list(indices), sys.maxsize, math.inf
+
+    def _is_nearly_done(self, taken: int) -> bool:
+        return self.whole is not None and 1.5 * taken >= self.whole
+
+
+class _Indices(list[Any]):
+    batch_size: int | None = None
+    """What ``time_epoch`` asks a sampler for, to count the items of a batch."""
+
+
+def _batch_size(source: Iterable[Any]) -> int | None:
+    return getattr(source, "batch_size", None)

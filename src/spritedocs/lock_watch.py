@@ -1,0 +1,53 @@
+"""How long a thread has to wait for Python's lock, while another one loads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+__all__ = ["NAP_S", "LockWatch"]
+
+NAP_S = 0.0005
+"""A tenth of the 5 ms after which Python takes the lock from a thread that computes."""
+SCHEDULING = Path("/proc/thread-self/schedstat")
+
+
+class LockWatch:
+    """A thread that sleeps, and sums up how late it wakes: one that computes lets it wait for the lock.
+
+    On a busy machine it wakes late as well, for want of a processor: that time is taken out.
+    """
+
+    def __init__(self) -> None:
+        self._late_s, self._ended = 0.0, False
+        self._thread = threading.Thread(target=self._run, daemon=True, name="watching the lock")
+        self._thread.start()
+
+    def end(self) -> float:
+        """End the watching. Returns the seconds by which it was late."""
+        self._ended = True
+        self._thread.join()
+        return self._late_s
+
+    def _run(self) -> None:
+        late_s, queued_s, begun = 0.0, _queued_s(), time.perf_counter()
+        while not self._ended:
+            asleep = time.perf_counter()
+            time.sleep(NAP_S)
+            late_s += time.perf_counter() - asleep - NAP_S
+        watched_s, queued_s = time.perf_counter() - begun, _queued_s() - queued_s
+        if queued_s < late_s:
+            # What is left of it is the share of the lock in the time in which there was a processor.
+            self._late_s = (late_s - queued_s) * watched_s / (watched_s - queued_s)
+
+
+def _queued_s() -> float:
+    """Seconds for which this thread has waited for a processor; 0 where the system does not say.
+
+    Source: the kernel's *Scheduler Statistics*, ``/proc/<pid>/schedstat``.
+    """
+    try:
+        return int(SCHEDULING.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0

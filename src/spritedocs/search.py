@@ -1,0 +1,212 @@
+"""The search behind ``spritedocs.tune``: look at the costs, predict, have a first look, measure, decide."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from typing import Any, NamedTuple
+
+import psutil
+
+from spritedocs import machine
+from spritedocs.candidates import grid, predictions, shortlist, steady, survivors
+from spritedocs.failures import ArgumentError, StepError, told
+from spritedocs.model import Settings
+from spritedocs.outcome import Outcome, World
+from spritedocs.probing import Probe, probe
+from spritedocs.rounds import rounds_for
+from spritedocs.timing import Comparison
+from spritedocs.trials import Lengths, Trials, label, scatter
+from spritedocs.tuned import Tuning
+from spritedocs.variants import Variants
+
+__all__ = ["Progress", "Search", "TimedStep"]
+
+LOOKS = 3
+"""Rounds of the first look. With five or more settings they give a spread to lengths by."""
+FINALISTS = 3
+WIDTH = 0.025
+"""The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
+FEWEST_ROUNDS, MOST_ROUNDS = 6, 20
+PROBING_S = 0.6
+MEMORY_SHARE = 0.8
+"""Of the memory that is free, so much may go to workers, if no limit is given."""
+RETAKEN = 1.2
+"""Rounds may have to be taken again, because of other programs."""
+MANY_BATCHES = 128
+"""The most that the model plays: longer epochs go on as these do."""
+MORE = 1.05
+"""What more workers have to promise for their memory to be what holds loading up."""
+
+
+class Progress(NamedTuple):
+    """What is being tried, and how long it all should take."""
+
+    says: str
+    done_s: float
+    total_s: float
+
+
+class TimedStep:
+    """A step, and what it was seen to take."""
+
+    def __init__(self, step: Callable[[Any], object]) -> None:
+        self.step, self.calls, self.seconds, self.cpu_seconds = step, 0, 0.0, 0.0
+
+    def __call__(self, batch: Any) -> None:
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        try:
+            self.step(batch)
+        except Exception as error:
+            raise StepError("the step failed") from error
+        self.calls += 1
+        self.seconds += time.perf_counter() - begun
+        self.cpu_seconds += time.process_time() - begun_cpu
+
+    @property
+    def cpu_share(self) -> float:
+        """How many cores it keeps busy."""
+        return self.cpu_seconds / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class Search:
+    """One search; ``run`` makes it."""
+
+    variants: Variants
+    step: Callable[[Any], object] | None
+    most_workers: int
+    memory_limit_mb: float | None
+    budget_s: float
+    progress: Callable[[Progress], object] | None = None
+    begun_s: float = field(default_factory=time.perf_counter)
+
+    def run(self) -> Tuning:
+        """Look at the costs, predict, have a first look at a few settings, measure the likeliest, decide."""
+        timeout_s = max(2.0, self.budget_s / 2)
+        with told(self.variants.start_method, timeout_s), _without_advice():
+            self._say("looking at the items, in a worker", self.budget_s)
+            world = self._world(timeout_s)
+            present = self.variants.present
+            chosen = shortlist(world.rates, present, machine.usable_cores())
+            rates = {each: world.rates[each] for each in chosen}
+            lengths = Lengths.of(world.costs, {**rates, present: rates[steady(present)]}, world.batches)
+            with Trials(self.variants, lengths, self._timed, timeout_s) as trials:
+                chosen = self._affordable(chosen, world, lengths)
+                first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
+                looked = {each: _rate(first, each) for each in chosen}
+                memory = {each: trials.memory_mb(each) for each in chosen}
+                finalists = list(dict.fromkeys([steady(present), *survivors(looked, FINALISTS)]))
+                if present not in finalists:
+                    finalists.append(present)  # which starts new workers in every epoch
+                rounds = self._rounds(first, finalists, lengths, {**looked, present: looked[steady(present)]})
+                final = self._measured(trials, finalists, rounds, "measuring the best of", lengths, looked)
+        return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
+
+    @cached_property
+    def _timed(self) -> TimedStep | None:
+        return None if self.step is None else TimedStep(self.step)
+
+    def _world(self, timeout_s: float) -> World:
+        seconds = min(PROBING_S, self.budget_s / 10)
+        seen = probe(self.variants, self._timed, seconds=seconds, timeout_s=timeout_s)
+        step_s = seen.alone.step_s / seen.alone.batches
+        cpu_share = min(1.0, self._timed.cpu_share) if self._timed else 0.0
+        batches = self.variants.batches
+        fits = self._workers_that_fit(seen)
+        settings = [*grid(self.most_workers), steady(self.variants.present)]
+        rates = predictions(
+            seen.costs, settings, min(batches or MANY_BATCHES, MANY_BATCHES), step_s, cpu_share
+        )
+        rates[Settings()] = seen.alone.items_per_s
+        fitting = {each: rate for each, rate in rates.items() if each.num_workers <= fits}
+        limited = max(rates.values()) >= MORE * max(fitting.values())
+        fitting.setdefault(steady(self.variants.present), rates[steady(self.variants.present)])
+        repeats = self.variants.repeats(timeout_s)
+        return World(seen, fitting, batches, step_s, cpu_share, limited, repeats)
+
+    def _workers_that_fit(self, seen: Probe) -> float:
+        """How many workers the memory holds, with the batches that each has fetched ahead."""
+        free_mb = psutil.virtual_memory().available / 1e6 * MEMORY_SHARE
+        limit_mb = free_mb if self.memory_limit_mb is None else self.memory_limit_mb
+        ahead_mb = 2 * seen.bytes_per_batch / 1e6
+        each_mb = (seen.memory_mb or 0.0) + ahead_mb
+        return limit_mb / each_mb if each_mb else float("inf")
+
+    def _affordable(self, chosen: list[Settings], world: World, lengths: Lengths) -> list[Settings]:
+        """The most of ``chosen`` for which the budget lasts, the present settings and the likeliest first."""
+        present = steady(self.variants.present)
+        order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
+        # By the model, two settings to the end; and one round more, which warms up.
+        for count in range(len(order), 1, -1):
+            seconds = [self._epoch_s(each, lengths, world.rates) for each in order[:count]]
+            needed_s = sum(seconds) * (LOOKS + 1) + sum(sorted(seconds)[: FINALISTS + 1]) * (
+                FEWEST_ROUNDS + 1
+            )
+            if needed_s <= self._left_s or count == 2:
+                break
+        if len(order) > 1 and needed_s > self._left_s:
+            raise ArgumentError(
+                f"a budget of {self.budget_s:g} s is too small to decide: it takes about "
+                f"{needed_s + self.budget_s - self._left_s:.0f} s, or a smaller batch size"
+            )
+        return [each for each in chosen if each in order[:count]] if len(order) > 1 else chosen
+
+    def _rounds(
+        self, first: Comparison, finalists: list[Settings], lengths: Lengths, rates: Mapping[Settings, float]
+    ) -> int:
+        """How many rounds the finalists need, by the spread of the first look, and can have."""
+        spread, freedom = scatter(first)
+        wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else MOST_ROUNDS
+        round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
+        possible = int(self._left_s / round_s / RETAKEN) - 1
+        return max(FEWEST_ROUNDS, min(wanted, possible, MOST_ROUNDS))
+
+    def _measured(
+        self,
+        trials: Trials,
+        settings: list[Settings],
+        rounds: int,
+        says: str,
+        lengths: Lengths,
+        rates: Mapping[Settings, float],
+    ) -> Comparison:
+        present = self.variants.present
+        known = {**rates, present: rates[steady(present)]}
+        round_s = sum(self._epoch_s(each, lengths, known) for each in settings)
+
+        def said(done: int, planned: int) -> None:
+            self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
+
+        said(0, rounds + 1)
+        return trials.run(settings, rounds, said)
+
+    def _epoch_s(self, settings: Settings, lengths: Lengths, rates: Mapping[Settings, float]) -> float:
+        batches = lengths.batches[settings] or self.variants.batches or 0
+        return batches * lengths.batch_size / rates[settings]
+
+    @property
+    def _left_s(self) -> float:
+        return self.budget_s - (time.perf_counter() - self.begun_s)
+
+    def _say(self, says: str, left_s: float) -> None:
+        if self.progress is not None:
+            done_s = time.perf_counter() - self.begun_s
+            self.progress(Progress(says, done_s, done_s + left_s))
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Without torch's warning that there are more workers than cores: it is what is being found out."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
+def _rate(comparison: Comparison, settings: Settings) -> float:
+    return median(epoch.items_per_s for epoch in comparison.arms[label(settings)])

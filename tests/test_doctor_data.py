@@ -1,0 +1,56 @@
+"""How large a dataset is said to be, and on what kind of disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from spritedocs.doctor_data import Data, measure_data
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with three files of 10 bytes, one of them further down, and one link to a file."""
+    disks = [("/", "ext4"), (str(tmp_path.resolve()), "nfs4"), ("/elsewhere", "xfs")]
+    mounted = [SimpleNamespace(mountpoint=place, fstype=kind) for place, kind in disks]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounted)
+    below = tmp_path / "data" / "below"
+    below.mkdir(parents=True)
+    for path in (below / "1", below.parent / "2", below.parent / "3"):
+        path.write_bytes(bytes(10))
+    return below.parent
+
+
+def test_all_files_below_a_folder_are_counted(folder: Path) -> None:
+    assert measure_data(folder) == Data(30, 3, True, "nfs4")
+
+
+def test_a_file_is_counted_by_itself(folder: Path) -> None:
+    assert measure_data(folder / "2") == Data(10, 1, True, "nfs4")
+
+
+def test_links_to_files_count_and_those_to_folders_or_nothing_do_not(folder: Path) -> None:
+    try:
+        (folder / "link").symlink_to(folder / "2")
+    except OSError:
+        pytest.skip("this user may make no links")
+    (folder / "loop").symlink_to(folder)
+    (folder / "lost").symlink_to(folder / "nothing")
+    assert measure_data(folder) == Data(40, 4, True, "nfs4")
+
+
+def test_what_takes_too_long_is_not_whole(folder: Path) -> None:
+    assert measure_data(folder, limit_s=-1) == Data(10, 1, False, "nfs4")
+
+
+def test_a_system_that_names_no_disks_is_unknown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [])
+    assert measure_data(folder).filesystem == ""
+
+
+def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        measure_data(tmp_path / "nothing")

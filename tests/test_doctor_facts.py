@@ -1,0 +1,117 @@
+"""What the doctor sees on systems that tell less than Linux does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from spritedocs import accelerator, doctor_facts
+from spritedocs.accelerator import Load
+from spritedocs.doctor_facts import UNLIMITED, look
+from spritedocs.machine import Machine
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The root of another machine, which is described at once and has no files."""
+    monkeypatch.setattr(doctor_facts.machine, "describe", lambda root: Machine(usable_cores=4))
+    monkeypatch.setattr(accelerator, "ask", lambda *command: None)
+    return tmp_path
+
+
+def test_a_root_without_shared_memory_or_marks_of_a_container(elsewhere: Path) -> None:
+    bare = look(start=False, root=elsewhere)
+    assert (bare.shm, bare.in_container, bare.numpy_threads) == (None, False, None)
+    (elsewhere / "dev" / "shm").mkdir(parents=True)
+    (elsewhere / ".dockerenv").touch()
+    furnished = look(start=False, root=elsewhere)
+    assert furnished.shm.free > 0
+    assert furnished.in_container
+
+
+def test_a_system_without_limits_says_nothing_of_them(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.delattr("os.geteuid", raising=False)
+    monkeypatch.delattr("os.getuid", raising=False)
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    there = look(start=False, root=elsewhere)
+    assert (there.system, there.files_limit, there.files_hard_limit) == ("win32", None, None)
+    assert (there.tasks_limit, there.tasks, there.files_open, there.socket_problem) == (None, 0, 0, None)
+    assert there.suggested_workers == 12
+
+
+def test_an_infinite_limit_is_none(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda name: (512, resource.RLIM_INFINITY))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    there = look(start=False, root=elsewhere)
+    assert (there.files_limit, there.files_hard_limit, there.tasks_limit) == (512, UNLIMITED, 512)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert look(start=False, root=elsewhere).tasks_limit == UNLIMITED
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (OSError("AF_UNIX path too long"), "AF_UNIX path too long"),
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/a']"),
+            "No usable temporary directory",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_socket_that_cannot_be_made(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, problem: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(doctor_facts, "Listener", fail)
+    assert look(start=False, root=elsewhere).socket_problem == problem
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("PINNED", ""),
+        ("WHY no memory is left", "no memory is left"),
+        (None, "the GPU did not"),
+    ],
+)
+def test_memory_is_pinned_where_there_is_a_gpu(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, answer: str | None, problem: str
+) -> None:
+    assert look(start=False, root=elsewhere).pin_problem is None
+    monkeypatch.setattr(doctor_facts.machine, "describe", lambda root: Machine(gpu="NVIDIA H200"))
+    monkeypatch.setattr(accelerator, "busy", lambda gpu: Load(50, 2.0, 1))
+    monkeypatch.setattr(accelerator, "ask", lambda *command: answer if "pin_memory" in command[-1] else "8")
+    there = look(start=False, root=elsewhere)
+    assert there.pin_problem.startswith(problem)
+    assert there.pin_problem == "" or problem
+    assert (there.gpu_load, there.gpu_absence, there.numpy_threads) == (Load(50, 2.0, 1), "", 8)
+
+
+def test_memory_is_what_the_group_may_have(elsewhere: Path) -> None:
+    group = elsewhere / "sys" / "fs" / "cgroup"
+    for path, text in ((group / "memory.max", "1000000\n"), (elsewhere / "proc/self/cgroup", "0::/\n")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert look(start=False, root=elsewhere).memory_available == 1_000_000
+
+
+def test_data_are_measured_and_starts_made_on_request(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_facts, "start_all", lambda: ("started",))
+    (elsewhere / "file").write_bytes(bytes(7))
+    there = look(elsewhere / "file", root=elsewhere)
+    assert (there.data.size, there.starts) == (7, ("started",))
