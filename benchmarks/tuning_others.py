@@ -123,15 +123,16 @@ def main() -> None:
         rows=[row(others, *answer) for others, answer in answers.items()],
         notes=[f"Each with a budget of {wanted.budget:g} s. No training step; files in the page cache."],
     )
+    said = ""
     first, _ = answers[DATASETS[0]]
     if not isinstance(first, str):
         print("$ spritedocs " + " ".join(DATASETS[0].command(wanted.budget)))
-        print(printed(first))
+        print(said := printed(first))
     show(report)
     if wanted.record:
         where = PROJECT.benchmarked / machine.slug(described)
         command = f"python benchmarks/{Path(__file__).name}"
-        print(store_report(where, report, provenance, described.as_dict(), command).path)
+        print(store_report(where, report, provenance, described.as_dict(), command, said).path)
 
 
 if __name__ == "__main__":

@@ -234,6 +234,24 @@ def test_what_was_not_measured_has_its_reason_once(
     assert "–:" not in call("compare", NAME).said
 
 
+def test_a_ratio_that_is_known_badly_is_called_uncertain(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    def blur(notebook: dict[str, Any], factor: float) -> None:
+        for value in notebook["cells"][-1]["outputs"][0]["data"][MIME]["values"]:
+            if value["name"] == "ratio":
+                value["samples"] = [factor * sample for sample in (2.0, 4.0, 2.5, 3.5, 2.2, 3.8)]
+
+    monkeypatch.setenv("COLUMNS", "120")
+    own = tiny.project.own / machine.slug() / f"{NAME}.ipynb"
+    tiny.add_recording(own, lambda notebook: blur(notebook, 4.0))
+    text = " ".join(call("compare", NAME).said.split())
+    assert re.search(r"ratio 3\.00× 3\.00× 3\.\d+× \(2\.\d+–5\.\d+\) uncertain", text)
+    tiny.add_recording(own, lambda notebook: blur(notebook, 1.0))
+    text = " ".join(call("compare", NAME).said.split())
+    assert re.search(r"ratio 3\.00× 3\.00× may be no difference \(0\.\d+–1\.\d+\) uncertain", text)
+
+
 def test_what_differs_has_its_ratio_and_its_likely_cause(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
 ) -> None:

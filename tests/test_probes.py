@@ -25,7 +25,6 @@ from spritedocs.probes import (
     CollateProbe,
     ItemError,
     ItemProbe,
-    Note,
     Notebook,
     Probed,
     StreamProbe,
@@ -242,55 +241,3 @@ def test_a_worker_that_fails_leaves_nothing() -> None:
         probed(Numbers(broken=9))
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         probed(Numbers(), collate_fn=end)
-
-
-def note(
-    *item_s: float, turn: str = ITEMS, begun: float = 0.0, late_s: float = 0.0, cpu: float = 0.5
-) -> Note:
-    """A batch whose items took so long, ``cpu`` of it on the processor; item by item if it is their turn."""
-    whole, each = sum(item_s), item_s if turn == ITEMS else ()
-    return Note(
-        turn,
-        begun,
-        begun,
-        begun + whole,
-        begun + cpu * whole,
-        begun + whole,
-        begun + cpu * whole,
-        items=len(item_s),
-        item_s=tuple(each),
-        item_cpu_s=tuple(cpu * seconds for seconds in each),
-        late_s=late_s,
-    )
-
-
-def test_items_have_their_own_times_and_those_of_whole_batches_their_mean() -> None:
-    item_s, item_cpu_s = probing._items([note(2, 4, turn=WHOLE)], [note(1, 5)])
-    assert item_s == (1, 5, 3, 3)
-    assert item_cpu_s == (0.5, 2.5, 1.5, 1.5)
-
-
-def test_reading_clocks_does_not_make_items_dear() -> None:
-    """Noted one by one they take 30 µs, as a whole batch 10 µs each."""
-    item_s, _ = probing._items([note(*[10e-6] * 4, turn=WHOLE)], [note(*[30e-6] * 4)])
-    assert item_s == pytest.approx([10e-6] * 8)
-
-
-def test_a_slow_item_of_a_whole_batch_does_not_make_all_of_them_slow() -> None:
-    whole = [note(1, 1, 1, 1, turn=WHOLE), note(1, 1, 37, 1, turn=WHOLE)]
-    item_s, item_cpu_s = probing._items(whole, [note(1, 1, 1, 1)])
-    assert sorted(item_s) == pytest.approx([1] * 11 + [37])
-    assert sum(item_cpu_s) == pytest.approx(sum(item_s) / 2)
-
-
-def test_batches_loaded_at_once_are_means() -> None:
-    at_once = note(8)._replace(items=4)
-    item_s, item_cpu_s = probing._items([note(2, 4, turn=WHOLE), note(1, 1, turn=WHOLE)], [at_once])
-    assert (item_s, item_cpu_s) == ((3, 1), (1.5, 0.5))
-
-
-def test_how_much_of_the_loading_holds_the_lock() -> None:
-    assert probing._gil_share([], [note(4, turn=WATCHED, late_s=3), note(4, turn=WATCHED, late_s=1)]) == 0.5
-    assert probing._gil_share([], [note(4, turn=WATCHED, late_s=9)]) == 1
-    assert probing._gil_share([], [note(0.001, turn=WATCHED, late_s=0.001)]) == 0, "too short to tell"
-    assert probing._gil_share([], []) == 0

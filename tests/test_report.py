@@ -133,6 +133,15 @@ def test_a_ratio_that_may_be_one_says_so(
     assert displayed[0]["text/plain"].count("no difference measured") == 1
 
 
+def test_a_ratio_with_a_wide_interval_is_called_uncertain(
+    capsys: pytest.CaptureFixture[str], displayed: list[dict[str, Any]]
+) -> None:
+    wide = Measurement.of("gain", [2.0, 3.0, 2.5] * 2, "×")
+    show(Report("x", ["a", "b"], [[wide, EXTRA]]))
+    assert displayed[0]["text/html"].count('<span class="sprite-interval">uncertain</span>') == 1
+    assert displayed[0]["text/plain"].count("uncertain") == 1
+
+
 def test_two_values_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="epoch_s_4 stands in the report twice"):
         Report("x", ["a"], [[FAST]], more_values=[FAST])

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tiny import NAME, Built, Tiny, add_benchmark
 
 from spritedocs import machine, recorder
 from spritedocs.edition import Edition
+from spritedocs.macros import Macros
+from spritedocs.measurement import Measurement
 from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT = f"experiments/{NAME}"
@@ -34,6 +37,7 @@ def slower(notebook: dict[str, Any]) -> None:
 def mine(notebook: dict[str, Any]) -> None:
     notebook["metadata"]["spritedocs"]["machine"].update(usable_cores=7)
     _measured(notebook, "helpers").update(median=7.0, samples=[7.0])
+    _measured(notebook, "ratio").update(interval=[2.2, 3.9])
 
 
 def gap(notebook: dict[str, Any]) -> None:
@@ -160,6 +164,16 @@ def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
     }.items():
         assert f'href="../../{link}"' in good.page(EXPERIMENT)
         assert (good.site / link).read_bytes() == source.read_bytes()
+
+
+def test_a_ratio_with_a_wide_interval_is_never_quoted_bare(good: Built) -> None:
+    said = text_of(good.page(EXPERIMENT))
+    assert "×), uncertain, n = 6" in said
+    wide = Measurement.of("gain", [0.8, 1.2, 1.5, 1.1, 0.9, 1.4], "×")
+    recording = SimpleNamespace(provenance={"machine": {}})
+    edition = SimpleNamespace(value=lambda *wanted: wide, recording=lambda example: recording)
+    quoted = Macros(SimpleNamespace(edition=edition, current_page="index.md")).measured("speed", "gain")
+    assert quoted.endswith("</span> (uncertain, may be no difference)")
 
 
 def test_a_trace_can_be_taken_along_from_the_tab_of_the_machine_that_kept_it(good: Built) -> None:

@@ -1,4 +1,4 @@
-"""Tuning: decisions from made-up measurements, real runs on tiny data sets, and everything that can go wrong."""
+"""Tuning: decisions from made-up measurements, real runs on tiny data sets, and what can go wrong."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import math
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, replace
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 import psutil
@@ -20,6 +22,7 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     RandomSampler,
+    _utils,
     get_worker_info,
 )
 
@@ -118,11 +121,11 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.costs = Costs((0.01,) * 99, (0.0,) * 99, BATCH, cores=8.0)
         self.truth: Callable[[Settings], float] = lambda settings: 100.0 * max(1, settings.num_workers)
-        self.noise, self.memory_mb, self.disturbed, self.count = 0.001, 10.0, 0, 4000
+        self.noise, self.memory_mb, self.disturbed, self.count = 0.001, 10.0, 0, 800
         self.asked: list[Asked] = []
         self._draw = random.Random(5)
         monkeypatch.setattr(search, "probe", lambda *_, **__: self._probe())
-        monkeypatch.setattr(search.machine, "usable_cores", lambda: 8)
+        monkeypatch.setattr(search.machine, "usable_cores", lambda *_: 8)
         monkeypatch.setattr(Trials, "run", lambda trials, *arguments: self._run(trials, *arguments))
         monkeypatch.setattr(
             Trials, "memory_mb", lambda _, settings: self.memory_mb * settings.num_workers or None
@@ -178,9 +181,9 @@ def test_the_fastest_is_recommended(world: World) -> None:
     assert found.prediction_error == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize(("two", "picked"), [(0.985, 2), (0.95, 4)])
-def test_fewer_workers_within_three_percent_are_better(world: World, two: float, picked: int) -> None:
-    world.truth = by_workers({0: 100, 1: 200, 2: 400 * two, 3: 300, 4: 400})
+@pytest.mark.parametrize(("three", "picked"), [(0.985, 3), (0.95, 4)])
+def test_fewer_workers_within_three_percent_are_better(world: World, three: float, picked: int) -> None:
+    world.truth = by_workers({0: 100, 1: 200, 2: 200, 3: 400 * three, 4: 400})
     assert world.tune(max_workers=4).recommended["num_workers"] == picked
 
 
@@ -195,13 +198,13 @@ def test_nothing_to_gain_is_said(world: World) -> None:
 
 
 def test_measurements_overrule_the_model(world: World) -> None:
-    """It expects items that wait to load 8 times as fast; here a disk that is slower for two is in the way."""
+    """It expects items that wait to load 8 times as fast, but their disk is slower for two."""
     world.truth = by_workers({0: 100, 1: 95}, 60)
     assert world.tune(max_workers=8).recommended == {"num_workers": 0}
 
 
 def test_a_few_settings_are_measured_and_the_best_of_them_thoroughly(world: World) -> None:
-    world.tune(max_workers=64)
+    world.tune(max_workers=20)
     first, final = world.asked
     assert len(first.settings) <= 9
     assert len(final.settings) <= 5
@@ -219,14 +222,14 @@ def test_rounds_are_planned_from_the_scatter_of_the_first_look(world: World) -> 
 
 
 def test_the_gain_is_over_the_present_settings_as_they_are(world: World) -> None:
-    """With new workers in every epoch, which take 10 of the 20 s that 4,000 items take."""
+    """New workers are started once in an epoch, however short the measured ones are."""
     world.truth = lambda settings: 400.0 if settings.persistent_workers else 200.0
     present = {"num_workers": 2, "prefetch_factor": 3}
     found = world.tune(loader=present, max_workers=2)
     assert found.present == Settings(2, 3, False)
     assert Settings(2, 3, False) in world.asked[-1].settings
     assert found.recommended["num_workers"] in (1, 2)
-    assert 1.05 < found.gain.median <= 2.1
+    assert 1.01 < found.gain.median < 1.5
 
 
 def test_no_gain_without_a_change(world: World) -> None:
@@ -298,7 +301,7 @@ def test_a_start_method_that_is_asked_for_is_part_of_the_answer(world: World) ->
 
 
 def test_the_line_for_a_data_set_alone(world: World) -> None:
-    found = tune(Numbers(4000), batch_size=4, max_workers=1)
+    found = tune(Numbers(800), batch_size=4, max_workers=1)
     assert found.line.startswith("DataLoader(dataset, batch_size=4, shuffle=True, num_workers=")
 
 
@@ -308,9 +311,10 @@ def test_a_result_is_frozen_and_complete(world: World) -> None:
     with pytest.raises(FrozenInstanceError):
         found.line = ""  # type: ignore[misc]
     told = found.as_json()
-    keys = "recommended throughput interval gain gain_interval diagnosis remedies candidates seconds_spent machine"
+    keys = "recommended throughput interval gain gain_interval diagnosis remedies candidates seconds_spent"
     assert {
         *keys.split(),
+        "machine",
         "present",
         "costs",
         "warnings",
@@ -381,6 +385,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, servers: None) -> Iterator[None]:
     """Few rounds, and no process left after them."""
     monkeypatch.setattr(search, "MOST_ROUNDS", search.FEWEST_ROUNDS)
     monkeypatch.setattr(search, "PROBING_S", 0.05)
+    monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.5)  # for so long a worker that hangs may end
+    if sys.platform != "win32":
+        resource_tracker.ensure_running()  # which stays, once any process was spawned
     before = set(psutil.Process().children(recursive=True))
     yield
     assert set(psutil.Process().children(recursive=True)) <= before
@@ -392,7 +399,7 @@ def batches_of(dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
 
 @pytest.mark.usefixtures("quick")
 def test_items_that_wait_are_loaded_faster_by_two() -> None:
-    found = tune(Numbers(wait_s=0.004), batch_size=BATCH, max_workers=2)
+    found = tune(Numbers(wait_s=0.002), batch_size=BATCH, max_workers=2)
     assert found.recommended["num_workers"] == 2
     assert found.gain.median > 1.2
     assert found.warnings == () or "Other programs" in found.warnings[0]

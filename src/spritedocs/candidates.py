@@ -14,7 +14,7 @@ PREFETCH = (2, 4, 8)
 FURTHER = 1.02
 """What a larger ``prefetch_factor`` has to promise, as it takes more memory, to be tried."""
 MOST_SHORTLISTED = 6
-SHOWING = 256
+SHOWING = 128
 """So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
 FILLINGS = 2
 BEHIND = 0.90

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from spritedocs import __version__
 from spritedocs.beside import Beside
-from spritedocs.doctor_command import doctor
+from spritedocs.doctor.command import doctor
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spritedocs.edition import machine_name, provenance_line
 from spritedocs.pages import fenced
+from spritedocs.recordings import joined
 
 if TYPE_CHECKING:
     from spritedocs.site import SpritedocsPlugin
@@ -81,6 +82,15 @@ class Macros:
             )
             return _MISSING
         return fenced("\n\n\n".join(chosen))
+
+    def printed(self, example: str) -> str:
+        """What an example or a benchmark printed, as a terminal showed it."""
+        recording = self._plugin.edition.wanted(self._page, example)
+        if recording is None:
+            return _MISSING
+        outputs = [output for cell in recording.code_cells for output in cell["outputs"]]
+        said = [joined(output["text"]) for output in outputs if output["output_type"] == "stream"]
+        return fenced("".join(said), "text")
 
     def provenance(self, example: str) -> str:
         """Where the published figures of an example come from, and how to repeat them."""

@@ -64,9 +64,9 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def fenced(code: str) -> str:
+def fenced(code: str, language: str = "python") -> str:
     """A code block for Markdown."""
-    return f"```python\n{code.strip()}\n```"
+    return f"```{language}\n{code.strip()}\n```"
 
 
 def _folded(code: str) -> str:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,17 +81,25 @@ def record(
 
 
 def store_report(
-    folder: Path, report: Report, provenance: Provenance, described: dict[str, Any], command: str
+    folder: Path,
+    report: Report | Sequence[Report],
+    provenance: Provenance,
+    described: dict[str, Any],
+    command: str,
+    printed: str = "",
 ) -> Recording:
-    """Store a benchmark's ``report`` as ``folder/NAME.ipynb``, a recording that pages can quote.
+    """Store a benchmark's ``report``, or several, as ``folder/NAME.ipynb``, which pages can quote.
 
     A benchmark runs as a plain script, since it may compare one with a kernel: its notebook holds the
-    report and no code. Raises ``RecordError`` as ``record`` does.
+    reports and no code, and what the benchmark ``printed`` that is worth showing. Raises ``RecordError``
+    as ``record`` does.
     """
     from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-    shown = new_output("display_data", data=report.bundle())
-    notebook = new_notebook(cells=[new_code_cell(outputs=[shown], id="report")])
+    reports = [report] if isinstance(report, Report) else report
+    outputs = [new_output("stream", name="stdout", text=printed)] if printed else []
+    outputs += [new_output("display_data", data=each.bundle()) for each in reports]
+    notebook = new_notebook(cells=[new_code_cell(outputs=outputs, id="report")])
     notebook.metadata["spritedocs"] = provenance.metadata(described, command)
     return _stored(folder / f"{provenance.example}.ipynb", notebook)
 

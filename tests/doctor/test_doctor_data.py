@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from spritedocs.doctor_data import Data, measure_data
+from spritedocs.doctor.data import Data, measure_data
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ def test_links_to_files_count_and_those_to_folders_or_nothing_do_not(folder: Pat
     (folder / "loop").symlink_to(folder)
     (folder / "lost").symlink_to(folder / "nothing")
     assert measure_data(folder) == Data(40, 4, True, "nfs4")
+
+
+def test_a_pipe_is_no_data(folder: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system keeps no pipes in folders")
+    os.mkfifo(folder / "pipe")
+    assert measure_data(folder).files == 3
 
 
 def test_what_takes_too_long_is_not_whole(folder: Path) -> None:

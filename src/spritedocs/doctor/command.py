@@ -14,10 +14,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from spritedocs.processes import undisturbed
+from spritedocs.processes import Interrupted, undisturbed
 
 if TYPE_CHECKING:
-    from spritedocs.doctor_findings import Finding
+    from spritedocs.doctor.findings import Finding
     from spritedocs.machine import Machine
 
 __all__ = ["doctor"]
@@ -40,11 +40,15 @@ def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
         raise click.UsageError(f"there is nothing at {data}: name the folder or file that holds your data.")
     if sys.stderr.isatty():
         click.echo("Looking at this machine, some ten seconds …", err=True)
-    with undisturbed():
-        import torch  # noqa: F401 - an import that is interrupted half-way cannot be begun again
+    try:
+        with undisturbed():
+            import torch  # noqa: F401 - an import that is interrupted half-way cannot be begun again
 
-        from spritedocs.doctor import breaks, examine, look
-    facts = look(data, start=not quick)
+            from spritedocs.doctor import breaks, examine, look
+        facts = look(data, start=not quick)
+    except Interrupted as interruption:
+        click.echo("Interrupted: nothing was changed.", err=True)
+        sys.exit(128 + interruption.signal_number)
     findings = examine(facts)
     if as_json:
         found = {"findings": [one.as_json() for one in findings], "machine": facts.machine.as_dict()}

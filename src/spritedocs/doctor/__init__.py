@@ -1,6 +1,6 @@
 """What will bite a ``DataLoader`` on this machine, in plain words: what ``spritedocs doctor`` says.
 
-``doctor_facts`` looks, ``doctor_limits``, ``doctor_costs`` and ``doctor_devices`` judge, each check by
+``facts`` looks, ``limits``, ``costs`` and ``devices`` judge, each check by
 itself: so what is said of another machine can be tried with facts that somebody typed in.
 """
 
@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from spritedocs import doctor_costs, doctor_devices, doctor_limits
-from spritedocs.doctor_facts import Facts, look
-from spritedocs.doctor_findings import BITES, BREAKS, FINE, UNKNOWN, Finding
+from spritedocs.doctor import costs, devices, limits
+from spritedocs.doctor.facts import Facts, look
+from spritedocs.doctor.findings import BITES, BREAKS, FINE, UNKNOWN, Finding
 
 __all__ = ["CHECKS", "Facts", "Finding", "breaks", "examine", "look"]
 
 CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (
-    doctor_limits.check_shared_memory,
-    doctor_limits.check_temporary_folder,
-    doctor_limits.check_open_files,
-    doctor_limits.check_processes,
-    doctor_costs.check_cores,
-    doctor_costs.check_start_method,
-    doctor_costs.check_threads,
-    doctor_costs.check_worker_threads,
-    doctor_devices.check_worker_memory,
-    doctor_devices.check_page_cache,
-    doctor_devices.check_disk,
-    doctor_devices.check_gpu,
-    doctor_devices.check_pinned_memory,
+    limits.check_shared_memory,
+    limits.check_temporary_folder,
+    limits.check_open_files,
+    limits.check_processes,
+    costs.check_cores,
+    costs.check_start_method,
+    costs.check_threads,
+    costs.check_worker_threads,
+    devices.check_worker_memory,
+    devices.check_page_cache,
+    devices.check_disk,
+    devices.check_gpu,
+    devices.check_pinned_memory,
 )
 """Every check, the one that stops most people first. Each makes one finding of ``Facts``."""
 

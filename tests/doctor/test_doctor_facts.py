@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs import accelerator, doctor_facts
+from spritedocs import accelerator
 from spritedocs.accelerator import Load
-from spritedocs.doctor_facts import UNLIMITED, look
+from spritedocs.doctor import facts
+from spritedocs.doctor.facts import UNLIMITED, look
 from spritedocs.machine import Machine
 
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The root of another machine, which is described at once and has no files."""
-    monkeypatch.setattr(doctor_facts.machine, "describe", lambda root: Machine(usable_cores=4))
+    monkeypatch.setattr(facts.machine, "describe", lambda root: Machine(usable_cores=4))
     monkeypatch.setattr(accelerator, "ask", lambda *command: None)
     return tmp_path
 
@@ -75,7 +76,7 @@ def test_a_socket_that_cannot_be_made(
         raise error
 
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(doctor_facts, "Listener", fail)
+    monkeypatch.setattr(facts, "Listener", fail)
     assert look(start=False, root=elsewhere).socket_problem == problem
 
 
@@ -91,7 +92,7 @@ def test_memory_is_pinned_where_there_is_a_gpu(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, answer: str | None, problem: str
 ) -> None:
     assert look(start=False, root=elsewhere).pin_problem is None
-    monkeypatch.setattr(doctor_facts.machine, "describe", lambda root: Machine(gpu="NVIDIA H200"))
+    monkeypatch.setattr(facts.machine, "describe", lambda root: Machine(gpu="NVIDIA H200"))
     monkeypatch.setattr(accelerator, "busy", lambda gpu: Load(50, 2.0, 1))
     monkeypatch.setattr(accelerator, "ask", lambda *command: answer if "pin_memory" in command[-1] else "8")
     there = look(start=False, root=elsewhere)
@@ -111,7 +112,7 @@ def test_memory_is_what_the_group_may_have(elsewhere: Path) -> None:
 def test_data_are_measured_and_starts_made_on_request(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor_facts, "start_all", lambda: ("started",))
+    monkeypatch.setattr(facts, "start_all", lambda: ("started",))
     (elsewhere / "file").write_bytes(bytes(7))
     there = look(elsewhere / "file", root=elsewhere)
     assert (there.data.size, there.starts) == (7, ("started",))

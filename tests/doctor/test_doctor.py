@@ -15,13 +15,15 @@ import pytest
 from markdown.extensions.toc import slugify
 from running import PROJECT
 
-from spritedocs import cli, doctor, doctor_facts
+from spritedocs import cli, doctor
 from spritedocs.accelerator import Load
-from spritedocs.doctor_data import Data
-from spritedocs.doctor_facts import UNLIMITED, Facts, Room
-from spritedocs.doctor_findings import BITES, BREAKS, FINE, SEVERITIES, UNKNOWN, Finding
-from spritedocs.doctor_starts import Start
+from spritedocs.doctor import facts as facts_module
+from spritedocs.doctor.data import Data
+from spritedocs.doctor.facts import UNLIMITED, Facts, Room
+from spritedocs.doctor.findings import BITES, BREAKS, FINE, SEVERITIES, UNKNOWN, Finding
+from spritedocs.doctor.starts import Start
 from spritedocs.machine import Machine
+from spritedocs.processes import Interrupted
 
 BOX = Machine(cpu="Box", logical_cores=8, affinity_cores=8, usable_cores=8, memory_gb=64, start_method="fork")
 WELL = Facts(
@@ -278,6 +280,14 @@ def test_data_that_is_not_there_is_misuse(call: Callable[..., Answer], tmp_path:
     assert f"there is nothing at {tmp_path / 'nothing'}: name the folder" in answer.complained
 
 
+def test_an_interruption_is_a_sentence(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(facts: Facts, **_: object) -> Facts:
+        raise Interrupted(2)
+
+    monkeypatch.setattr("test_doctor.replace", interrupted)
+    assert call(WELL) == (130, "", "Interrupted: nothing was changed.\n")
+
+
 def test_help_needs_no_torch() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from spritedocs.cli import cli\n"
@@ -290,7 +300,7 @@ def test_help_needs_no_torch() -> None:
 
 
 def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_facts, "start_all", lambda: pytest.fail("nobody asked for a start"))
+    monkeypatch.setattr(facts_module, "start_all", lambda: pytest.fail("nobody asked for a start"))
     here = doctor.look(start=False)
     assert here.starts == ()
     assert here.data is None

@@ -19,8 +19,8 @@ import psutil
 
 from spritedocs import accelerator, machine
 from spritedocs.accelerator import Load
-from spritedocs.doctor_data import Data, measure_data
-from spritedocs.doctor_starts import Start, start_all
+from spritedocs.doctor.data import Data, measure_data
+from spritedocs.doctor.starts import Start, start_all
 from spritedocs.machine import Machine
 
 __all__ = ["PIN_BYTES", "UNLIMITED", "Facts", "Room", "look"]

@@ -7,7 +7,7 @@ import multiprocessing
 import psutil
 import pytest
 
-from spritedocs.doctor_starts import Start, start_all
+from spritedocs.doctor.starts import Start, start_all
 from spritedocs.machine import start_method
 
 METHOD = start_method()
