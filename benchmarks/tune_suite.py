@@ -56,7 +56,7 @@ from spritedocs.tuning import tune
 PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)
 ROUNDS = 6
-COMPARISON_S = 15.0
+COMPARISON_S = 12.0
 QUICK = ("wait", "compute", "short-epoch-tiny", "tiny-tensors")
 QUICK_ROUNDS, QUICK_COMPARISON_S = 2, 4.0
 

@@ -12,11 +12,12 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from torch.utils.data import DataLoader, Dataset
 from tune_datasets import (
     Arrays,
@@ -211,11 +212,18 @@ def _cores(workload: Workload) -> Iterator[None]:
     if not hasattr(os, "sched_setaffinity"):
         raise OSError(f"{workload.name} needs one core, and this system has no affinity: run it on Linux")
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
+    _keep_to({min(before)})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        _keep_to(before)
+
+
+def _keep_to(cores: set[int]) -> None:
+    # Every thread has a mask of its own: one of torch's, made meanwhile, would keep to one core for ever.
+    for thread in psutil.Process().threads():
+        with suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(thread.id, cores)
 
 
 def loader(workload: Workload, dataset: Dataset[Any], settings: Settings) -> DataLoader[Any]:

@@ -131,6 +131,15 @@ def test_workers_stay_until_they_are_not_wanted(trials: Trials) -> None:
     assert trials.memory_mb(ONE) is None
 
 
+def test_all_workers_are_gone_afterwards(servers: None) -> None:
+    variants = Variants.of(DataLoader(Numbers(), 4))
+    with Trials(variants, Lengths({ONE: 3, TWO: 3}, 4.0), timeout_s=LIMIT_S) as trials:
+        trials.run([ONE, TWO], 1)
+        loaders = list(trials._loaders.values())
+        assert [len(worker_pids(loader)) for loader in loaders] == [1, 2]
+    assert [worker_pids(loader) for loader in loaders] == [(), ()]
+
+
 def test_present_settings_may_start_new_workers_in_every_epoch(trials: Trials) -> None:
     new = Settings(2, 2, False)
     found = trials.run([TWO, new], 1)

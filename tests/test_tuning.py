@@ -29,6 +29,7 @@ from torch.utils.data import (
 import spritedocs
 from spritedocs import search, tuning
 from spritedocs.diagnosis import DIAGNOSES
+from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Costs, Settings
 from spritedocs.probing import Probe
 from spritedocs.timing import Comparison, EpochTiming
@@ -209,7 +210,7 @@ def test_a_few_settings_are_measured_and_the_best_of_them_thoroughly(world: Worl
     assert len(first.settings) <= 9
     assert len(final.settings) <= 5
     assert set(final.settings) <= set(first.settings)
-    assert final.rounds >= search.FEWEST_ROUNDS > first.rounds
+    assert final.rounds >= FEWEST_SAMPLES > first.rounds
 
 
 def test_rounds_are_planned_from_the_scatter_of_the_first_look(world: World) -> None:
@@ -218,7 +219,7 @@ def test_rounds_are_planned_from_the_scatter_of_the_first_look(world: World) -> 
     world.tune(max_workers=4, budget_s=3000)
     calm, wild = (final.rounds for final in world.asked[1::2])
     assert calm < wild <= search.MOST_ROUNDS
-    assert calm == search.FEWEST_ROUNDS
+    assert calm == FEWEST_SAMPLES
 
 
 def test_the_gain_is_over_the_present_settings_as_they_are(world: World) -> None:
@@ -274,10 +275,12 @@ def test_a_batch_may_hold_other_things_than_items(world: World, monkeypatch: pyt
 def test_a_budget_that_is_too_small_says_what_is_enough(world: World, item_s: float, budget_s: float) -> None:
     world.costs = replace(world.costs, item_s=(item_s,), item_cpu_s=(0.0,))
     world.truth = lambda settings: max(1, settings.num_workers) / item_s
-    said = rf"^a budget of {budget_s:g} s is too small to decide: give it (\d+) s, or choose a smaller batch"
+    said = (
+        rf"^a budget of {budget_s:g} s is too small to decide, which takes about (\d+) s: give a larger one"
+    )
     with pytest.raises(ValueError, match=said) as raised:
         world.tune(max_workers=2, budget_s=budget_s)
-    enough_s = float(str(raised.value).partition("give it ")[2].partition(" s")[0])
+    enough_s = float(str(raised.value).partition("takes about ")[2].partition(" s")[0])
     assert enough_s > budget_s
     assert world.asked == []
     if enough_s < 80_000:
@@ -383,7 +386,7 @@ def test_what_is_no_data_set(thing: Any) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, servers: None) -> Iterator[None]:
     """Few rounds, and no process left after them."""
-    monkeypatch.setattr(search, "MOST_ROUNDS", search.FEWEST_ROUNDS)
+    monkeypatch.setattr(search, "MOST_ROUNDS", FEWEST_SAMPLES)
     monkeypatch.setattr(search, "PROBING_S", 0.05)
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.5)  # for so long a worker that hangs may end
     if sys.platform != "win32":

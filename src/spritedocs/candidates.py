@@ -91,7 +91,7 @@ def steady(settings: Settings) -> Settings:
 
 
 def survivors(rates: Mapping[Settings, float], most: int) -> list[Settings]:
-    """Those to be measured thoroughly: at most ``most`` (2 or more), the best and the smallest near it first.
+    """Those to be measured thoroughly: at most ``most``, the best and the smallest near it first.
 
     Examples:
         >>> rates = {Settings(0): 10.0, Settings(2): 96.0, Settings(4): 100.0, Settings(6): 99.0}

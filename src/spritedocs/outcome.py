@@ -12,7 +12,7 @@ from spritedocs import machine
 from spritedocs.candidates import pick, steady
 from spritedocs.diagnosis import Situation, diagnose
 from spritedocs.epochs import EpochTiming
-from spritedocs.measurement import Measurement
+from spritedocs.measurement import FEWEST_SAMPLES, Measurement
 from spritedocs.model import Costs, Settings
 from spritedocs.probing import Probe
 from spritedocs.timing import Comparison
@@ -192,6 +192,10 @@ class Outcome:
             found.append(
                 f"Other programs computed during {self.final.disturbed} of {rounds} rounds: end them, and "
                 "run this again."
+            )
+        if (rounds := len(next(iter(self.final.arms.values())))) < FEWEST_SAMPLES:
+            found.append(
+                f"The budget allowed {rounds} rounds, too few for intervals: give a larger one to be sure."
             )
         if self.world.repeats:
             found.append(

@@ -16,6 +16,7 @@ import psutil
 from spritedocs import machine
 from spritedocs.candidates import grid, predictions, shortlist, steady, survivors
 from spritedocs.failures import ArgumentError, StepError, told
+from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Settings
 from spritedocs.outcome import Outcome, World
 from spritedocs.probing import Probe, probe
@@ -32,7 +33,9 @@ LOOKS = 3
 FINALISTS = 3
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
-FEWEST_ROUNDS, MOST_ROUNDS = 6, 20
+MOST_ROUNDS = 20
+LOOKING_SHARE = 0.4
+"""Of what is left of the budget, so much may go into the first look."""
 PROBING_S = 0.6
 MEMORY_SHARE = 0.8
 """Of the memory that is free, so much may go to workers, if no limit is given."""
@@ -101,9 +104,7 @@ class Search:
                 first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
                 looked = {each: _rate(first, each) for each in chosen}
                 memory = {each: trials.memory_mb(each) for each in chosen}
-                finalists = list(dict.fromkeys([steady(present), *survivors(looked, FINALISTS)]))
-                if present not in finalists:
-                    finalists.append(present)  # which starts new workers in every epoch
+                finalists = self._finalists(looked, lengths)
                 rounds = self._rounds(first, finalists, lengths, {**looked, present: looked[steady(present)]})
                 final = self._measured(trials, finalists, rounds, "measuring the best of", lengths, looked)
         return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
@@ -142,20 +143,29 @@ class Search:
         """The most of ``chosen`` for which the budget lasts, the present settings and the likeliest first."""
         present = steady(self.variants.present)
         order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
-        # By the model, two settings to the end; and one round more, which warms up.
-        for count in range(len(order), 1, -1):
-            seconds = [self._epoch_s(each, lengths, world.rates) for each in order[:count]]
-            needed_s = sum(seconds) * (LOOKS + 1) + sum(sorted(seconds)[: FINALISTS + 1]) * (
-                FEWEST_ROUNDS + 1
-            )
-            if needed_s <= self._left_s or count == 2:
-                break
-        if len(order) > 1 and needed_s > self._left_s:
+        seconds = [self._epoch_s(each, lengths, world.rates) for each in order]
+        least_s = sum(seconds[:2]) * (LOOKS + 1 + FEWEST_SAMPLES)
+        if least_s > self._left_s and len(order) > 1:
             raise ArgumentError(
-                f"a budget of {self.budget_s:g} s is too small to decide: it takes about "
-                f"{needed_s + self.budget_s - self._left_s:.0f} s, or a smaller batch size"
+                f"a budget of {self.budget_s:g} s is too small to decide, which takes about "
+                f"{least_s + self.budget_s - self._left_s:.0f} s: give a larger one, or a smaller batch size"
             )
-        return [each for each in chosen if each in order[:count]] if len(order) > 1 else chosen
+        count = len(order)
+        while count > 2 and sum(seconds[:count]) * (LOOKS + 1) > LOOKING_SHARE * self._left_s:
+            count -= 1
+        return [each for each in chosen if each in order[:count]]
+
+    def _finalists(self, looked: Mapping[Settings, float], lengths: Lengths) -> list[Settings]:
+        """The present settings and the likeliest: fewer than there might be, if the budget is short."""
+        present = self.variants.present
+        rates = {**looked, present: looked[steady(present)]}
+        for most in range(FINALISTS, 0, -1):
+            # The present ones may start new workers in every epoch: then they are measured both ways.
+            finalists = list(dict.fromkeys([steady(present), *survivors(looked, most), present]))
+            round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
+            if (FEWEST_SAMPLES + 1) * RETAKEN * round_s <= self._left_s:
+                break
+        return finalists
 
     def _rounds(
         self, first: Comparison, finalists: list[Settings], lengths: Lengths, rates: Mapping[Settings, float]
@@ -165,7 +175,7 @@ class Search:
         wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else MOST_ROUNDS
         round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
         possible = int(self._left_s / round_s / RETAKEN) - 1
-        return max(FEWEST_ROUNDS, min(wanted, possible, MOST_ROUNDS))
+        return max(2, min(max(FEWEST_SAMPLES, wanted), possible, MOST_ROUNDS))
 
     def _measured(
         self,
