@@ -373,7 +373,9 @@ def test_absurd_options_are_refused_before_anything_is_loaded(options: Any, said
 
 
 @pytest.mark.parametrize(
-    "thing", [None, 5, Numbers, WithoutLength(), {"train": Numbers()}, iter([])], ids=str
+    "thing",
+    [None, 5, Numbers, WithoutLength(), {"train": Numbers()}, iter([])],
+    ids=lambda thing: type(thing).__name__,
 )
 def test_what_is_no_data_set(thing: Any) -> None:
     with pytest.raises(TypeError, match="is no data set: give"):

@@ -29,7 +29,11 @@ class World:
 
     seen: Probe
     rates: Mapping[Settings, float]
-    """Items per second of steady epochs, for all settings that fit into memory."""
+    """Items per second of steady epochs, for all choices and for the present settings."""
+    choices: frozenset[Settings]
+    """The settings that fit into memory and have no more workers than may be tried."""
+    batch_size: float
+    """Items per batch, as ``timing`` counts them."""
     batches: int | None
     step_s: float
     step_cpu_share: float
@@ -40,6 +44,10 @@ class World:
     @property
     def costs(self) -> Costs:
         return self.seen.costs
+
+    def among_choices(self, rates: Mapping[Settings, float]) -> dict[Settings, float]:
+        """Those of ``rates`` that may be recommended."""
+        return {each: rate for each, rate in rates.items() if each in self.choices}
 
 
 @dataclass(frozen=True)
@@ -109,26 +117,24 @@ class Outcome:
 
     @property
     def _batches(self) -> int:
-        return self.world.batches or self.first_batches
-
-    @property
-    def first_batches(self) -> int:
-        """The most batches that any measured epoch had."""
-        return max(epoch.batches for epochs in self.final.arms.values() for epoch in epochs)
+        """Of an epoch; where nobody knows, the most that a measured one had."""
+        return self.world.batches or max(
+            epoch.batches for epochs in self.final.arms.values() for epoch in epochs
+        )
 
     def _pick(self) -> Settings:
         """The smallest of the finalists within 3% of the best. Workers that start anew are no choice."""
         against = {}
         best = self._best
         for each in self.finalists:
-            if each == steady(each):
+            if each in self.world.choices:
                 ratio = self._against(each, best)
                 against[each] = (ratio.median, ratio.bounds[0])
         return pick(against)
 
     @property
     def _best(self) -> Settings:
-        choices = [each for each in self.finalists if each == steady(each)]
+        choices = [each for each in self.finalists if each in self.world.choices]
         return max(choices, key=lambda each: self._items_per_s(each))
 
     def _items_per_s(self, settings: Settings) -> float:
@@ -151,7 +157,7 @@ class Outcome:
                 "×",
             )
         running = self.final.arms[label(steady(self._present))]
-        items = self._batches * self.world.costs.batch_size
+        items = self._batches * self.world.batch_size
         ratios = [
             _whole_s(old, kept, items) / (items / new.items_per_s)
             for old, kept, new in zip(before, running, after, strict=True)

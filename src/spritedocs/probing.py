@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from spritedocs.costing import Arrival, Starting, costs_of, suspects
 from spritedocs.epochs import EpochTiming, dismiss, time_epoch
+from spritedocs.failures import ArgumentError
 from spritedocs.indices import Until
 from spritedocs.memory import memory_of, worker_pids
 from spritedocs.model import Costs, Settings
 from spritedocs.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
-from spritedocs.variants import Variants
+from spritedocs.variants import Variants, too_short
 
 __all__ = ["Probe", "probe"]
 
@@ -56,7 +58,8 @@ def probe(
     """Load batches for about ``seconds`` in one worker, and as long in the main process, with the step.
 
     The worker comes first: ``timeout_s`` is how long it may take for a batch, so that items that hang
-    hang there. Raises ``TimingError`` or what torch raises where they do, or fail.
+    hang there. Raises ``TimingError`` or what torch raises where they do, or fail, ``StepError`` where the
+    step fails, and ``ArgumentError`` for a stream without a second batch.
     """
     begun = time.perf_counter()
     worker = _in_a_worker(variants, seconds, timeout_s)
@@ -84,7 +87,7 @@ def probe(
         alone=alone,
         memory_mb=worker.memory_mb,
         tensors_per_batch=len(tensors),
-        bytes_per_batch=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        bytes_per_batch=sum(tensor.nbytes for tensor in tensors),
         empty_handover_s=empty_s,
         seconds=time.perf_counter() - begun,
     )
@@ -131,6 +134,8 @@ def _in_a_worker(variants: Variants, seconds: float, timeout_s: float) -> _Worke
         iterator = iter(loader)
         started = time.perf_counter()
         seen, batch = _arrivals(iterator)
+        if len(seen) < 2:
+            raise ArgumentError(too_short(len(seen), seen[0].note.items if seen else 0))
         memory_mb = _memory_mb(loader)
         doubted = [] if variants.is_streaming else suspects(seen)
         taken = list(until.taken)
@@ -224,16 +229,20 @@ def _empty_handover_s(variants: Variants) -> float:
         multiprocessing_context=variants.start_method,
         collate_fn=CollateProbe(torch.utils.data.default_collate, notebook),
     )
-    seen, _ = _arrivals(iter(loader))
+    iterator = iter(loader)
+    try:
+        seen, _ = _arrivals(iterator)
+    finally:
+        dismiss(loader, iterator)
     return median(arrival.delivered_s for arrival in seen)
 
 
-def _tensors(batch: Any) -> Iterator[torch.Tensor]:
-    if isinstance(batch, torch.Tensor):
+def _tensors(batch: Any) -> Iterator[torch.Tensor | np.ndarray[Any, Any]]:
+    if isinstance(batch, torch.Tensor | np.ndarray):
         yield batch
     elif isinstance(batch, Mapping):
         for part in batch.values():
             yield from _tensors(part)
-    elif isinstance(batch, Iterable) and not isinstance(batch, str | bytes):
+    elif isinstance(batch, list | tuple):
         for part in batch:
             yield from _tensors(part)

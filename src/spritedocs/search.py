@@ -42,7 +42,7 @@ MEMORY_SHARE = 0.8
 RETAKEN = 1.2
 """Rounds may have to be taken again, because of other programs."""
 MANY_BATCHES = 128
-"""The most that the model plays: longer epochs go on as these do."""
+"""Of an epoch whose length nobody knows."""
 MORE = 1.05
 """What more workers have to promise for their memory to be what holds loading up."""
 
@@ -96,15 +96,17 @@ class Search:
             self._say("looking at the items, in a worker", self.budget_s)
             world = self._world(timeout_s)
             present = self.variants.present
-            chosen = shortlist(world.rates, present, machine.usable_cores())
+            chosen = shortlist(world.among_choices(world.rates), present, machine.usable_cores())
             rates = {each: world.rates[each] for each in chosen}
-            lengths = Lengths.of(world.costs, {**rates, present: rates[steady(present)]}, world.batches)
+            lengths = Lengths.of(
+                world.costs, {**rates, present: rates[steady(present)]}, world.batches, world.batch_size
+            )
             with Trials(self.variants, lengths, self._timed, timeout_s) as trials:
                 chosen = self._affordable(chosen, world, lengths)
                 first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
                 looked = {each: _rate(first, each) for each in chosen}
                 memory = {each: trials.memory_mb(each) for each in chosen}
-                finalists = self._finalists(looked, lengths)
+                finalists = self._finalists(looked, world.among_choices(looked), lengths)
                 rounds = self._rounds(first, finalists, lengths, {**looked, present: looked[steady(present)]})
                 final = self._measured(trials, finalists, rounds, "measuring the best of", lengths, looked)
         return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
@@ -121,15 +123,25 @@ class Search:
         batches = self.variants.batches
         fits = self._workers_that_fit(seen)
         settings = [*grid(self.most_workers), steady(self.variants.present)]
-        rates = predictions(
-            seen.costs, settings, min(batches or MANY_BATCHES, MANY_BATCHES), step_s, cpu_share
-        )
+        # Items as timing counts them: tokens for instance, where a collate_fn joins the items of a batch.
+        batch_size = seen.alone.items / seen.alone.batches
+        played = predictions(seen.costs, settings, batches or MANY_BATCHES, step_s, cpu_share)
+        rates = {each: rate * batch_size / seen.costs.batch_size for each, rate in played.items()}
         rates[Settings()] = seen.alone.items_per_s
-        fitting = {each: rate for each, rate in rates.items() if each.num_workers <= fits}
-        limited = max(rates.values()) >= MORE * max(fitting.values())
-        fitting.setdefault(steady(self.variants.present), rates[steady(self.variants.present)])
-        repeats = self.variants.repeats(timeout_s)
-        return World(seen, fitting, batches, step_s, cpu_share, limited, repeats)
+        wanted = {each: rate for each, rate in rates.items() if each.num_workers <= self.most_workers}
+        fitting = {each: rate for each, rate in wanted.items() if each.num_workers <= fits}
+        present = steady(self.variants.present)
+        return World(
+            seen=seen,
+            rates={**fitting, present: rates[present]},
+            choices=frozenset(fitting),
+            batch_size=batch_size,
+            batches=batches,
+            step_s=step_s,
+            step_cpu_share=cpu_share,
+            limited_by_memory=max(wanted.values()) >= MORE * max(fitting.values()),
+            repeats=self.variants.repeats(timeout_s),
+        )
 
     def _workers_that_fit(self, seen: Probe) -> float:
         """How many workers the memory holds, with the batches that each has fetched ahead."""
@@ -155,13 +167,15 @@ class Search:
             count -= 1
         return [each for each in chosen if each in order[:count]]
 
-    def _finalists(self, looked: Mapping[Settings, float], lengths: Lengths) -> list[Settings]:
-        """The present settings and the likeliest: fewer than there might be, if the budget is short."""
+    def _finalists(
+        self, looked: Mapping[Settings, float], choices: Mapping[Settings, float], lengths: Lengths
+    ) -> list[Settings]:
+        """The present settings and the likeliest choices: fewer of them if the budget is short."""
         present = self.variants.present
         rates = {**looked, present: looked[steady(present)]}
         for most in range(FINALISTS, 0, -1):
             # The present ones may start new workers in every epoch: then they are measured both ways.
-            finalists = list(dict.fromkeys([steady(present), *survivors(looked, most), present]))
+            finalists = list(dict.fromkeys([steady(present), *survivors(choices, most), present]))
             round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
             if (FEWEST_SAMPLES + 1) * RETAKEN * round_s <= self._left_s:
                 break
@@ -212,9 +226,10 @@ class Search:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Without torch's warning that there are more workers than cores: it is what is being found out."""
+    """Without torch's warnings of what is found out here: too many workers, what cannot be pickled."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This DataLoader will create")
+        warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
         yield
 
 

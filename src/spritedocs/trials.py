@@ -51,32 +51,39 @@ class Lengths:
 
     @classmethod
     def of(
-        cls, costs: Costs, rates: Mapping[Settings, float], whole: int | None, epoch_s: float = EPOCH_S
+        cls,
+        costs: Costs,
+        rates: Mapping[Settings, float],
+        whole: int | None,
+        batch_size: float,
+        epoch_s: float = EPOCH_S,
     ) -> Lengths:
         """For settings of which ``rates`` (items per second) are expected, of epochs with ``whole`` batches.
+
+        ``batch_size`` is how many items of ``rates`` are in a batch, on average.
 
         Each setting's epoch lasts about as long, unless items differ so much that the same have to be loaded.
         """
         spread = pstdev(costs.item_s) / (fmean(costs.item_s) or 1)
         fewest = max(FILLINGS * each.num_workers * each.prefetch_factor for each in rates)
         best = max(rates.values())
-        alike = max(FEWEST_BATCHES, fewest, math.ceil(epoch_s * best / costs.batch_size))
+        alike = max(FEWEST_BATCHES, fewest, math.ceil(epoch_s * best / batch_size))
         found: dict[Settings, int] = {}
         for each, rate in rates.items():
             wanted = alike
             own = max(
                 FEWEST_BATCHES,
                 FILLINGS * each.num_workers * each.prefetch_factor,
-                math.ceil(epoch_s * rate / costs.batch_size),
+                math.ceil(epoch_s * rate / batch_size),
             )
             if spread / math.sqrt(own * costs.batch_size) < EVEN:
                 wanted = own
             found[each] = wanted
         if whole is None:
-            return cls(found, costs.batch_size)
-        short = whole * costs.batch_size / best <= WHOLE_S
+            return cls(found, batch_size)
+        short = whole * batch_size / best <= WHOLE_S
         cut = {each: None if (short and n == alike) or n >= whole else n for each, n in found.items()}
-        return cls(cut, costs.batch_size)
+        return cls(cut, batch_size)
 
 
 class Trials:

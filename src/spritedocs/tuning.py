@@ -24,6 +24,7 @@ FEWEST_WORKERS = 8
 MOST_WORKERS = 512
 SHORTEST_BUDGET_S = 2.0
 LONGEST_STEP_MS = 600_000.0
+LONGEST_BUDGET_S = 86_400.0
 
 
 def tune(
@@ -56,8 +57,11 @@ def tune(
         ("max_workers", max_workers, 0, MOST_WORKERS),
         ("step_ms", step_ms, 0, LONGEST_STEP_MS),
         ("memory_limit_mb", memory_limit_mb, 1, math.inf),
-        ("budget_s", budget_s, SHORTEST_BUDGET_S, math.inf),
+        ("budget_s", budget_s, SHORTEST_BUDGET_S, LONGEST_BUDGET_S),
     ):
+        number, known = ("whole number", int) if name == "max_workers" else ("number", int | float)
+        if value is not None and not isinstance(value, known):
+            raise TypeError(f"{name} is {value!r:.60}: give a {number}")
         if value is not None and not least <= value <= most:
             limits = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
             raise ValueError(f"{name} is {value!r}: give a number {limits}")
