@@ -51,7 +51,7 @@ from spritedocs.provenance import Provenance
 from spritedocs.recorder import store_report
 from spritedocs.report import Report, show
 from spritedocs.timing import Comparison, compare
-from spritedocs.tuning import tune
+from spritedocs.tuning.tuner import tune
 
 PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)

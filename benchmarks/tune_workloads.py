@@ -53,7 +53,7 @@ class Workload:
 
     name: str
     planted: tuple[str, ...]
-    """The bottleneck by its name in ``spritedocs.diagnosis.DIAGNOSES``; several only where all are true."""
+    """The bottleneck, one of ``spritedocs.tuning.diagnosis.DIAGNOSES``; several only where all are true."""
     make: Callable[[Path], Dataset[Any]]
     """Makes the data set; it may write files into the folder."""
     batch_size: int

@@ -34,7 +34,7 @@ from spritedocs.measurement import Gap, Measurement
 from spritedocs.provenance import Provenance
 from spritedocs.recorder import store_report
 from spritedocs.report import Report, show
-from spritedocs.tune_terminal import print_tuning
+from spritedocs.tuning.terminal import print_tuning
 
 PROJECT = Project(Path(__file__).parents[1])
 BUDGET_S = 60.0

@@ -50,7 +50,10 @@ def package(tmp_path: Path) -> Path:
         "memory": "import os",
         "report": "from spritedocs.measurement import Measurement\nfrom spritedocs import datasets",
         "recordings": "import json",
+        "tuning/__init__": "",
+        "tuning/search": "from spritedocs.datasets import SpriteTensors",
     }
+    (tmp_path / "tuning").mkdir()
     for name, text in modules.items():
         (tmp_path / f"{name}.py").write_text(f"{text}\n")
     return tmp_path
@@ -63,6 +66,7 @@ def package(tmp_path: Path) -> Path:
         ("from spritedocs.sprites import draw", ["sprites"]),
         ("from spritedocs.datasets import D", ["datasets", "sprites"]),
         ("from spritedocs import timing", ["measurement", "memory", "timing"]),
+        ("from spritedocs.tuning.search import Search", ["datasets", "sprites", "tuning"]),
         ("import spritedocs.datasets as data", ["datasets", "sprites"]),
         ("from spritedocs import memory, sprites as s", ["memory", "sprites"]),
         ("from spritedocs import (\n    memory,  # bytes (usable)\n    sprites,\n)", ["memory", "sprites"]),

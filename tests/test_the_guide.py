@@ -131,12 +131,10 @@ def test_every_example_has_a_page_a_notebook_and_a_download(site: Path, pages: d
 
 
 def test_every_module_has_an_api_page(pages: dict[str, Page]) -> None:
-    # What these offer stands on the pages of sprites, timing, timeline and lanes, which hand it on.
-    inner = {"pixel_art", "epochs", "spans", "stopwatch", "tracing", "device_clock", "strips"}
-    # Of these only tuning hands on what a reader may use.
-    inner |= {"candidates", "costing", "failures", "indices", "lock_watch", "outcome", "probes", "probing"}
-    inner |= {"search", "trials", "tuned", "variants"}
+    # What these offer stands on the pages of sprites, timing, timeline, lanes and model, which hand it on.
+    inner = {"pixel_art", "epochs", "spans", "stopwatch", "tracing", "device_clock", "strips", "sharing"}
     modules = {path.stem for path in PROJECT.package.glob("[a-z]*.py")} - inner
+    modules |= {path.parent.name for path in PROJECT.package.glob("*/__init__.py")}
     assert modules == {address.split("/")[2] for address in pages if re.match(r"/api/\w+/", address)}
 
 

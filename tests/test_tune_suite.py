@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from torch.utils.data import IterableDataset, default_collate
 
-from spritedocs.diagnosis import DIAGNOSES
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.model import Settings
+from spritedocs.tuning.diagnosis import DIAGNOSES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 

@@ -4,20 +4,20 @@ Import what you need from the modules: ``spritedocs.sprites`` draws, ``spritedoc
 serves, ``spritedocs.timing`` measures, ``spritedocs.report`` shows. This file imports none of
 them, so that a worker started by spawn or forkserver loads only what its dataset needs.
 
-``spritedocs.tune`` is ``spritedocs.tuning.tune``, loaded when it is first asked for.
+``spritedocs.tune`` is ``spritedocs.tuning.tuner.tune``, loaded when it is first asked for.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spritedocs.tuning import tune as tune
+    from spritedocs.tuning.tuner import tune as tune
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     if name == "tune":
-        from spritedocs.tuning import tune
+        from spritedocs.tuning.tuner import tune
 
         return tune
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status
 from spritedocs.terminal import bar, print_beside
-from spritedocs.tune_command import tune
+from spritedocs.tuning.command import tune
 
 _USUAL_S = 20.0
 """How long an example that nobody has recorded yet is expected to take."""

@@ -31,13 +31,14 @@ MEASURING = frozenset(
         "measurement",
         "outcomes",
         "model",
-        "tune",
+        "sharing",
+        "tuning",
     }
 )
-"""The modules whose change may change a figure. Those that only show, store or publish are not among them."""
+"""The modules and packages whose change may change a figure, not those that show, store or publish it."""
 
 _IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+(?:spritedocs\.|\.)(?P<module>\w+)[ \t]+import"
+    r"^[ \t]*(?:from[ \t]+(?:spritedocs\.|\.)(?P<module>\w+)(?:\.\w+)*[ \t]+import"
     r"|from[ \t]+(?:spritedocs|\.)[ \t]+import[ \t]+(?:\((?P<block>[^)]*)\)|(?P<names>[^(\n]*))"
     r"|import[ \t]+spritedocs\.(?P<plain>\w+))",
     re.MULTILINE,
@@ -66,8 +67,8 @@ def package_sha256(script: str, package: Path) -> str:
     """
     digest = hashlib.sha256()
     for name in measuring_modules(script, package):
-        text = (package / f"{name}.py").read_text(encoding="utf-8")
-        digest.update(f"{name}\n{_normalised(text)}\n".encode())
+        for text in _texts(package, name):
+            digest.update(f"{name}\n{_normalised(text)}\n".encode())
     return digest.hexdigest()
 
 
@@ -84,13 +85,21 @@ def measuring_modules(script: str, package: Path) -> list[str]:
     waiting = list(_imported(script))
     while waiting:
         name = waiting.pop()
-        path = package / f"{name}.py"
-        if name in found or not path.is_file():
+        texts = _texts(package, name)
+        if name in found or not texts:
             continue
         found.add(name)
         if name in MEASURING:
-            waiting.extend(_imported(path.read_text(encoding="utf-8")))
+            for text in texts:
+                waiting.extend(_imported(text))
     return sorted(found & MEASURING)
+
+
+def _texts(package: Path, name: str) -> list[str]:
+    """The text of a module, or of every module of a package; none if there is no such thing."""
+    path = package / f"{name}.py"
+    paths = [path] if path.is_file() else sorted((package / name).glob("*.py"))
+    return [each.read_text(encoding="utf-8") for each in paths]
 
 
 def _imported(text: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["MemoryUse", "memory_of", "memory_of_tree", "total_mb", "worker_pids"]
+__all__ = ["MemoryUse", "memory_of", "memory_of_tree", "total_mb", "worker_memory_mb", "worker_pids"]
 
 _MB = 1e6
 
@@ -116,6 +116,21 @@ def worker_pids(loader: Any) -> tuple[int, ...]:
         if workers := getattr(owner, "_workers", None):
             return tuple(worker.pid for worker in workers)
     return ()
+
+
+def worker_memory_mb(loader: Any) -> float | None:
+    """What the largest of a loader's workers holds for itself, in MB: USS, or RSS where that is not known.
+
+    ``loader`` is what ``worker_pids`` takes. ``None`` without workers, or if all have ended.
+    """
+    found = []
+    for pid in worker_pids(loader):
+        try:
+            use = memory_of(pid)
+        except ProcessLookupError:
+            continue
+        found.append(use.rss_mb if use.uss_mb is None else use.uss_mb)
+    return max(found, default=None)
 
 
 def _process(pid: int) -> psutil.Process:

@@ -86,8 +86,8 @@ ONLY_ONE = replace(HELD_TO_ONE, logical_cores=1)
 FAILED = (Start("fork", None, "OSError: no"), Start("spawn", 2.0))
 
 CASES = [
-    ("shared-memory", {"shm": Room(2**26, 2**26)}, BREAKS, "67 MB of 67 MB free, which 3 batches of 32"),
-    ("shared-memory", {"shm": Room(10**9, 2 * 10**8)}, BITES, "10 batches of 32 pictures fill, and 8"),
+    ("shared-memory", {"shm": Room(2**26, 2**26)}, BREAKS, "67 MB of 67 MB free; a batch of 32 pictures"),
+    ("shared-memory", {"shm": Room(10**9, 2 * 10**8)}, BITES, "takes 19 MB, and 8 workers have up to 17"),
     ("shared-memory", {"shm": None}, BREAKS, "/dev/shm is missing"),
     ("shared-memory", {"shm": Room(10**9, 10**9, False)}, BREAKS, "/dev/shm cannot be written to"),
     ("temporary-folder", {"socket_problem": "AF_UNIX path too long"}, BREAKS, "(AF_UNIX path too long)"),
@@ -119,15 +119,16 @@ CASES = [
     ("worker-threads", {"numpy_threads": 64}, BITES, "64 threads, in each worker again, on 8 usable cores"),
     ("worker-threads", {"numpy_threads": None, "starts": ()}, UNKNOWN, "was not measured"),
     ("worker-memory", {"memory_available": 10**7}, BREAKS, "8 take 96 MB of the 10 MB"),
-    ("worker-memory", {"memory_available": 15 * 10**7}, BITES, "12 MB for itself by fork: 8 take 96 MB"),
+    ("worker-memory", {"memory_available": 15 * 10**7}, BITES, "has 12 MB for itself: 8 take 96 MB"),
     ("worker-memory", {"starts": ()}, UNKNOWN, "was not measured"),
     ("page-cache", {"data": Data(10**11, 7)}, BITES, "100 GB in 7 files, more than the 60 GB"),
     ("page-cache", {"data": Data(10**11, 7, False)}, BITES, "at least 100 GB in at least 7 files"),
     ("page-cache", {"data": Data(10**9, 7)}, FINE, "The data, 1.0 GB in 7 files, fit into the 60 GB"),
     ("page-cache", {"data": Data(10**9, 7, False)}, UNKNOWN, "7 files of 1.0 GB, and there are more"),
     ("page-cache", {"memory_available": None}, UNKNOWN, "is not known here"),
-    ("disk", {"data": Data(1, 1, filesystem="nfs4")}, BITES, "a disk of the kind nfs4: each file"),
-    ("disk", {"data": Data(1, 1, filesystem="9p")}, BITES, "9p"),
+    ("disk", {"data": Data(1, 1, filesystem="nfs4")}, BITES, "kind nfs4: each file is fetched from another"),
+    ("disk", {"data": Data(1, 1, filesystem="9p")}, BITES, "fetched from outside of this virtual"),
+    ("disk", {"data": Data(1, 1, filesystem="fakeowner")}, BITES, "of this virtual machine"),
     ("disk", {"data": Data(1, 1, filesystem="ext4")}, FINE, "ext4."),
     ("disk", {"data": Data(1, 1)}, UNKNOWN, "is not known here"),
     ("gpu", {"made_for_gpu": True, "gpu_absence": "no driver: get one"}, BITES, "because no driver."),
@@ -142,6 +143,12 @@ def test_each_check_judges_by_its_numbers(
     finding = found(replace(WELL, **changes))[key]
     assert (finding.severity, says in finding.says) == (severity, True), finding
     assert bool(finding.remedy) == (severity in (BREAKS, BITES)) or severity == UNKNOWN
+
+
+def test_no_remedy_makes_another_check_bite() -> None:
+    remedy = found(replace(WELL, tasks_limit=510))["processes"].remedy
+    assert "OPENBLAS_NUM_THREADS=1" in remedy
+    assert "OMP_NUM_THREADS" not in remedy, "torch itself would compute with one thread"
 
 
 def test_a_gpu_is_asked_for_company_and_for_pinned_memory() -> None:

@@ -26,7 +26,9 @@ _STYLES = {"will break": "bold red", "will bite": "bold yellow", "unknown here":
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), help="Compare the size of this folder or file.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Compare the size of this folder or file with the memory."
+)
 @click.option("--quick", is_flag=True, help="Start no workers to time them.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
 def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
@@ -34,7 +36,8 @@ def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
 
     Looks at cores and quotas, /dev/shm, limits on files and processes, the temporary folder, how workers
     start, threads, memory, the page cache, and the GPU. Starts one worker under each start method, which
-    takes up to 10 seconds. The exit status is 1 if something will break, and 0 otherwise.
+    takes up to 10 seconds. Changes nothing. The exit status is 1 if an ordinary loader will break, and 0
+    otherwise.
     """
     if data is not None and not data.exists():
         raise click.UsageError(f"there is nothing at {data}: name the folder or file that holds your data.")

@@ -85,7 +85,7 @@ def check_start_method(facts: Facts) -> Finding:
         return Finding(key, FINE, says, "", page, values)
     remedy = "Keep workers from epoch to epoch with persistent_workers=True"
     if default.method == "forkserver":
-        remedy += ", and call multiprocessing.set_forkserver_preload(['torch']) first"
+        remedy += ", and call multiprocessing.set_forkserver_preload(['torch']) before the first loader"
     return Finding(key, BITES, says, f"{remedy}.", page, values)
 
 

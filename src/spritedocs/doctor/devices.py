@@ -13,9 +13,12 @@ __all__ = ["check_disk", "check_gpu", "check_page_cache", "check_pinned_memory",
 IDLE_SHARE = 0.5
 """Workers that hold nothing yet should leave half of the memory to data, batches and the model."""
 
-REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.", "lustre", "gpfs", "ceph", "beegfs", "afs", "glusterfs")
-"""How the names of filesystems begin that fetch files over a network, or (9p) from outside a virtual
-machine, as WSL does for Windows' own disks."""
+NETWORK = ("nfs", "cifs", "smb", "webdav", "fuse.", "lustre", "gpfs", "ceph", "beegfs", "afs", "glusterfs")
+"""How the names of filesystems begin that fetch files over a network."""
+
+OUTSIDE = ("9p", "virtiofs", "vboxsf", "fakeowner")
+"""How the names of those begin that fetch files from outside of a virtual machine, as WSL does for Windows'
+own disks, and Docker Desktop for a Mac's (nolabs-ai/nono#1445)."""
 
 _SLOW_DISKS = "guide/summoning-helpers/#slow-disks"
 
@@ -30,7 +33,7 @@ def check_worker_memory(facts: Facts) -> Finding:
         return Finding(key, UNKNOWN, says, "" if facts.starts else "Leave --quick out.", page)
     each = start.private_mb * 1e6
     values = {"private_mb": start.private_mb, "available_bytes": available, "method": start.method}
-    says = f"A worker that holds no data has {amount(each)} for itself by {start.method}"
+    says = f"Started by {start.method}, a worker that holds no data has {amount(each)} for itself"
     if each * workers <= IDLE_SHARE * available:
         return Finding(key, FINE, f"{says}; {amount(available)} are available.", "", page, values)
     says += f": {workers} take {amount(each * workers)} of the {amount(available)} that are available."
@@ -62,9 +65,9 @@ def check_page_cache(facts: Facts) -> Finding:
     if size > available:
         says = (
             f"The data take {least}{amount(size)} in {least}{files}, more than the {amount(available)} of "
-            "memory that could keep them: each epoch reads them from the disk again."
+            "memory that could keep them: each epoch reads from the disk again what does not fit."
         )
-        remedy = "Store them smaller, or measure with a cold cache, as every epoch will have it."
+        remedy = "Store them smaller, and measure whole epochs: a part of the data may come from memory."
         return Finding(key, BITES, says, remedy, page, values)
     if not facts.data.whole:
         says = f"There was time to count {files} of {amount(size)}, and there are more."
@@ -83,8 +86,10 @@ def check_disk(facts: Facts) -> Finding | None:
         return Finding(key, UNKNOWN, says, "", _SLOW_DISKS)
     values = {"filesystem": facts.data.filesystem}
     says = f"The data lie on a disk of the kind {facts.data.filesystem}"
-    if facts.data.filesystem.lower().startswith(REMOTE):
-        says += ": each file is fetched from another machine, or through a virtual one's wall."
+    kind = facts.data.filesystem.lower()
+    if kind.startswith(NETWORK + OUTSIDE):
+        whence = "another machine" if kind.startswith(NETWORK) else "outside of this virtual machine"
+        says += f": each file is fetched from {whence}."
         remedy = "Copy them to a disk of this machine, or pack many small files into few."
         return Finding(key, BITES, says, remedy, _SLOW_DISKS, values)
     return Finding(key, FINE, f"{says}.", "", _SLOW_DISKS, values)
@@ -97,7 +102,10 @@ def check_gpu(facts: Facts) -> Finding:
     values = {"gpu": here.gpu, "busy": load.as_dict() if load else None}
     if here.gpu is None:
         why, _, remedy = facts.gpu_absence.partition(": ")
-        says = f"The training step shares the cores with the workers, because {why}."
+        says = (
+            "A training step on the CPU shares its cores with the workers: torch uses no CUDA GPU, "
+            f"because {why}."
+        )
         if facts.made_for_gpu:
             return Finding(key, BITES, says, f"{remedy[:1].upper()}{remedy[1:]}.", page, values)
         return Finding(key, FINE, says, "", page, values)
@@ -118,5 +126,5 @@ def check_pinned_memory(facts: Facts) -> Finding:
         says = f"{amount(PIN_BYTES)} could be pinned for copies to the GPU."
         return Finding(key, FINE, says, "", page, values)
     says = f"{amount(PIN_BYTES)} could not be pinned ({facts.pin_problem}): pin_memory=True would fail."
-    remedy = "Leave pin_memory at False; in a container or under WSL, look for a limit on locked memory."
+    remedy = "Leave pin_memory at False, or free memory: what is pinned stays in RAM, and WSL limits it."
     return Finding(key, BITES, says, remedy, page, values)

@@ -65,8 +65,9 @@ def check_shared_memory(facts: Facts) -> Finding:
     breaks = free < _batches_alive(FEW_WORKERS) * PICTURES
     workers = FEW_WORKERS if breaks else cores
     says = (
-        f"/dev/shm has {amount(free)} of {amount(total)} free, which {free // PICTURES} batches of 32 "
-        f"pictures fill, and {workers} workers have up to {_batches_alive(workers)} on their way."
+        f"/dev/shm has {amount(free)} of {amount(total)} free; a batch of 32 pictures (3 × 224 × 224 "
+        f"floats) takes {amount(PICTURES)}, and {workers} workers have up to {_batches_alive(workers)} on "
+        "their way."
     )
     return Finding(key, BREAKS if breaks else BITES, says, remedy, page, values)
 
@@ -133,15 +134,18 @@ def check_processes(facts: Facts) -> Finding:
         f"{what} may run (ulimit -u), {facts.tasks:,} do, and a worker takes {a_worker}: "
         f"{counted(workers, 'more worker')} can be started."
     )
-    remedy = "Raise ulimit -u, end other programs of yours, or set OMP_NUM_THREADS=1 before Python starts."
+    remedy = (
+        "Raise ulimit -u, end other programs of yours, or set OPENBLAS_NUM_THREADS=1 (with MKL, "
+        "MKL_NUM_THREADS=1) before Python starts."
+    )
     return Finding(key, BREAKS if workers < FEW_WORKERS else BITES, says, remedy, page, values)
 
 
 def check_temporary_folder(facts: Facts) -> Finding:
     """Whether a worker can make the socket through which it hands tensors over.
 
-    ``multiprocessing.resource_sharer`` makes it in the temporary folder; its path may have some hundred
-    bytes. Where that fails the worker prints a traceback, and the loop waits for ever.
+    ``multiprocessing.resource_sharer`` makes it in the temporary folder; its path may have about a
+    hundred bytes. Where that fails the worker prints a traceback, and the loop waits for ever.
     """
     key, page = "temporary-folder", "guide/summoning-helpers/#debugging-headaches"
     if facts.socket_problem is None:

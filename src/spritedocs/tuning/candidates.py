@@ -1,0 +1,138 @@
+"""Which settings are worth measuring, by the model's word; and which of the measured ones to recommend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from spritedocs.model import Costs, Settings, predict
+
+__all__ = ["CLOSE", "grid", "pick", "predictions", "shortlist", "survivors"]
+
+CLOSE = 0.97
+"""Within 3% of the best, fewer helpers are better: they take memory, and cores from everything else."""
+PREFETCH = (2, 4, 8)
+FURTHER = 1.02
+"""What a larger ``prefetch_factor`` has to promise, as it takes more memory, to be tried."""
+MOST_SHORTLISTED = 6
+SHOWING = 128
+"""So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
+FILLINGS = 2
+BEHIND = 0.90
+"""What stays this far behind the best in a first look is not the best, scatter or not."""
+NEAR = 0.95
+"""What comes this near in a first look may be within 3% of it."""
+
+
+def grid(most_workers: int) -> list[Settings]:
+    """Every setting that is predicted: each number of workers up to 8, then in steps of about a quarter.
+
+    Examples:
+        >>> [settings.num_workers for settings in grid(20)][:12:3], grid(20)[-1].num_workers
+        ([0, 1, 2, 3], 20)
+    """
+    counts, count = [0], 1
+    while count <= most_workers:
+        counts.append(count)
+        count = count + 1 if count < 8 else round(count * 1.25)
+    if counts[-1] != most_workers:
+        counts.append(most_workers)
+    return [
+        Settings(count, prefetch, count > 0) for count in counts for prefetch in (PREFETCH if count else (2,))
+    ]
+
+
+def predictions(
+    costs: Costs,
+    settings: Iterable[Settings],
+    batches: int,
+    step_s: float,
+    step_cpu_share: float,
+    *,
+    in_order: bool = True,
+) -> dict[Settings, float]:
+    """Items per second that the model expects of a steady epoch of ``batches`` batches, for each setting.
+
+    A long epoch is cut where its pace has shown: played to its end it would take minutes.
+    """
+    step = step_s, step_cpu_share
+    return {
+        each: predict(costs, each, min(batches, _showing(each)), *step, in_order=in_order).items_per_s
+        for each in dict.fromkeys(settings)
+    }
+
+
+def _showing(settings: Settings) -> int:
+    """How many batches show the pace."""
+    return max(SHOWING, FILLINGS * settings.num_workers * settings.prefetch_factor)
+
+
+def shortlist(predicted: Mapping[Settings, float], present: Settings, cores: int) -> list[Settings]:
+    """The few settings to be measured: those that may be the best, and what the reader has now.
+
+    The model does not know what workers do to each other beyond sharing cores: a disk that is slower for
+    two, a cache that is too small. So the neighbours of its pick are tried as well, and one helper.
+    """
+    standard = {each.num_workers: rate for each, rate in predicted.items() if each.prefetch_factor == 2}
+    counts = sorted(standard)
+    best = max(standard.values())
+    smallest = next(count for count in counts if standard[count] >= CLOSE * best)
+    likeliest = max(counts, key=lambda count: (round(standard[count] / best, 3), -count))
+    wanted = [0, smallest, likeliest, *_neighbours(counts, smallest), _at_most(cores, counts)]
+    wanted += [*_neighbours(counts, likeliest), _at_most(2 * smallest, counts)]
+    if 1 in counts:
+        wanted.append(1)
+    chosen = [Settings(count, 2, count > 0) for count in dict.fromkeys(wanted)][:MOST_SHORTLISTED]
+    for count in dict.fromkeys((smallest, likeliest)):
+        ahead = [each for each in predicted if each.num_workers == count and each.prefetch_factor > 2]
+        further = max(ahead, key=lambda each: predicted[each], default=None)
+        if further is not None and predicted[further] >= FURTHER * standard[count]:
+            least = next(each for each in ahead if predicted[each] >= CLOSE * predicted[further])
+            chosen.append(least)
+    return list(dict.fromkeys([steady(present), *chosen]))
+
+
+def steady(settings: Settings) -> Settings:
+    """The same, with workers that stay, as they do in all epochs but the first."""
+    workers = settings.num_workers
+    return Settings(workers, settings.prefetch_factor if workers else 2, workers > 0)
+
+
+def survivors(rates: Mapping[Settings, float], most: int) -> list[Settings]:
+    """Those to be measured thoroughly: at most ``most``, the best and the smallest near it first.
+
+    Examples:
+        >>> rates = {Settings(0): 10.0, Settings(2): 96.0, Settings(4): 100.0, Settings(6): 99.0}
+        >>> [settings.num_workers for settings in survivors(rates, most=2)]
+        [2, 4]
+    """
+    best = max(rates.values())
+    by_rate = sorted((each for each in rates if rates[each] >= BEHIND * best), key=lambda each: -rates[each])
+    smallest = min((each for each in by_rate if rates[each] >= NEAR * best), key=_size)
+    kept = list(dict.fromkeys([by_rate[0], smallest, *by_rate]))[:most]
+    return sorted(kept, key=_size)
+
+
+def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
+    """The smallest of the settings within 3% of the best.
+
+    ``against_best`` gives the throughput of each as a share of the best one's: the middle and the lower
+    end of its interval. A setting with fewer helpers has to be within 3% by its middle and must not be in
+    danger of losing more than twice that.
+    """
+    return min(
+        (each for each, (middle, low) in against_best.items() if middle >= CLOSE and low >= 2 * CLOSE - 1),
+        key=_size,
+    )
+
+
+def _size(settings: Settings) -> tuple[int, int]:
+    return settings.num_workers, settings.prefetch_factor
+
+
+def _at_most(most: int, counts: Sequence[int]) -> int:
+    return max(count for count in counts if count <= most)
+
+
+def _neighbours(counts: Sequence[int], count: int) -> list[int]:
+    place = counts.index(count)
+    return [counts[near] for near in (place - 1, place + 1) if 0 <= near < len(counts)]

@@ -1,0 +1,101 @@
+"""What went wrong with a reader's dataset, told in one sentence with a hint."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from spritedocs.accelerator import explained
+from spritedocs.epochs import TimingError
+from spritedocs.tuning.probes import BatchError, ItemError
+
+__all__ = ["ArgumentError", "StepError", "TuneError", "told"]
+
+_LONGEST = 200
+
+
+class TuneError(RuntimeError):
+    """The dataset, its collate_fn or the step failed; ``__cause__`` is what they raised."""
+
+
+class StepError(RuntimeError):
+    """The step raised ``__cause__``."""
+
+
+class ArgumentError(ValueError):
+    """An argument cannot be used, which only loading has shown: a budget that is too small for instance."""
+
+
+@contextmanager
+def told(start_method: str, timeout_s: float) -> Iterator[None]:
+    """Turn what the reader's code raises in this block into a ``TuneError``; an ``ArgumentError`` stays.
+
+    Workers are started by ``start_method``, and may take ``timeout_s`` seconds for a batch.
+    """
+    try:
+        yield
+    except (TuneError, ArgumentError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the reader's code may raise anything
+        passed_on = isinstance(error, TimingError | StepError) and isinstance(error.__cause__, Exception)
+        cause = error.__cause__ if passed_on else error
+        assert isinstance(cause, Exception)
+        sentence = (
+            f"The step failed: {_raised(cause)}; calling it with one batch shows where."
+            if isinstance(error, StepError)
+            else _sentence(cause, start_method, timeout_s)
+        )
+        raise TuneError(sentence) from cause
+
+
+def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
+    said, raised = str(error), _raised(error)
+    if meaning := explained(f"{type(error).__name__}: {said}"):
+        return f"The dataset failed, because {meaning}."
+    if isinstance(error, ItemError | BatchError):
+        hint = (
+            "give a DataLoader with a collate_fn of your own"
+            if isinstance(error, BatchError)
+            else "loading it in this process shows where"
+        )
+        return f"The dataset failed: {raised.partition(': ')[2]}; {hint}."
+    if "DataLoader timed out after" in said:
+        return (
+            f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer. "
+            "Choose a smaller batch size, or a larger budget, half of which a batch may take."
+        )
+    if re.search(r"DataLoader worker \(pid.*?\) (?:is killed|exited)", said):
+        how = re.search(r"signal: [\w ]+|exit code \d+", said)
+        ended = f" ({how[0]})" if how else ""
+        starting = "" if start_method == "fork" else ", or could not import what the dataset is made of"
+        return (
+            f"A worker ended{ended}: it crashed, or was killed for the memory that it took{starting}. "
+            "'spritedocs doctor' looks at the memory; a smaller batch size takes less."
+        )
+    if isinstance(error, pickle.PicklingError) or re.search(r"[Cc]an(?:'t|not) (?:pickle|get local)", said):
+        return (
+            f"The dataset cannot be pickled, which the start method {start_method!r} needs ({raised}): "
+            "define classes and functions at the top level of a module, and open files in the worker."
+        )
+    return f"The dataset failed: {raised}; iterating over it in a loop shows where."
+
+
+def _raised(error: Exception) -> str:
+    """The kind of an error and its message, both as in the worker that it came from, if it did.
+
+    Examples:
+        >>> _raised(ValueError("sprite 13 is torn"))
+        'ValueError: sprite 13 is torn'
+    """
+    said = str(error)
+    if "\nOriginal Traceback (most recent call last):\n" in said:
+        # The worker's traceback: frames, which are indented, and then what ended the last one.
+        last = said.rpartition("Traceback (most recent call last):\n")[2]
+        found = next((line for line in last.splitlines() if line and not line.startswith(" ")), "")
+        raised = re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", found) or type(error).__name__
+    else:
+        raised = ": ".join([type(error).__name__, *said.splitlines()[:1]])
+    raised = raised.rstrip(" .:")
+    return raised if len(raised) <= _LONGEST else f"{raised[:_LONGEST]}…"

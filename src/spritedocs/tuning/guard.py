@@ -1,0 +1,198 @@
+"""Runs the tuner in a process of its own, so that the reader's code can neither hold nor harm the command.
+
+What it says is read here; how it says it stands in ``spritedocs.tuning.process``.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+from spritedocs.processes import marked, undisturbed
+from spritedocs.tuning.printed import Printed
+from spritedocs.tuning.process import MARKER
+from spritedocs.workspace import room_for
+
+__all__ = ["Ears", "RunError", "run"]
+
+PATIENCE_S = 30.0
+"""How long nothing may be heard of a run; the whole budget, if that is longer."""
+
+_PARTING_S = 3.0
+"""How long their code gets to end by itself once it is known what came of it."""
+
+_ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside their files
+    "PYTHONWARNINGS": "ignore",
+    "PYTHONIOENCODING": "utf-8",
+}
+# A terminal sends Ctrl-C to a whole group: this way only the command hears it, and cleans up.
+_APART: dict[str, Any] = {"start_new_session": True}
+if sys.platform == "win32":
+    _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+_CRASH_ON_WINDOWS = 0xC0000000
+
+
+class RunError(RuntimeError):
+    """There is no result. The message says in a sentence why, and what would help."""
+
+    def __init__(self, sentence: str, status: int = 1, traceback: str = "") -> None:
+        super().__init__(sentence)
+        self.status = status
+        """The exit status that it asks for: 2 for misuse, 1 for a failure of their code."""
+        self.traceback = traceback
+        """Their part of the traceback, or ``""``."""
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who hears what a run says. All are called in the thread that called ``run``."""
+
+    tries: Callable[[str, float, float], object] = lambda says, done_s, total_s: None
+    """Called with what is being tried, the seconds done, and those that it all should take."""
+    waits: Callable[[], object] = lambda: None
+    """Called several times a second."""
+    prints: Callable[[str], object] = lambda line: None
+    """Called with a line that their code printed, or that says how many more there were."""
+
+
+def run(options: Mapping[str, Any], ears: Ears, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+    """Tune by ``options``, and return what ``tuning.Tuning.as_json`` gives.
+
+    ``options`` holds ``target``, ``step`` (a target too, or ``None``), and the other arguments of
+    ``tuning.tune`` by their names. Raises ``RunError``, and lets ``Interrupted`` pass; whatever happens, no
+    process of the run stays behind.
+    """
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    printed = Printed(lambda line: messages.put({"prints": line}))
+    came = False
+    try:
+        with _child(options, messages, printed) as child:
+            result = _result(child, messages, ears, options["budget_s"], patience_s)
+            came = True
+    finally:
+        late = [messages.get() for _ in range(messages.qsize())]
+        lines = [message["prints"] for message in late if "prints" in message]
+        for line in lines + printed.rest(with_last=not came):
+            ears.prints(line)
+    return result
+
+
+@contextmanager
+def _child(
+    options: Mapping[str, Any], messages: queue.SimpleQueue[Any], printed: Printed
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, told its ``options`` and listened to; gone afterwards with all that it started."""
+    listeners: list[threading.Thread] = []
+    with ExitStack() as stack:
+        # Sockets of its workers go with the folder, those of killed ones too.
+        folder = stack.enter_context(room_for(megabytes=0))
+        stack.callback(_join, listeners)
+        environment = stack.enter_context(marked(MARKER))
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "spritedocs.tuning.process"],
+            env=environment | _ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **_APART,
+        )
+        pipes = (child.stdin, child.stdout, child.stderr)
+        told, said, shown = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
+        try:
+            listeners += [
+                threading.Thread(target=_listen, args=(said, messages), daemon=True),
+                threading.Thread(target=printed.read, args=(shown,), daemon=True),
+            ]
+            for listener in listeners:
+                listener.start()
+            with suppress(OSError):  # that it has ended is noticed later
+                told.write(json.dumps({**options, "folder": str(folder)}).encode() + b"\n")
+                told.flush()
+            yield child
+        finally:
+            with undisturbed():
+                child.kill()
+                child.wait()
+                with suppress(OSError):
+                    told.close()
+
+
+def _join(listeners: list[threading.Thread]) -> None:
+    """Wait for their last words, now that nobody is left who could go on."""
+    for listener in listeners:
+        listener.join(_PARTING_S)
+
+
+def _listen(stream: IO[bytes], messages: queue.SimpleQueue[Any]) -> None:
+    with stream:
+        for line in stream:
+            # Their code may have found the pipe, and have written into it.
+            with suppress(ValueError):
+                if isinstance(message := json.loads(line), dict):
+                    messages.put(message)
+
+
+def _result(
+    child: subprocess.Popen[bytes],
+    messages: queue.SimpleQueue[Any],
+    ears: Ears,
+    budget_s: float,
+    patience_s: float,
+) -> dict[str, Any]:
+    """Wait for what comes of the run, as long as something is heard of it."""
+    patience_s = max(patience_s, budget_s)
+    heard = time.monotonic()
+    end = heard + budget_s + 3 * patience_s
+    doing, gone = "starting Python", False
+    while True:
+        try:
+            message: dict[str, Any] = messages.get(timeout=0.1)
+        except queue.Empty:
+            if gone:
+                raise RunError(_ended(child.returncode, doing)) from None
+            gone = child.poll() is not None  # its last words may still be on their way
+            message = {}
+        now = time.monotonic()
+        if "result" in message or "error" in message:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_PARTING_S)
+            if error := message.get("error"):
+                raise RunError(**error)
+            result: dict[str, Any] = message["result"]
+            return result
+        if tries := message.get("tries"):
+            doing, heard = tries[0], now
+            ears.tries(*tries)
+        if "prints" in message:
+            ears.prints(message["prints"])
+        if now > heard + patience_s:
+            remedy = "mend what hangs in your code, or give it longer by --budget"
+            raise RunError(f"Nothing was heard for {now - heard:.0f} s while {doing}: {remedy}.")
+        if now > end:
+            remedy = "give it a larger one, or fewer items in a batch"
+            raise RunError(f"It is still {doing}, long after its budget of {budget_s:g} s: {remedy}.")
+        ears.waits()
+
+
+def _ended(status: int, doing: str) -> str:
+    """What it means that the process ended, and had said no result."""
+    crash = signal.Signals(-status).name if -status in set(signal.Signals) else ""
+    if status >= _CRASH_ON_WINDOWS:
+        crash = f"{status:#x}"
+    if crash == "SIGKILL":
+        remedy = "if it was for want of memory, a smaller --batch-size or --max-workers takes less"
+        return f"The process of your code was killed while {doing}: {remedy}."
+    if crash:
+        remedy = "run it by 'python -X faulthandler' to see where"
+        return f"Your code crashed Python ({crash}) while {doing}: {remedy}."
+    return f"Your code ended Python, with the status {status}, while {doing}: let it raise an error instead."

@@ -1,0 +1,245 @@
+"""From what a search measured to what it recommends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from spritedocs import machine
+from spritedocs.epochs import EpochTiming
+from spritedocs.measurement import FEWEST_SAMPLES, Measurement
+from spritedocs.model import Costs, Settings
+from spritedocs.timing import Comparison
+from spritedocs.tuning.candidates import pick, steady
+from spritedocs.tuning.diagnosis import Situation, diagnose
+from spritedocs.tuning.probing import Probe
+from spritedocs.tuning.result import Candidate, Tuning
+from spritedocs.tuning.situations import WORTH_CHANGING
+from spritedocs.tuning.trials import label
+from spritedocs.tuning.variants import Variants
+
+__all__ = ["Outcome", "World"]
+
+
+@dataclass(frozen=True)
+class World:
+    """What was seen of the dataset, and what the model makes of it."""
+
+    seen: Probe
+    rates: Mapping[Settings, float]
+    """Items per second of steady epochs, for all choices and for the present settings."""
+    choices: frozenset[Settings]
+    """The settings that fit into memory and have no more workers than may be tried."""
+    batch_size: float
+    """Items per batch, as ``timing`` counts them."""
+    batches: int | None
+    step_s: float
+    step_cpu_share: float
+    limited_by_memory: bool
+    repeats: bool
+    """Whether every worker delivers the whole of a stream."""
+
+    @property
+    def costs(self) -> Costs:
+        return self.seen.costs
+
+    def among_choices(self, rates: Mapping[Settings, float]) -> dict[Settings, float]:
+        """Those of ``rates`` that may be recommended."""
+        return {each: rate for each, rate in rates.items() if each in self.choices}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured; ``tuning`` decides."""
+
+    variants: Variants
+    world: World
+    first: Comparison
+    final: Comparison
+    looked: Mapping[Settings, float]
+    memory_mb: Mapping[Settings, float | None]
+    finalists: list[Settings]
+    begun_s: float
+
+    def tuning(self) -> Tuning:
+        """The result."""
+        variants, world = self.variants, self.world
+        recommended = self._pick()
+        gain = self._gain(recommended)
+        present = variants.present
+        arguments = _arguments(recommended)
+        if variants.is_asked_for and recommended.num_workers:
+            arguments["multiprocessing_context"] = variants.start_method
+        here = machine.describe()
+        situation = Situation(
+            costs=world.costs,
+            present=present,
+            recommended=recommended,
+            batches=self._batches,
+            step_s=world.step_s,
+            step_cpu_share=world.step_cpu_share,
+            wait_share_present=self._wait_share,
+            gain=(gain.bounds[0], gain.median, gain.bounds[1]),
+            limited_by_memory=world.limited_by_memory,
+            logical_cores=here.logical_cores,
+            tensors_per_batch=world.seen.tensors_per_batch,
+            bytes_per_batch=world.seen.bytes_per_batch,
+            empty_handover_s=world.seen.empty_handover_s,
+        )
+        diagnosis, remedies = diagnose(situation)
+        candidates = self._candidates()
+        return Tuning(
+            recommended=arguments,
+            line=self._line(arguments),
+            throughput=self.final.measurement(label(recommended), "items_per_s", "throughput"),
+            gain=gain,
+            present=present,
+            diagnosis=diagnosis,
+            remedies=remedies,
+            candidates=candidates,
+            costs=world.costs,
+            prediction_error=_prediction_error(candidates),
+            batch_size=world.costs.batch_size,
+            batches=variants.batches,
+            step_s=world.step_s,
+            data_wait_share=self._wait_share,
+            start_method=variants.start_method,
+            machine=here,
+            seconds_spent=time.perf_counter() - self.begun_s,
+            warnings=self._warnings(),
+        )
+
+    @property
+    def _present(self) -> Settings:
+        return self.variants.present
+
+    @property
+    def _batches(self) -> int:
+        """Of an epoch; where nobody knows, the most that a measured one had."""
+        return self.world.batches or max(
+            epoch.batches for epochs in self.final.arms.values() for epoch in epochs
+        )
+
+    def _pick(self) -> Settings:
+        """The smallest of the finalists within 3% of the best. Workers that start anew are no choice.
+
+        More workers than now are recommended only if they gain for certain.
+        """
+        against = {}
+        best = self._best
+        for each in self.finalists:
+            if each in self.world.choices:
+                ratio = self._against(each, best)
+                against[each] = (ratio.median, ratio.bounds[0])
+        chosen, kept = pick(against), steady(self._present)
+        if chosen.num_workers > kept.num_workers and kept in against:
+            gain = self._against(chosen, kept)
+            if gain.bounds[0] <= 1 or gain.median < WORTH_CHANGING:
+                return kept
+        return chosen
+
+    @property
+    def _best(self) -> Settings:
+        choices = [each for each in self.finalists if each in self.world.choices]
+        return max(choices, key=lambda each: self._items_per_s(each))
+
+    def _items_per_s(self, settings: Settings) -> float:
+        return median(epoch.items_per_s for epoch in self.final.arms[label(settings)])
+
+    def _against(self, settings: Settings, other: Settings) -> Measurement:
+        if settings == other:
+            return Measurement.of("against_best", [1.0], "×")
+        return self.final.ratio(label(settings), label(other), "against_best", field="items_per_s")
+
+    def _gain(self, recommended: Settings) -> Measurement:
+        """The throughput of the recommended settings over the present ones', for epochs as they are."""
+        if recommended == self._present:
+            return Measurement.of("gain", [1.0], "×")
+        before, after = (self.final.arms[label(each)] for each in (self._present, recommended))
+        if self._present == steady(self._present):
+            return Measurement.of(
+                "gain",
+                [new.items_per_s / old.items_per_s for old, new in zip(before, after, strict=True)],
+                "×",
+            )
+        running = self.final.arms[label(steady(self._present))]
+        items = self._batches * self.world.batch_size
+        ratios = [
+            _whole_s(old, kept, items) / (items / new.items_per_s)
+            for old, kept, new in zip(before, running, after, strict=True)
+        ]
+        return Measurement.of("gain", ratios, "×")
+
+    @property
+    def _wait_share(self) -> float:
+        return median(epoch.data_wait_share for epoch in self.final.arms[label(self._present)])
+
+    def _candidates(self) -> tuple[Candidate, ...]:
+        found = []
+        rates = {**self.world.rates}
+        for each in sorted({*rates, *self.looked}):
+            if each not in self.looked and each.prefetch_factor != 2:
+                continue
+            measured = against = None
+            if each in self.finalists:
+                measured = self.final.measurement(label(each), "items_per_s", "items_per_s")
+                against = self._against(each, self._best)
+            elif each in self.looked:
+                measured = self.first.measurement(label(each), "items_per_s", "items_per_s")
+            found.append(Candidate(each, rates[each], measured, against, self.memory_mb.get(each)))
+        return tuple(found)
+
+    def _line(self, arguments: Mapping[str, Any]) -> str:
+        given = [f"{name}={value!r}" for name, value in arguments.items()]
+        if self.variants.is_loader:
+            return f"DataLoader(..., {', '.join(given)})"
+        shuffle = [] if self.variants.is_streaming else ["shuffle=True"]
+        size = [f"batch_size={self.variants.loader.batch_size}"]
+        return f"DataLoader(dataset, {', '.join([*size, *shuffle, *given])})"
+
+    def _warnings(self) -> tuple[str, ...]:
+        found = []
+        if self.final.disturbed:
+            rounds = len(next(iter(self.final.arms.values())))
+            found.append(
+                f"Other programs computed during {self.final.disturbed} of {rounds} rounds: end them, and "
+                "run this again."
+            )
+        if (rounds := len(next(iter(self.final.arms.values())))) < FEWEST_SAMPLES:
+            found.append(
+                f"The budget allowed {rounds} rounds, too few for intervals: give a larger one to be sure."
+            )
+        if self.world.repeats:
+            found.append(
+                "Every worker delivers the whole stream: the dataset does not share its items out, so that "
+                "an epoch with 2 workers has each item twice. Divide them by "
+                "torch.utils.data.get_worker_info()."
+            )
+        return tuple(found)
+
+
+def _whole_s(started: EpochTiming, running: EpochTiming, items: float) -> float:
+    """Seconds of an epoch of ``items`` whose workers are started first, from a part of it."""
+    return started.total_s + max(0.0, items - started.items) / running.items_per_s
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    if not settings.num_workers:
+        return {"num_workers": 0}
+    return {
+        "num_workers": settings.num_workers,
+        "prefetch_factor": settings.prefetch_factor,
+        "persistent_workers": True,
+    }
+
+
+def _prediction_error(candidates: tuple[Candidate, ...]) -> float | None:
+    missed = [
+        abs(each.predicted_items_per_s / each.measured.median - 1)
+        for each in candidates
+        if each.measured is not None and each.settings.num_workers
+    ]
+    return median(missed) if missed else None

@@ -1,0 +1,237 @@
+"""What loading costs: measured in one worker, where it will be paid, and once in the main process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from spritedocs.epochs import EpochTiming, dismiss, time_epoch
+from spritedocs.memory import worker_memory_mb
+from spritedocs.model import Costs, Settings
+from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
+from spritedocs.tuning.failures import ArgumentError
+from spritedocs.tuning.indices import Until
+from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
+from spritedocs.tuning.variants import Variants, too_short
+
+__all__ = ["Probe", "probe"]
+
+FEWEST_BATCHES = 9  # Two turns of probes.TURNS, and the first, which warms up, is not counted.
+LONG = 5
+"""So many times as long as wanted may the first few batches take."""
+EMPTY_BATCHES = 40
+DRAWN_BATCHES = 32
+ONE_WORKER = Settings(num_workers=1, prefetch_factor=1, persistent_workers=True)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a dataset was seen to cost, and what its batches are like."""
+
+    costs: Costs
+    alone: EpochTiming
+    """Some batches without workers, the step included."""
+    memory_mb: float | None
+    """What the worker held for itself, in MB: USS, or RSS where the system does not tell USS."""
+    tensors_per_batch: int
+    bytes_per_batch: int
+    empty_handover_s: float
+    """Seconds to hand over a batch of one number."""
+    seconds: float
+    """How long this took."""
+
+
+def probe(
+    variants: Variants,
+    step: Callable[[Any], object] | None = None,
+    *,
+    seconds: float = 0.5,
+    timeout_s: float = 30.0,
+) -> Probe:
+    """Load batches for about ``seconds`` in one worker, and as long in the main process, with the step.
+
+    The worker comes first: ``timeout_s`` is how long it may take for a batch, so that items that hang
+    hang there. Raises ``TimingError`` or what torch raises where they do, or fail, ``StepError`` where the
+    step fails, and ``ArgumentError`` for a stream without a second batch.
+    """
+    begun = time.perf_counter()
+    worker = _in_a_worker(variants, seconds, timeout_s)
+    empty_s = _empty_handover_s(variants)
+    least = min(len(worker.seen), FEWEST_BATCHES)
+    collate = TimedCollate(variants.loader.collate_fn)
+    alone = time_epoch(
+        variants.make(
+            Settings(),
+            collate_fn=collate,
+            sampler=lambda indices: Until(indices, seconds / 2, least),
+        ),
+        step,
+        name="the loader without workers",
+    )
+    tensors = list(_tensors(worker.batch))
+    return Probe(
+        costs=costs_of(
+            worker.seen,
+            worker.starting,
+            drawing_s=_drawing_s(variants),
+            collate_s=median(collate.seconds),
+            tensors=len(tensors),
+        ),
+        alone=alone,
+        memory_mb=worker.memory_mb,
+        tensors_per_batch=len(tensors),
+        bytes_per_batch=sum(tensor.nbytes for tensor in tensors),
+        empty_handover_s=empty_s,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+class TimedCollate:
+    """A collate_fn that notes how long it takes."""
+
+    def __init__(self, inner: Callable[[Any], Any]) -> None:
+        self.inner, self.seconds = inner, list[float]()
+
+    def __call__(self, samples: Any) -> Any:
+        begun = time.perf_counter()
+        batch = self.inner(samples)
+        self.seconds.append(time.perf_counter() - begun)
+        return batch
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What one worker showed."""
+
+    seen: list[Arrival]
+    batch: Any
+    """The last one that it loaded."""
+    memory_mb: float | None
+    starting: Starting
+
+
+def _in_a_worker(variants: Variants, seconds: float, timeout_s: float) -> _Worker:
+    """Load batches in one worker, one at a time, and those that took suspiciously long again."""
+    notebook = Notebook()
+    wrapper = StreamProbe if variants.is_streaming else ItemProbe
+    until = Until(variants.indices, seconds, FEWEST_BATCHES, limit_s=LONG * seconds, whole=variants.batches)
+    loader = variants.make(
+        ONE_WORKER,
+        sampler=lambda _: until,
+        timeout_s=timeout_s,
+        dataset=wrapper(variants.loader.dataset, notebook),
+        collate_fn=CollateProbe(variants.loader.collate_fn, notebook),
+    )
+    try:
+        begun = time.perf_counter()
+        iterator = iter(loader)
+        started = time.perf_counter()
+        seen, batch = _arrivals(iterator)
+        if len(seen) < 2:
+            raise ArgumentError(too_short(len(seen), seen[0].note.items if seen else 0))
+        memory_mb = worker_memory_mb(loader)
+        doubted = [] if variants.is_streaming else suspects(seen)
+        taken = list(until.taken)
+        until.only([taken[place] for place in doubted for _ in TURNS] or taken[:1])
+        resuming = time.perf_counter()
+        again = iter(loader)
+        resumed = time.perf_counter()
+        repeated, _ = _arrivals(again)
+        del again, iterator
+    finally:
+        stopping = time.perf_counter()
+        dismiss(loader)
+        stopped = time.perf_counter()
+    for number, place in enumerate(doubted):
+        seen[place] = _settled(seen[place], repeated[number * len(TURNS) :][: len(TURNS)])
+    boot_s = max(0.0, seen[0].note.begun_s - started)
+    starting = Starting(started - begun, boot_s, resumed - resuming, stopped - stopping)
+    return _Worker(seen, batch, memory_mb, starting)
+
+
+def _settled(first: Arrival, again: list[Arrival]) -> Arrival:
+    """The arrival to believe, if loading the same batch again gave ``again``.
+
+    If it was slow each time it is slow, and the note that tells single items is the best. Else something
+    else held it up the first time, and the quickest is.
+    """
+    quickest = min(again, key=_load_s, default=first)
+    if _load_s(quickest) < _load_s(first) / 2:
+        return quickest
+    return next((arrival for arrival in again if arrival.note.turn == ITEMS), first)
+
+
+def _load_s(arrival: Arrival) -> float:
+    return arrival.note.loaded_s - arrival.note.begun_s
+
+
+def _arrivals(iterator: Iterator[Any]) -> tuple[list[Arrival], Any]:
+    """All batches of an epoch, and the last one's content."""
+    seen: list[Arrival] = []
+    batch: Any = None
+    while True:
+        before = time.process_time()
+        try:
+            probed = next(iterator)
+        except StopIteration:
+            return seen, batch
+        seen.append(Arrival(probed.note, time.perf_counter(), time.process_time() - before))
+        batch = probed.batch
+
+
+def _drawing_s(variants: Variants) -> float:
+    """Seconds to draw the indices of one batch, by the median."""
+    indices = iter(variants.indices)
+    drawn = []
+    for _ in range(DRAWN_BATCHES):
+        begun = time.perf_counter()
+        if next(indices, None) is None:
+            break
+        drawn.append(time.perf_counter() - begun)
+    return median(drawn) if drawn else 0.0
+
+
+class _Numbers(torch.utils.data.Dataset[int]):
+    def __len__(self) -> int:
+        return EMPTY_BATCHES
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+def _empty_handover_s(variants: Variants) -> float:
+    """Seconds from when a worker has a batch of one number until the main process has it."""
+    notebook = Notebook()
+    numbers: Any = ItemProbe(_Numbers(), notebook)
+    loader: DataLoader[Any] = DataLoader(
+        numbers,
+        1,
+        num_workers=1,
+        prefetch_factor=1,
+        multiprocessing_context=variants.start_method,
+        collate_fn=CollateProbe(torch.utils.data.default_collate, notebook),
+    )
+    iterator = iter(loader)
+    try:
+        seen, _ = _arrivals(iterator)
+    finally:
+        dismiss(loader, iterator)
+    return median(arrival.delivered_s for arrival in seen)
+
+
+def _tensors(batch: Any) -> Iterator[torch.Tensor | np.ndarray[Any, Any]]:
+    if isinstance(batch, torch.Tensor | np.ndarray):
+        yield batch
+    elif isinstance(batch, Mapping):
+        for part in batch.values():
+            yield from _tensors(part)
+    elif isinstance(batch, list | tuple):
+        for part in batch:
+            yield from _tensors(part)

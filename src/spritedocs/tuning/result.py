@@ -1,0 +1,114 @@
+"""What tuning found: the settings to use, what they gain, and all that was predicted and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spritedocs.machine import Machine
+from spritedocs.measurement import Measurement
+from spritedocs.model import Costs, Settings
+from spritedocs.tuning.diagnosis import Remedy
+
+__all__ = ["Candidate", "Tuning"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings that were predicted, and perhaps measured."""
+
+    settings: Settings
+    predicted_items_per_s: float
+    """What the model expects of an epoch whose workers are there already."""
+    measured: Measurement | None = None
+    """Items/s. From the thorough rounds with an interval, from a first look without."""
+    against_best: Measurement | None = None
+    """Its throughput over that of the fastest one, in ×; ``None`` where a first look was enough."""
+    memory_mb: float | None = None
+    """What its largest worker held for itself, in MB: USS, or RSS where the system does not tell USS."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The candidate as ``spritedocs tune --json`` prints it."""
+        return {
+            **self.settings._asdict(),
+            "predicted_items_per_s": self.predicted_items_per_s,
+            "measured": self.measured and self.measured.as_json(),
+            "against_best": self.against_best and self.against_best.as_json(),
+            "memory_mb": self.memory_mb,
+        }
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The settings to use, and why. ``spritedocs.tune`` gives it."""
+
+    recommended: Mapping[str, Any]
+    """Arguments for ``DataLoader``: ``{"num_workers": 0}``, or with ``prefetch_factor`` and
+    ``persistent_workers``."""
+    line: str
+    """The call to copy."""
+    throughput: Measurement
+    """Of the recommended settings, in items/s, the step included."""
+    gain: Measurement
+    """Throughput of the recommended over the present settings, in ×; no interval if they are the same."""
+    present: Settings
+    """The settings that the loader had; no workers for a dataset that came without."""
+    diagnosis: str
+    """What holds the present settings up: one of ``spritedocs.tuning.diagnosis.DIAGNOSES``."""
+    remedies: tuple[Remedy, ...]
+    candidates: tuple[Candidate, ...]
+    """By workers, then by ``prefetch_factor``."""
+    costs: Costs
+    prediction_error: float | None
+    """By how much the model missed the measured candidates, as a share, in the median."""
+    batch_size: float
+    batches: int | None
+    """Batches of an epoch; ``None`` where the dataset does not say."""
+    step_s: float
+    """Seconds of the step for each batch."""
+    data_wait_share: float
+    """The share of an epoch, 0 to 1, in which the loop waits for data with the present settings."""
+    start_method: str
+    machine: Machine
+    seconds_spent: float
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as ``spritedocs tune --json`` prints it."""
+        return {
+            "recommended": dict(self.recommended),
+            "line": self.line,
+            "throughput": self.throughput.median,
+            "interval": self.throughput.interval and list(self.throughput.interval),
+            "gain": self.gain.median,
+            "gain_interval": self.gain.interval and list(self.gain.interval),
+            "present": self.present._asdict(),
+            "diagnosis": self.diagnosis,
+            "remedies": [asdict(remedy) for remedy in self.remedies],
+            "candidates": [candidate.as_json() for candidate in self.candidates],
+            "costs": _costs(self.costs),
+            "prediction_error": self.prediction_error,
+            "batch_size": self.batch_size,
+            "batches": self.batches,
+            "step_s": self.step_s,
+            "data_wait_share": self.data_wait_share,
+            "start_method": self.start_method,
+            "machine": asdict(self.machine),
+            "seconds_spent": self.seconds_spent,
+            "warnings": list(self.warnings),
+        }
+
+
+def _costs(costs: Costs) -> dict[str, Any]:
+    """The costs with the items' mean, median and largest instead of every one of them."""
+    found = asdict(costs)
+    for name in ("item_s", "item_cpu_s"):
+        values = sorted(found.pop(name))
+        found[name] = {
+            "mean": sum(values) / len(values),
+            "median": values[len(values) // 2],
+            "largest": values[-1],
+            "count": len(values),
+        }
+    return found

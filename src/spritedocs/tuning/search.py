@@ -1,0 +1,221 @@
+"""The search behind ``spritedocs.tune``: look at the costs, predict, have a first look, measure, decide."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from typing import Any, NamedTuple
+
+import psutil
+
+from spritedocs import machine
+from spritedocs.measurement import FEWEST_SAMPLES
+from spritedocs.model import Settings
+from spritedocs.rounds import rounds_for
+from spritedocs.timing import Comparison
+from spritedocs.tuning.candidates import grid, predictions, shortlist, steady, survivors
+from spritedocs.tuning.failures import ArgumentError, told
+from spritedocs.tuning.outcome import Outcome, World
+from spritedocs.tuning.probing import Probe, probe
+from spritedocs.tuning.result import Tuning
+from spritedocs.tuning.steps import TimedStep
+from spritedocs.tuning.trials import Lengths, Trials, label, scatter
+from spritedocs.tuning.variants import Variants
+
+__all__ = ["Progress", "Search"]
+
+LOOKS = 3
+"""Rounds of the first look. With five or more settings they give a spread to plan by."""
+FINALISTS = 3
+WIDTH = 0.025
+"""The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
+MOST_ROUNDS = 20
+LOOKING_SHARE = 0.4
+"""Of what is left of the budget, so much may go into the first look."""
+PROBING_S = 0.6
+MEMORY_SHARE = 0.8
+"""Of the memory that is free, so much may go to workers, if no limit is given."""
+RETAKEN = 1.2
+"""Rounds may have to be taken again, because of other programs."""
+MANY_BATCHES = 128
+"""Of an epoch whose length nobody knows."""
+MORE = 1.05
+"""What more workers have to promise for their memory to be what holds loading up."""
+
+
+class Progress(NamedTuple):
+    """What is being tried, and how long it all should take."""
+
+    says: str
+    done_s: float
+    total_s: float
+
+
+@dataclass
+class Search:
+    """One search; ``run`` makes it."""
+
+    variants: Variants
+    step: Callable[[Any], object] | None
+    most_workers: int
+    memory_limit_mb: float | None
+    budget_s: float
+    progress: Callable[[Progress], object] | None = None
+    begun_s: float = field(default_factory=time.perf_counter)
+
+    def run(self) -> Tuning:
+        """Look at the costs, predict, have a first look at a few settings, measure the likeliest, decide."""
+        timeout_s = max(2.0, self.budget_s / 2)
+        with told(self.variants.start_method, timeout_s), _without_advice():
+            self._say("looking at the items, in a worker", self.budget_s)
+            world = self._world(timeout_s)
+            present = self.variants.present
+            chosen = shortlist(world.among_choices(world.rates), present, machine.usable_cores())
+            rates = {each: world.rates[each] for each in chosen}
+            lengths = Lengths.of(
+                world.costs, {**rates, present: rates[steady(present)]}, world.batches, world.batch_size
+            )
+            chosen = self._affordable(chosen, world, lengths)
+            crowded = sum(each.num_workers for each in chosen) > self._workers_that_fit(world.seen)
+            with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
+                first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
+                looked = {each: _rate(first, each) for each in chosen}
+                finalists = self._finalists(looked, world.among_choices(looked), lengths)
+                rounds = self._rounds(first, finalists, lengths, {**looked, present: looked[steady(present)]})
+                final = self._measured(trials, finalists, rounds, "measuring the best of", lengths, looked)
+                memory = {each: trials.memory_mb(each) for each in chosen}
+        return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
+
+    @cached_property
+    def _timed(self) -> TimedStep | None:
+        return None if self.step is None else TimedStep(self.step)
+
+    def _world(self, timeout_s: float) -> World:
+        seconds = min(PROBING_S, self.budget_s / 10)
+        seen = probe(self.variants, self._timed, seconds=seconds, timeout_s=timeout_s)
+        step_s = seen.alone.step_s / seen.alone.batches
+        cpu_share = min(1.0, self._timed.cpu_share) if self._timed else 0.0
+        batches = self.variants.batches
+        fits = self._workers_that_fit(seen)
+        settings = [*grid(self.most_workers), steady(self.variants.present)]
+        # Items as timing counts them: tokens for instance, where a collate_fn joins the items of a batch.
+        batch_size = seen.alone.items / seen.alone.batches
+        in_order = getattr(self.variants.loader, "in_order", True)  # from torch 2.6 on
+        played = predictions(
+            seen.costs, settings, batches or MANY_BATCHES, step_s, cpu_share, in_order=in_order
+        )
+        rates = {each: rate * batch_size / seen.costs.batch_size for each, rate in played.items()}
+        rates[Settings()] = seen.alone.items_per_s
+        wanted = {each: rate for each, rate in rates.items() if each.num_workers <= self.most_workers}
+        fitting = {each: rate for each, rate in wanted.items() if each.num_workers <= fits}
+        present = steady(self.variants.present)
+        return World(
+            seen=seen,
+            rates={**fitting, present: rates[present]},
+            choices=frozenset(fitting),
+            batch_size=batch_size,
+            batches=batches,
+            step_s=step_s,
+            step_cpu_share=cpu_share,
+            limited_by_memory=max(wanted.values()) >= MORE * max(fitting.values()),
+            repeats=self.variants.repeats(timeout_s),
+        )
+
+    def _workers_that_fit(self, seen: Probe) -> float:
+        """How many workers the memory holds, with the batches that each has fetched ahead."""
+        free = min(psutil.virtual_memory().available, machine.memory_limit() or math.inf)
+        free_mb = free / 1e6 * MEMORY_SHARE
+        limit_mb = free_mb if self.memory_limit_mb is None else self.memory_limit_mb
+        each_mb = (seen.memory_mb or 0.0) + 2 * seen.bytes_per_batch / 1e6
+        return limit_mb / each_mb if each_mb else math.inf
+
+    def _affordable(self, chosen: list[Settings], world: World, lengths: Lengths) -> list[Settings]:
+        """The most of ``chosen`` for which the budget lasts, the present settings and the likeliest first."""
+        present = steady(self.variants.present)
+        order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
+        seconds = [self._epoch_s(each, lengths, world.rates) for each in order]
+        least_s = sum(seconds[:2]) * (LOOKS + 1 + FEWEST_SAMPLES)
+        if least_s > self._left_s and len(order) > 1:
+            raise ArgumentError(
+                f"a budget of {self.budget_s:g} s is too small to decide, which takes about "
+                f"{least_s + self.budget_s - self._left_s:.0f} s: give a larger one, or a smaller batch size"
+            )
+        count = len(order)
+        while count > 2 and sum(seconds[:count]) * (LOOKS + 1) > LOOKING_SHARE * self._left_s:
+            count -= 1
+        return [each for each in chosen if each in order[:count]]
+
+    def _finalists(
+        self, looked: Mapping[Settings, float], choices: Mapping[Settings, float], lengths: Lengths
+    ) -> list[Settings]:
+        """The present settings and the likeliest choices: fewer of them if the budget is short."""
+        present = self.variants.present
+        rates = {**looked, present: looked[steady(present)]}
+        for most in range(FINALISTS, 0, -1):
+            # The present ones may start new workers in every epoch: then they are measured both ways.
+            finalists = list(dict.fromkeys([steady(present), *survivors(choices, most), present]))
+            round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
+            if (FEWEST_SAMPLES + 1) * RETAKEN * round_s <= self._left_s:
+                break
+        return finalists
+
+    def _rounds(
+        self, first: Comparison, finalists: list[Settings], lengths: Lengths, rates: Mapping[Settings, float]
+    ) -> int:
+        """How many rounds the finalists need, by the spread of the first look, and can have."""
+        spread, freedom = scatter(first)
+        wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else MOST_ROUNDS
+        round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
+        possible = int(self._left_s / round_s / RETAKEN) - 1
+        return max(2, min(max(FEWEST_SAMPLES, wanted), possible, MOST_ROUNDS))
+
+    def _measured(
+        self,
+        trials: Trials,
+        settings: list[Settings],
+        rounds: int,
+        says: str,
+        lengths: Lengths,
+        rates: Mapping[Settings, float],
+    ) -> Comparison:
+        present = self.variants.present
+        known = {**rates, present: rates[steady(present)]}
+        round_s = sum(self._epoch_s(each, lengths, known) for each in settings)
+
+        def said(done: int, planned: int) -> None:
+            self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
+
+        said(0, rounds + 1)
+        return trials.run(settings, rounds, said)
+
+    def _epoch_s(self, settings: Settings, lengths: Lengths, rates: Mapping[Settings, float]) -> float:
+        batches = lengths.batches[settings] or self.variants.batches or 0
+        return batches * lengths.batch_size / rates[settings]
+
+    @property
+    def _left_s(self) -> float:
+        return self.budget_s - (time.perf_counter() - self.begun_s)
+
+    def _say(self, says: str, left_s: float) -> None:
+        if self.progress is not None:
+            done_s = time.perf_counter() - self.begun_s
+            self.progress(Progress(says, done_s, done_s + left_s))
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Without torch's warnings of what is found out here: too many workers, what cannot be pickled."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
+        yield
+
+
+def _rate(comparison: Comparison, settings: Settings) -> float:
+    return median(epoch.items_per_s for epoch in comparison.arms[label(settings)])

@@ -1,0 +1,43 @@
+"""Steps of training, timed or stood in for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from spritedocs.tuning.failures import StepError
+
+__all__ = ["TimedStep", "Waiting"]
+
+
+class TimedStep:
+    """A step, and what it was seen to take."""
+
+    def __init__(self, step: Callable[[Any], object]) -> None:
+        self.step, self.calls, self.seconds, self.cpu_seconds = step, 0, 0.0, 0.0
+
+    def __call__(self, batch: Any) -> None:
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        try:
+            self.step(batch)
+        except Exception as error:
+            raise StepError("the step failed") from error
+        self.calls += 1
+        self.seconds += time.perf_counter() - begun
+        self.cpu_seconds += time.process_time() - begun_cpu
+
+    @property
+    def cpu_share(self) -> float:
+        """How many cores it keeps busy."""
+        return self.cpu_seconds / self.seconds if self.seconds else 0.0
+
+
+class Waiting:
+    """A step that waits, as the main process does while a GPU computes."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __call__(self, batch: Any) -> None:
+        time.sleep(self.seconds)

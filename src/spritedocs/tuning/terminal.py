@@ -1,0 +1,194 @@
+"""What ``spritedocs tune`` prints: a line to copy, what it gains, what holds loading up, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from spritedocs.machine import Machine
+from spritedocs.measurement import Measurement
+from spritedocs.report import replace_unknown_characters
+
+__all__ = ["print_tuning"]
+
+Json = Mapping[str, Any]
+
+_SAYS = {
+    "waiting": "An item is mostly waited for: on a disk, a network or a lock. Helpers can wait side by side.",
+    "cpu": "An item is mostly computed. Helpers compute side by side, as far as there are cores for them.",
+    "gil": "An item is mostly computed in Python, which does one thing at a time in each process.",
+    "handover": "Handing a batch from a helper to the training loop takes much of the time.",
+    "startup": "Starting helpers takes much of an epoch as short as this.",
+    "slow-sample": "A few items take far longer than the others, and those behind them wait.",
+    "consumer": "The training step takes longer than loading: batches are there before they are asked for.",
+    "memory": "More helpers would be faster, and there is no memory for them.",
+    "cores": "More helpers could compute at the same time if there were more cores.",
+    "nothing-to-gain": "No other number of helpers is clearly faster.",
+}
+
+
+def print_tuning(result: Json, explain: bool = False) -> None:
+    """Print what ``tuning.Tuning.as_json`` gave; ``explain`` adds the measured costs and the predictions."""
+    replace_unknown_characters()
+    console = Console(highlight=False, markup=False)
+    console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied
+    console.print(f"\n{_gain(result)} {_rate(result)}")
+    console.print(f"{_SAYS[result['diagnosis']]} {_waits(result)}\n")
+    console.print(_candidates(result, explain))
+    if result["remedies"]:
+        console.print("\nWhat helps:")
+        console.print(_remedies(result))
+    if explain:
+        console.print("\nWhat loading costs, as measured in one helper:")
+        console.print(_costs(result))
+    console.print()
+    for warning in result["warnings"]:
+        console.print(f"Note: {warning}")
+    here = Machine.from_dict(result["machine"]).summary()
+    took = f"Took {result['seconds_spent']:.0f} s on {here}; helpers start by {result['start_method']}."
+    console.print(took, style="dim")
+
+
+def _gain(result: Json) -> str:
+    present, recommended = result["present"], result["recommended"]
+    before, after = present["num_workers"], recommended["num_workers"]
+    if result["diagnosis"] == "nothing-to-gain" and before == after:
+        return f"Nothing to gain: leave num_workers at {after}."
+    yours = f"your present settings ({_arguments(present)})"
+    if result["gain_interval"] is None and result["gain"] == 1:
+        return f"Nothing is faster than {yours}."
+    ratio = _measurement(result["gain"], result["gain_interval"], "×")
+    fewer = ", with fewer helpers" if after < before else ""
+    if ratio.shows_no_difference:
+        return f"No difference to {yours} was measured: {_with_interval(ratio)}{_doubt(ratio)}{fewer}."
+    return f"{_with_interval(ratio)} as fast as {yours}{fewer}{_doubt(ratio)}."
+
+
+def _rate(result: Json) -> str:
+    rate = _measurement(result["throughput"], result["interval"], "items/s")
+    return f"It loads {_with_interval(rate)}."
+
+
+def _waits(result: Json) -> str:
+    share, step = result["data_wait_share"], result["step_s"]
+    if not step:
+        return "There was no training step: --step or --step-ms tells what training would wait for."
+    beside = f"beside a step of {_seconds(step)} a batch"
+    return f"With your present settings, {share:.0%} of an epoch is waiting for data, {beside}."
+
+
+def _candidates(result: Json, explain: bool) -> Table:
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("helpers", justify="right")
+    table.add_column("prefetch", justify="right")
+    for heading in ("items/s", "of the fastest", "MB each"):
+        table.add_column(heading, justify="right", overflow="fold")
+    if explain:
+        table.add_column("predicted", justify="right")
+    table.add_column("")
+    for each in result["candidates"]:
+        predicted = _measurement(each["predicted_items_per_s"], None, "")
+        measured, against = (_stored(each[name]) for name in ("measured", "against_best"))
+        memory = each["memory_mb"]
+        row = [
+            str(each["num_workers"]),
+            str(each["prefetch_factor"]) if each["num_workers"] else "–",
+            _with_interval(replace(measured, unit="")) if measured else f"about {predicted}",
+            _against(against),
+            "" if memory is None else f"{memory:.0f}",
+            *([str(predicted)] if explain else []),
+            _remark(each, result),
+        ]
+        table.add_row(*row, style=None if measured else "dim")
+    return table
+
+
+def _against(ratio: Measurement | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{_with_interval(ratio)}{_doubt(ratio)}" if ratio.interval else "the fastest"
+
+
+def _remark(candidate: Json, result: Json) -> str:
+    """Whose settings they are, and how far they were measured."""
+    settings = {name: candidate[name] for name in ("num_workers", "prefetch_factor", "persistent_workers")}
+    chosen, remarks = result["recommended"], []
+    if all(chosen.get(name, value) == value for name, value in settings.items()):
+        remarks.append("recommended")
+    if settings == result["present"]:
+        remarks.append("yours")
+    if candidate["num_workers"] and not candidate["persistent_workers"]:
+        remarks.append("new in each epoch")
+    if not candidate["measured"]:
+        remarks.append("predicted only")
+    elif not candidate["against_best"]:
+        remarks.append("a first look")
+    return ", ".join(remarks)
+
+
+def _remedies(result: Json) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for number, remedy in enumerate(result["remedies"], 1):
+        gain = "" if remedy["gain"] is None else f" Predicted: another {remedy['gain']:.2g}×."
+        if remedy["gain"] == result["gain"]:  # of the recommended settings themselves
+            gain = f" Measured: {remedy['gain']:.2g}×."
+        table.add_row(f"{number}.", f"{remedy['says']}{gain}")
+        table.add_row("", Text(remedy["page"], style="dim"))
+    return table
+
+
+def _costs(result: Json) -> Table:
+    costs, table = result["costs"], Table.grid(padding=(0, 2))
+    item, computed = costs["item_s"], costs["item_cpu_s"]["mean"]
+    waiting = max(0.0, item["mean"] - computed)
+    rows = {
+        "an item": f"{_seconds(item['mean'])} (median {_seconds(item['median'])}, "
+        f"largest {_seconds(item['largest'])}, of {item['count']})",
+        "of which computing, waiting": f"{_seconds(computed)}, {_seconds(waiting)}",
+        "collating a batch": _seconds(costs["collate_s"]),
+        "handing a batch over": f"{_seconds(costs['send_s'])} in the helper, "
+        f"{_seconds(costs['receive_s'])} in the training loop, {_seconds(costs['latency_s'])} between",
+        "choosing a batch's items": _seconds(costs["main_s"]),
+        "starting a helper": f"{_seconds(costs['start_s'])}, and {_seconds(costs['boot_s'])} until it loads",
+        "resuming, stopping one": f"{_seconds(costs['resume_s'])}, {_seconds(costs['stop_s'])}",
+        "holding Python's lock": f"{costs['gil_share']:.0%} of the loading",
+        "usable cores": f"{costs['cores']:g}",
+    }
+    if (missed := result["prediction_error"]) is not None:
+        rows["the predictions miss by"] = f"{missed:.0%} of what was measured, in the median"
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def _arguments(settings: Json) -> str:
+    if not settings["num_workers"]:
+        return "num_workers=0"
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _measurement(value: float, interval: list[float] | None, unit: str) -> Measurement:
+    bounds = (interval[0], interval[1]) if interval else None
+    return Measurement("value", unit, value, bounds, (value,))
+
+
+def _stored(value: dict[str, Any] | None) -> Measurement | None:
+    return None if value is None else Measurement.from_json(value)
+
+
+def _with_interval(value: Measurement) -> str:
+    bare = replace(value, unit="").interval_text
+    return f"{value} ({bare})" if bare else str(value)
+
+
+def _doubt(ratio: Measurement) -> str:
+    return ", uncertain" if ratio.is_uncertain else ""
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3g} s" if value >= 1 else f"{value * 1e3:.3g} ms"

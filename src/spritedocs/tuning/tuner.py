@@ -1,0 +1,82 @@
+"""Which settings are best for your own dataset, by how much, and what holds it up.
+
+What items cost is measured inside a worker. A model of the loader says which settings may be the best;
+only those are measured, in turns, in rounds whose number is settled before the first one counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from spritedocs import machine
+from spritedocs.tuning.failures import TuneError
+from spritedocs.tuning.result import Candidate, Tuning
+from spritedocs.tuning.search import Progress, Search
+from spritedocs.tuning.steps import Waiting
+from spritedocs.tuning.variants import Variants
+
+__all__ = ["Candidate", "Progress", "TuneError", "Tuning", "tune"]
+
+FEWEST_WORKERS = 8
+"""So many are tried even where there are fewer cores: items that wait need none."""
+MOST_WORKERS = 512
+SHORTEST_BUDGET_S = 2.0
+LONGEST_STEP_MS = 600_000.0
+LONGEST_BUDGET_S = 86_400.0
+
+
+def tune(
+    dataset: Any,
+    *,
+    batch_size: int | None = None,
+    step: Callable[[Any], object] | None = None,
+    step_ms: float | None = None,
+    max_workers: int | None = None,
+    memory_limit_mb: float | None = None,
+    start_method: str | None = None,
+    budget_s: float = 60.0,
+    progress: Callable[[Progress], object] | None = None,
+) -> Tuning:
+    """Find the smallest ``num_workers`` within 3% of the best, and say what holds loading up.
+
+    ``dataset`` is map-style or iterable-style, or a ready ``DataLoader`` whose other arguments are kept.
+    ``batch_size`` is for a dataset without a loader, else 32. ``step(batch)`` is one step of training;
+    ``step_ms`` instead stands for one that waits so many milliseconds, as for a GPU. ``max_workers`` is
+    the most that is tried: if not given, twice the usable cores, at least 8. All workers together may
+    hold ``memory_limit_mb``: if not given, most of what is free. ``progress`` is told what is being tried.
+
+    Takes as long as it needs, and at most about ``budget_s`` seconds. Workers start by ``start_method``, or
+    by the loader's own or the usual one.
+
+    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, a budget too small to decide
+    included, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What hangs in
+    a worker is a failure; what hangs only in the main process hangs here too (``spritedocs tune`` ends it).
+    """
+    for name, value, least, most in (
+        ("max_workers", max_workers, 0, MOST_WORKERS),
+        ("step_ms", step_ms, 0, LONGEST_STEP_MS),
+        ("memory_limit_mb", memory_limit_mb, 1, math.inf),
+        ("budget_s", budget_s, SHORTEST_BUDGET_S, LONGEST_BUDGET_S),
+    ):
+        number, known = ("whole number", int) if name == "max_workers" else ("number", int | float)
+        if value is not None and not isinstance(value, known):
+            raise TypeError(f"{name} is {value!r:.60}: give a {number}")
+        if value is not None and not least <= value <= most:
+            limits = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+            raise ValueError(f"{name} is {value!r}: give a number {limits}")
+    if step is not None and step_ms is not None:
+        raise ValueError(f"step and step_ms={step_ms:g} are both given: choose the real step, or a stand-in")
+    if step is not None and not callable(step):
+        raise TypeError(f"step is {step!r:.60}: give a function that takes a batch")
+    if max_workers is None:
+        max_workers = max(FEWEST_WORKERS, 2 * machine.usable_cores())
+    return Search(
+        variants=Variants.of(dataset, batch_size, start_method),
+        step=Waiting(step_ms / 1000) if step_ms else step,
+        most_workers=max_workers,
+        memory_limit_mb=memory_limit_mb,
+        budget_s=budget_s,
+        progress=progress,
+    ).run()

@@ -1,0 +1,215 @@
+"""Loaders like the reader's, with other settings, and with epochs as short as a measurement may take.
+
+A variant is a copy: class, dataset, collate_fn, sampler and every other argument stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+from collections.abc import Callable, Iterable, Mapping, Sized
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from spritedocs.epochs import dismiss
+from spritedocs.model import Settings
+from spritedocs.tuning.dataset_kinds import complaint
+from spritedocs.tuning.indices import Drawn, Until
+
+__all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
+
+BATCH_SIZE = 32
+"""The batch size for a dataset that comes without a loader, if none is asked for."""
+
+LARGEST_BATCH = 1_000_000  # A list of so many indices still takes only some megabytes.
+
+
+@dataclass(frozen=True)
+class Variants:
+    """What is tuned: a loader that is never iterated over itself, and the makings of others like it."""
+
+    loader: DataLoader[Any]
+    start_method: str
+    """``"fork"``, ``"forkserver"`` or ``"spawn"``."""
+    is_loader: bool = False
+    """Whether the reader gave a loader, and not a dataset alone."""
+    is_asked_for: bool = False
+    """Whether the reader asked for this start method."""
+
+    @classmethod
+    def of(cls, dataset: Any, batch_size: int | None = None, start_method: str | None = None) -> Variants:
+        """Of a ``DataLoader``, or of a dataset: then with ``batch_size`` (or 32), shuffled if map-style.
+
+        Raises ``TypeError`` for what is no dataset, ``ValueError`` for an epoch without a second batch,
+        for a batch size that is none or stands beside a loader's own, and for a start method that this
+        system does not have. What the dataset's ``__len__`` raises passes through.
+        """
+        known = multiprocessing.get_all_start_methods()
+        if start_method is not None and start_method not in known:
+            raise ValueError(
+                f"the start method {start_method!r} is unknown here: choose {' or '.join(known)}"
+            )
+        if isinstance(dataset, DataLoader):
+            if batch_size is not None:
+                raise ValueError(
+                    f"the DataLoader has a batch size of its own: leave out batch_size={batch_size}, or give "
+                    "its dataset alone"
+                )
+            loader = dataset
+        else:
+            loader = _loader_of(dataset, BATCH_SIZE if batch_size is None else batch_size)
+        context = loader.multiprocessing_context
+        own = context.get_start_method() if context is not None else None
+        default = multiprocessing.get_start_method(allow_none=True) or known[0]
+        made = cls(loader, start_method or own or default, loader is dataset, start_method is not None)
+        made._refuse_short_epochs()
+        return made
+
+    @property
+    def present(self) -> Settings:
+        """The settings that the reader's loader has now."""
+        loader = self.loader
+        prefetch = loader.prefetch_factor if loader.num_workers else None
+        return Settings(loader.num_workers, prefetch or 2, loader.persistent_workers)
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether the dataset is iterable-style."""
+        return isinstance(self.loader.dataset, IterableDataset)
+
+    @property
+    def batches(self) -> int | None:
+        """Batches of an epoch; ``None`` where the dataset does not say."""
+        try:
+            return len(copy.copy(self.loader))  # which notes that it was asked for, in a stream's loader
+        except (TypeError, NotImplementedError):
+            return None
+
+    @property
+    def indices(self) -> Iterable[Any]:
+        """The loader's own source of (batches of) indices."""
+        loader = self.loader
+        source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
+        return source
+
+    def make(
+        self,
+        settings: Settings,
+        *,
+        batches: int | None = None,
+        sampler: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+        timeout_s: float = 0.0,
+        **attributes: Any,
+    ) -> DataLoader[Any]:
+        """A new loader with ``settings``.
+
+        ``batches`` cuts every epoch to so many batches, the same for all loaders made here; ``sampler``
+        makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how many
+        seconds a worker may take for a batch. ``attributes`` replace any others, ``dataset`` and
+        ``collate_fn`` for instance.
+        """
+        workers = settings.num_workers
+        kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
+        indices = self.indices if batches is None else self._drawn.first(batches)
+        if sampler is not None:
+            indices = sampler(indices)
+        twin = copy.copy(self.loader)
+        # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
+        # workers than cores each time.
+        vars(twin).update(
+            {
+                kind: indices,
+                "num_workers": workers,
+                "prefetch_factor": settings.prefetch_factor if workers else None,
+                "persistent_workers": settings.persistent_workers and workers > 0,
+                "timeout": timeout_s if workers else 0,
+                "_DataLoader__multiprocessing_context": (
+                    multiprocessing.get_context(self.start_method) if workers else None
+                ),
+                "_iterator": None,
+                "_IterableDataset_len_called": None,  # which len() above has set, and epochs would warn of
+                **attributes,
+            }
+        )
+        return twin
+
+    def repeats(self, timeout_s: float) -> bool:
+        """Whether a stream gives two workers the same batches: then each delivers all of it.
+
+        ``timeout_s`` is how many seconds a worker may take for a batch. A stream whose batches are all
+        alike, or fewer than two for each worker, shows nothing.
+        """
+        if not self.is_streaming:
+            return False
+        loader = self.make(Settings(2, 2, persistent_workers=True), batches=4, timeout_s=timeout_s)
+        try:
+            seen = list(loader)
+        finally:
+            dismiss(loader)
+        if len(seen) < 4:
+            return False
+        first, other_first, second, other_second = seen
+        return _same(first, other_first) and _same(second, other_second) and not _same(first, second)
+
+    @cached_property
+    def _drawn(self) -> Drawn:
+        return Drawn(self.indices)
+
+    def _refuse_short_epochs(self) -> None:
+        batches = self.batches
+        if batches is None or batches > 1:
+            return
+        items = len(self.loader.dataset) if isinstance(self.loader.dataset, Sized) else None
+        raise ValueError(too_short(batches, items))
+
+
+def too_short(batches: int, items: int | None) -> str:
+    """Why an epoch of no batch or one cannot be tuned, and what would help.
+
+    Examples:
+        >>> too_short(0, 0)
+        'the dataset is empty (length 0): give it items'
+    """
+    if items == 0:
+        return "the dataset is empty (length 0): give it items"
+    counted = "1 batch" if batches else "no batch"
+    if items is not None:
+        counted += f" ({items} item{'s' * (items != 1)})"
+    return (
+        f"an epoch has {counted}, so that workers have nothing to share: give the dataset more items, or "
+        "choose a smaller batch size"
+    )
+
+
+def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
+    if not isinstance(batch_size, int) or not 1 <= batch_size <= LARGEST_BATCH:
+        raise ValueError(f"batch_size is {batch_size!r}: give a whole number from 1 to {LARGEST_BATCH:,}")
+    if complaint(dataset):
+        raise TypeError(
+            f"{dataset!r:.60} is no dataset: give an object with __len__ and __getitem__, an "
+            "IterableDataset, or a DataLoader"
+        )
+    if isinstance(dataset, IterableDataset):
+        return DataLoader(dataset, batch_size)
+    if len(dataset) == 0:  # RandomSampler's own words would speak of num_samples
+        raise ValueError(too_short(0, 0))
+    return DataLoader(dataset, batch_size, shuffle=True)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two batches are known to hold equal tensors, and other parts that are equal."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    with suppress(Exception):  # a batch may be anything, with an == of its own
+        if isinstance(one, torch.Tensor):
+            return torch.equal(one, other)
+        return type(one) is type(other) and np.array_equal(one, other)
+    return False

@@ -1,0 +1,148 @@
+"""What the reader's code raises, told in a sentence with a hint."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch._utils import ExceptionWrapper
+
+from spritedocs.epochs import TimingError
+from spritedocs.tuning.failures import ArgumentError, StepError, TuneError, told
+from spritedocs.tuning.probes import BatchError, ItemError
+
+
+class TwoPartsError(Exception):
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+def fail(error: Exception) -> Callable[[], Any]:
+    def failing() -> Any:
+        raise error
+
+    return failing
+
+
+def from_a_worker(raise_it: Callable[[], Any]) -> Exception:
+    """What a loader raises where its worker caught this."""
+    try:
+        raise_it()
+    except Exception:  # noqa: BLE001 - any
+        wrapped = ExceptionWrapper(where="in DataLoader worker process 0")
+    try:
+        wrapped.reraise()
+    except Exception as error:  # noqa: BLE001 - any
+        return error
+    raise AssertionError
+
+
+def sentence(error: Exception, start_method: str = "fork") -> str:
+    with pytest.raises(TuneError) as raised, told(start_method, timeout_s=7.0):
+        raise error
+    assert raised.value.__cause__ is error
+    said = str(raised.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    return said
+
+
+def test_nothing_is_told_where_nothing_fails() -> None:
+    with told("fork", 7.0):
+        pass
+
+
+def item_of_a_chain() -> None:
+    try:
+        fail(OSError("no such file"))()
+    except OSError as error:
+        raise ItemError("item 1,234 raised OSError: no such file") from error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("it is torn"), "The dataset failed: ValueError: it is torn; iterating"),
+        (ValueError("it is torn.\nSee there"), "failed: ValueError: it is torn; iterating"),
+        (ValueError(), "failed: ValueError; iterating"),
+        (
+            from_a_worker(fail(ValueError("it is torn\nfor ever"))),
+            "failed: ValueError: it is torn; iterating",
+        ),
+        (from_a_worker(fail(KeyError("helm"))), "failed: KeyError: 'helm'; iterating"),
+        (from_a_worker(fail(TwoPartsError("helm", "cap"))), "failed: TwoPartsError: helm and cap; iterating"),
+        (from_a_worker(fail(ValueError())), "failed: ValueError; iterating"),
+        (
+            ItemError("item 7 raised ValueError: torn"),
+            "The dataset failed: item 7 raised ValueError: torn; load",
+        ),
+        (from_a_worker(item_of_a_chain), "failed: item 1,234 raised OSError: no such file; loading"),
+        (
+            from_a_worker(fail(BatchError("a batch cannot be collated (so)"))),
+            "collated (so); give a DataLoader",
+        ),
+        (RuntimeError("DataLoader timed out after 7.0 seconds"), "No batch came within 7 s: an item hangs"),
+        (OSError("connection timed out after 9 s"), "failed: OSError: connection timed out after 9 s;"),
+        (
+            RuntimeError("DataLoader worker (pid 12) is killed by signal: Segmentation fault. "),
+            "A worker ended (signal: Segmentation fault): it crashed, or was killed for the memory",
+        ),
+        (
+            RuntimeError("DataLoader worker (pid 12) exited unexpectedly with exit code 3. Details are lost"),
+            "A worker ended (exit code 3): it crashed",
+        ),
+        (RuntimeError("DataLoader worker (pid(s) 1, 2) exited unexpectedly"), "A worker ended: it crashed"),
+        (
+            RuntimeError("Cannot re-initialize CUDA in forked subprocess. To use CUDA with ..."),
+            "because a forked worker used CUDA, which the main process had started: keep CUDA out",
+        ),
+        (ValueError("w" * 9999), "w…; iterating"),
+    ],
+)
+def test_what_is_said(error: Exception, said: str) -> None:
+    assert said in sentence(error)
+    assert len(sentence(error)) < 400
+
+
+def test_a_worker_that_was_not_forked_may_not_even_have_started() -> None:
+    error = RuntimeError("DataLoader worker (pid(s) 1) exited unexpectedly")
+    assert "could not import" in sentence(error, "spawn")
+    assert "could not import" not in sentence(error)
+
+
+@pytest.mark.parametrize("thing", [lambda: 1, open], ids=["lambda", "file"])
+def test_what_cannot_be_pickled(thing: Any) -> None:
+    with open(__file__) as file:  # noqa: PTH123 - any file
+        try:
+            pickle.dumps(file if thing is open else thing)
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            said = sentence(error, "spawn")
+    assert said.startswith("The dataset cannot be pickled, which the start method 'spawn' needs (")
+    assert "at the top level of a module" in said
+
+
+def test_what_the_timing_says_of_it_is_left_out() -> None:
+    torn = ValueError("it is torn")
+    with (
+        pytest.raises(TuneError, match=r"^The dataset failed: ValueError: it is torn; ") as raised,
+        told("fork", 7),
+    ):
+        raise TimingError("arm '4 workers' raised ValueError after 3 batches") from torn
+    assert raised.value.__cause__ is torn
+
+
+def test_the_step_is_not_the_data_set() -> None:
+    torn = ValueError("it is torn")
+    said = r"^The step failed: ValueError: it is torn; calling it"
+    with pytest.raises(TuneError, match=said) as raised, told("fork", 7):
+        raise StepError from torn
+    assert raised.value.__cause__ is torn
+
+
+def test_what_is_told_already_or_not_theirs_passes() -> None:
+    for error in (TuneError("told"), ArgumentError("a budget"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as raised, told("fork", 7):
+            raise error
+        assert raised.value is error

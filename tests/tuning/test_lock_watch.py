@@ -1,0 +1,49 @@
+"""Watching Python's lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spritedocs.tuning import lock_watch
+from spritedocs.tuning.lock_watch import LockWatch
+
+BLOCK = bytes(2**20)  # zlib lets go of the lock
+
+
+def late_share(work: Callable[[], object]) -> float:
+    """How much of 0.2 s, in which ``work`` is called again and again, a watch is late."""
+    watch, begun = LockWatch(), time.perf_counter()
+    while time.perf_counter() < begun + 0.2:
+        work()
+    return watch.end() / (time.perf_counter() - begun)
+
+
+def test_a_watch_is_late_where_python_computes() -> None:
+    """Not where it waits, nor where it computes without the lock, however busy the machine is."""
+    thinking = late_share(lambda: None)
+    assert thinking > 2 * late_share(lambda: time.sleep(0.01))
+    if lock_watch.SCHEDULING.exists():
+        assert thinking > 2 * late_share(lambda: zlib.crc32(BLOCK))
+
+
+def test_waiting_for_a_processor_is_unknown_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_watch, "SCHEDULING", tmp_path / "absent")
+    assert lock_watch._queued_s() == 0
+    (tmp_path / "absent").write_text("")
+    assert lock_watch._queued_s() == 0
+    (tmp_path / "absent").write_text("5 2000000000 1\n")
+    assert lock_watch._queued_s() == 2
+
+
+def test_a_watch_that_ends_leaves_no_thread() -> None:
+    before = threading.active_count()
+    LockWatch().end()
+    assert threading.active_count() == before

@@ -1,0 +1,243 @@
+"""What loading costs: the notes that a worker takes, and what is made of them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, get_worker_info, random_split
+
+from spritedocs.tuning import probing
+from spritedocs.tuning.failures import ArgumentError
+from spritedocs.tuning.probes import (
+    ITEMS,
+    WATCHED,
+    WHOLE,
+    BatchError,
+    CollateProbe,
+    ItemError,
+    ItemProbe,
+    Notebook,
+    Probed,
+    StreamProbe,
+)
+from spritedocs.tuning.probing import probe
+from spritedocs.tuning.variants import Variants
+
+LIMIT_S = 60.0
+
+
+class Numbers(Dataset[Any]):
+    def __init__(self, count: int = 40, wait_s: float = 0.0, broken: int | None = None) -> None:
+        self.count, self.wait_s, self.broken = count, wait_s, broken
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        if index == self.broken:
+            raise ValueError("the sprite is torn")
+        time.sleep(self.wait_s)
+        return torch.full((3,), float(index))
+
+
+class Whole(Numbers):
+    """Loads all items of a batch at once."""
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        return [super(Whole, self).__getitem__(index) for index in indices]
+
+
+class Stream(IterableDataset[Any]):
+    def __init__(self, count: int, broken: int | None = None) -> None:
+        self.count, self.broken = count, broken
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        for number in range(worker.id if worker else 0, self.count, worker.num_workers if worker else 1):
+            if number == self.broken:
+                raise ValueError("the stream is dry")
+            yield torch.tensor(number)
+
+
+class Fields(Numbers):
+    def __getitem__(self, index: int) -> Any:
+        return {"image": torch.zeros(8, dtype=torch.uint8), "more": [torch.zeros(2), "a name"]}
+
+
+def as_array(samples: list[Any]) -> Any:
+    return np.zeros((len(samples), 5))
+
+
+def refuse(samples: list[Any]) -> Any:
+    raise ValueError("they do not fit")
+
+
+def as_function(samples: list[Any]) -> Any:
+    return lambda: samples
+
+
+def end(samples: list[Any]) -> Any:
+    os._exit(3)
+
+
+def noted(dataset: Any, *, of: int = 4, collate: Any = list) -> list[Probed]:
+    """The batches of a dataset, noted in this process."""
+    notebook = Notebook()
+    probe = (StreamProbe if isinstance(dataset, IterableDataset) else ItemProbe)(dataset, notebook)
+    loader: Any = DataLoader(probe, of, collate_fn=CollateProbe(collate, notebook))  # type: ignore[arg-type]
+    return list(loader)
+
+
+@pytest.mark.parametrize("dataset", [Numbers(16), Stream(16), Subset(Numbers(99), range(16))])
+def test_batches_are_noted_in_turns(dataset: Any) -> None:
+    batches = noted(dataset)
+    assert [batch.note.turn for batch in batches] == [WHOLE, ITEMS, WHOLE, WATCHED]
+    assert [batch.note.items for batch in batches] == [4, 4, 4, 4]
+    assert [len(batch.note.item_s) for batch in batches] == [0, 4, 0, 0]
+    assert [len(batch.note.item_cpu_s) for batch in batches] == [0, 4, 0, 0]
+    assert [float(item.flatten()[0]) for batch in batches for item in batch.batch] == list(range(16))
+
+
+@pytest.mark.parametrize(
+    "dataset", [Whole(16), Subset(Whole(99), range(16)), Subset(Subset(Whole(99), range(50)), range(16))]
+)
+def test_batches_that_are_loaded_at_once_are_no_items(dataset: Any) -> None:
+    notes = [batch.note for batch in noted(dataset)]
+    assert [note.items for note in notes] == [4, 4, 4, 4]
+    assert [len(note.item_s) for note in notes] == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("dataset", [Numbers(6), Stream(6)])
+def test_the_last_batch_has_the_items_that_are_left(dataset: Any) -> None:
+    assert [batch.note.items for batch in noted(dataset)] == [4, 2]
+
+
+def test_the_times_of_a_note_follow_each_other() -> None:
+    """Waiting is no processor time; between two clocks of a note lies what it says."""
+    for batch in noted(Numbers(16, wait_s=0.002)):
+        note = batch.note
+        assert note.begun_s < note.loaded_s <= note.collated_s
+        assert note.begun_cpu_s <= note.loaded_cpu_s <= note.collated_cpu_s
+        assert note.loaded_s - note.begun_s > 2 * (note.loaded_cpu_s - note.begun_cpu_s)
+        assert sum(note.item_s) <= note.loaded_s - note.begun_s
+
+
+def test_a_thread_that_watches_ends_with_its_batch() -> None:
+    before = threading.active_count()
+    notes = [batch.note for batch in noted(Numbers(16, wait_s=0.001))]
+    assert threading.active_count() == before
+    assert [note.late_s > 0 for note in notes] == [False, False, False, True]
+
+
+def test_an_item_that_fails_is_named() -> None:
+    with pytest.raises(ItemError, match=r"^item 1,234 raised ValueError: the sprite is torn$") as raised:
+        noted(Numbers(1300, broken=1234))
+    assert isinstance(raised.value.__cause__, ValueError)
+    with pytest.raises(ItemError, match=r"^the stream raised ValueError: the stream is dry$"):
+        noted(Stream(16, broken=9))
+    with pytest.raises(ItemError, match=r"^__getitems__\(\[8, 9, 10, 11\]\) raised ValueError"):
+        noted(Whole(16, broken=9))
+    with pytest.raises(ItemError, match=r"^item 9 raised"):
+        noted(Subset(Numbers(99, broken=9), range(16)))
+
+
+def test_a_batch_that_cannot_be_made_or_sent() -> None:
+    with pytest.raises(BatchError, match=r"cannot be collated \(ValueError: they do not fit\)"):
+        noted(Numbers(), collate=refuse)
+    with pytest.raises(BatchError, match=r"cannot be pickled to leave its worker \(\w+: Can't"):
+        noted(Numbers(), collate=as_function)
+
+
+def test_a_probe_passes_for_what_it_wraps_and_travels() -> None:
+    notebook = Notebook()
+    probe, collate = ItemProbe(Whole(7), notebook), CollateProbe(as_array, notebook)
+    assert isinstance(probe, Whole)
+    assert (len(probe), probe.count) == (7, 7)
+    travelled, its_collate = pickle.loads(pickle.dumps((probe, collate)))
+    travelled[3]
+    assert its_collate.notebook.items == 1, "they share a notebook"
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_is_left(servers: None) -> Iterator[None]:
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def probed(dataset: Any, batch_size: int | None = 4, **options: Any) -> probing.Probe:
+    loader: Any = DataLoader(dataset, batch_size, **options)
+    return probe(Variants.of(loader), seconds=0.05, timeout_s=LIMIT_S)
+
+
+def test_what_waiting_items_cost() -> None:
+    seen = probed(Numbers(80, wait_s=0.002))
+    costs = seen.costs
+    assert costs.batch_size == 4
+    assert len(costs.item_s) >= 20
+    assert sum(costs.item_s) > 3 * sum(costs.item_cpu_s)
+    assert min(costs.item_s) >= 0.002
+    assert all(seconds > 0 for seconds in (costs.send_s, costs.receive_s, costs.start_s, costs.boot_s))
+    assert all(
+        seconds > 0 for seconds in (costs.collate_s, costs.stop_s, costs.main_s, seen.empty_handover_s)
+    )
+    assert costs.resume_s < costs.start_s + costs.boot_s
+    assert seen.alone.batches >= probing.FEWEST_BATCHES
+    assert seen.alone.items == 4 * seen.alone.batches
+    assert (seen.tensors_per_batch, seen.bytes_per_batch) == (1, 4 * 3 * 4)
+    assert seen.memory_mb is not None
+    assert 0 < seen.memory_mb < 100_000
+
+
+def test_the_step_is_called_with_batches_as_they_are() -> None:
+    batches: list[Any] = []
+    loader: Any = DataLoader(Numbers(40), 4)
+    seen = probe(Variants.of(loader), batches.append, seconds=0.05, timeout_s=LIMIT_S)
+    assert len(batches) == seen.alone.batches > 0
+    assert all(batch.shape == (4, 3) for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "batch_size", "options", "items", "tensors", "size"),
+    [
+        (Fields(), 4, {}, 4, 2, 4 * 8 + 4 * 2 * 4),
+        (Numbers(), 4, {"collate_fn": as_array}, 4, 1, 4 * 5 * 8),
+        (Numbers(), None, {}, 1, 1, 3 * 4),
+        (Whole(), 4, {}, 4, 1, 4 * 3 * 4),
+        (random_split(Numbers(80), [40, 40])[0], 4, {}, 4, 1, 4 * 3 * 4),
+        (Stream(40), 4, {}, 4, 1, 4 * 8),
+        (Stream(40), None, {}, 1, 1, 8),
+        (Numbers(), 1, {"batch_sampler": [[1, 2], [3, 4]] * 6}, 2, 1, 2 * 3 * 4),
+    ],
+    ids=["dict", "array", "no batches", "at once", "subset", "stream", "stream of items", "batch sampler"],
+)
+def test_every_kind_of_data_set_and_of_batch(
+    dataset: Any, batch_size: int | None, options: Any, items: int, tensors: int, size: int
+) -> None:
+    seen = probed(dataset, batch_size, **options)
+    assert seen.costs.batch_size == items
+    assert (seen.tensors_per_batch, seen.bytes_per_batch) == (tensors, size)
+    assert len(seen.costs.item_s) == len(seen.costs.item_cpu_s) >= 1
+    assert min(seen.costs.item_s) > 0
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "is empty"), (3, r"has 1 batch \(3 items\)")])
+def test_a_stream_without_a_second_batch(count: int, said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        probed(Stream(count))
+
+
+def test_a_worker_that_fails_leaves_nothing() -> None:
+    with pytest.raises(ItemError, match="item 9 raised ValueError"):
+        probed(Numbers(broken=9))
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        probed(Numbers(), collate_fn=end)

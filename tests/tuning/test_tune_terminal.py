@@ -1,0 +1,185 @@
+"""What ``spritedocs tune`` prints of a result."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tiny import DESCRIBED
+
+from spritedocs.measurement import Measurement
+from spritedocs.model import Costs, Settings
+from spritedocs.tuning.diagnosis import DIAGNOSES, Remedy
+from spritedocs.tuning.result import Candidate, Tuning
+from spritedocs.tuning.terminal import print_tuning
+
+LINE = "DataLoader(dataset, batch_size=32, num_workers=3, prefetch_factor=2, persistent_workers=True)"
+NONE, TWO, THREE, FOUR = (Settings(count, 2, count > 0) for count in (0, 2, 3, 4))
+
+
+def measured(unit: str, middle: float, spread: float = 0.01, count: int = 8) -> Measurement:
+    samples = [middle * (1 + spread * (number % 3 - 1)) for number in range(count)]
+    return Measurement.of("value", samples, unit)
+
+
+TUNED = Tuning(
+    recommended={"num_workers": 3, "prefetch_factor": 2, "persistent_workers": True},
+    line=LINE,
+    throughput=measured("items/s", 810),
+    gain=measured("×", 1.9),
+    present=NONE,
+    diagnosis="waiting",
+    remedies=(
+        Remedy("Use the line above.", 1.9, "guide/"),
+        Remedy("Pack the files into one.", 1.43, "guide/summoning-helpers/#packed"),
+        Remedy(
+            "Store pictures that are as large as the model takes them, and no larger than that.",
+            None,
+            "guide/",
+        ),
+    ),
+    candidates=(
+        Candidate(NONE, 431.0, measured("items/s", 430), measured("×", 0.53)),
+        Candidate(TWO, 702.0, measured("items/s", 700, count=3), None, 118.0),
+        Candidate(THREE, 822.0, measured("items/s", 810), measured("×", 0.99), 121.6),
+        Candidate(FOUR, 830.0, measured("items/s", 818), Measurement.of("value", [1.0], "×"), 119.0),
+        Candidate(Settings(8, 2, True), 835.0),
+    ),
+    costs=Costs((0.002, 0.0021, 0.013), (0.0003, 0.0003, 0.0004), 32, send_s=0.001, gil_share=0.2, cores=2),
+    prediction_error=0.04,
+    batch_size=32,
+    batches=100,
+    step_s=0.0,
+    data_wait_share=0.97,
+    start_method="fork",
+    machine=DESCRIBED,
+    seconds_spent=41.2,
+    warnings=("Other programs computed during 3 of 8 rounds: end them, and run this again.",),
+)
+
+Shown = Callable[..., str]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shown:
+    """What is printed at 80 columns, of ``TUNED`` with changes, after it went through JSON."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def show(explain: bool = False, **changes: Any) -> str:
+        result = json.loads(json.dumps(dataclasses.replace(TUNED, **changes).as_json()))
+        print_tuning(result, explain)
+        return capsys.readouterr().out
+
+    return show
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_line_to_copy_comes_first_in_one_piece_and_all_else_fits(shown: Shown) -> None:
+    for explain in (False, True):
+        line, *others = shown(explain).splitlines()
+        assert line == LINE
+        assert len(line) > 80
+        assert max(map(len, others)) <= 80
+        assert not any("\x1b" in other for other in others)
+
+
+def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -> None:
+    text = words(shown())
+    gain, loads = (
+        r"1\.90× \(1\.8\d+–1\.9\d+\) as fast as your present settings \(num_workers=0\)",
+        r"\(80\d–81\d\)",
+    )
+    assert re.search(rf"{gain}\. It loads 810 items/s {loads}\. An item is mostly waited for", text)
+    assert "Helpers can wait side by side. There was no training step: --step or --step-ms tells" in text
+    assert (
+        "1. Use the line above. Measured: 1.9×. guide/ 2. Pack the files into one. Predicted: another 1.4×."
+        in text
+    )
+    assert "no larger than that. guide/" in text
+    assert "Note: Other programs computed during 3 of 8 rounds: end them, and run this again." in text
+    assert text.endswith(
+        "Took 41 s on 2 usable cores of Tiny CPU, 8 GB memory, no GPU; helpers start by fork."
+    )
+
+
+def test_the_table_says_what_was_measured_and_what_only_predicted(shown: Shown) -> None:
+    rows = [words(line) for line in shown().splitlines()]
+    interval = r"\([\d.]+–[\d.]+\)"
+    patterns = [
+        rf"0 – 430 {interval} 0\.530× {interval} yours",
+        r"2 2 700 118 a first look",
+        rf"3 2 810 {interval} 0\.990× {interval} 122 recommended",
+        rf"4 2 818 {interval} the fastest 119",
+        r"8 2 about 835 predicted only",
+    ]
+    first = rows.index("helpers prefetch items/s of the fastest MB each") + 1
+    for pattern, row in zip(patterns, rows[first:], strict=False):
+        assert re.fullmatch(pattern, row)
+
+
+def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Shown) -> None:
+    text = words(shown(explain=True))
+    assert "an item 5.7 ms (median 2.1 ms, largest 13 ms, of 3)" in text
+    assert "of which computing, waiting 0.333 ms, 5.37 ms" in text
+    assert "handing a batch over 1 ms in the helper" in text
+    assert "the predictions miss by 4% of what was measured, in the median" in text
+    assert "2 2 700 118 702 a first look" in text
+    assert "What loading costs" not in shown()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"gain": measured("×", 1.01, 0.05)},
+            "No difference to your present settings (num_workers=0) was measured: 1.01",
+        ),
+        ({"gain": measured("×", 2.0, 0.4)}, " as fast as your present settings (num_workers=0), uncertain."),
+        (
+            {"gain": measured("×", 1.2), "present": Settings(8, 4, True)},
+            "(num_workers=8, prefetch_factor=4, persistent_workers=True), with fewer helpers.",
+        ),
+        (
+            {"gain": Measurement.of("gain", [1.0], "×"), "present": THREE, "diagnosis": "consumer"},
+            "Nothing is faster than your present settings (num_workers=3, prefetch_factor=2, persistent",
+        ),
+        (
+            {
+                "gain": Measurement.of("gain", [1.0], "×"),
+                "recommended": {"num_workers": 0},
+                "diagnosis": "nothing-to-gain",
+            },
+            "Nothing to gain: leave num_workers at 0.",
+        ),
+        ({"step_s": 0.05}, "97% of an epoch is waiting for data, beside a step of 50 ms a batch."),
+        ({"recommended": {**TUNED.recommended, "multiprocessing_context": "spawn"}}, "122 recommended"),
+        (
+            {"present": Settings(3, 2, False), "candidates": (Candidate(Settings(3, 2, False), 5.0),)},
+            "yours, new in each epoch",
+        ),
+    ],
+)
+def test_what_is_found_is_told_as_it_is(shown: Shown, changes: dict[str, Any], says: str) -> None:
+    assert says in words(shown(**changes))
+
+
+def test_every_diagnosis_is_told_in_words_of_its_own(shown: Shown) -> None:
+    told = {shown(diagnosis=diagnosis).partition("items/s (")[2] for diagnosis in DIAGNOSES}
+    assert len(told) == len(DIAGNOSES)
+
+
+def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    with io.TextIOWrapper(io.BytesIO(), encoding="ascii") as narrow:
+        monkeypatch.setattr(sys, "stdout", narrow)
+        print_tuning(TUNED.as_json(), explain=True)
+        narrow.flush()
+        assert re.search(r"1\.90\? \(1\.8\d+\?1\.9\d+\) as fast", narrow.buffer.getvalue().decode("ascii"))

@@ -1,0 +1,236 @@
+"""Loaders like the reader's: what stays, what changes, and what cannot be tuned."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    get_worker_info,
+)
+
+from spritedocs.epochs import time_epoch
+from spritedocs.model import Settings
+from spritedocs.tuning.indices import Until
+from spritedocs.tuning.variants import Variants
+
+LIMIT_S = 60.0
+
+
+class Numbers(Dataset[torch.Tensor]):
+    def __init__(self, count: int = 40) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.full((3,), float(index))
+
+
+class Stream(IterableDataset[Any]):
+    """``count`` numbers, shared out among the workers or not, ``broken`` in those after the first."""
+
+    def __init__(self, count: int, shared: bool = True, constant: bool = False, broken: bool = False) -> None:
+        self.count, self.shared, self.constant, self.broken = count, shared, constant, broken
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker and self.shared else (0, 1)
+        if self.broken and first:
+            raise ValueError("the stream is dry")
+        for number in range(first, self.count, step):
+            yield torch.tensor(7 if self.constant else number)
+
+
+class Sized(Stream):
+    def __len__(self) -> int:
+        return self.count
+
+
+class WithoutLength(Dataset[int]):
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+def as_array(samples: list[torch.Tensor]) -> Any:
+    return {"numbers": np.array([sample.item() for sample in samples]), "of": ["a stream", None]}
+
+
+def as_they_are(samples: list[Any]) -> list[Any]:
+    return samples
+
+
+def of(dataset: Any, *arguments: Any) -> Variants:
+    return Variants.of(dataset, *arguments)
+
+
+def test_a_data_set_alone_is_shuffled_in_batches_of_32() -> None:
+    variants = of(Numbers(100))
+    assert variants.loader.batch_size == 32
+    assert isinstance(variants.loader.sampler, RandomSampler)
+    assert (variants.batches, variants.is_loader, variants.is_streaming) == (4, False, False)
+    assert variants.present == Settings(0, 2, False)
+    assert variants.start_method == multiprocessing.get_start_method()
+
+
+def test_a_stream_is_not_shuffled_and_may_have_no_length() -> None:
+    assert of(Stream(9), 2).batches is None
+    assert of(Sized(9), 2).batches == 5
+    assert of(Sized(9), 2).is_streaming
+
+
+def test_anything_with_length_and_items_is_a_data_set() -> None:
+    assert of([1, 2, 3], 2).batches == of(torch.zeros(3, 2), 2).batches == 2
+
+
+def test_a_loader_shows_its_present_settings_and_start_method() -> None:
+    loader = DataLoader(Numbers(), 4, num_workers=2, prefetch_factor=3, multiprocessing_context="spawn")
+    variants = of(loader)
+    assert (variants.is_loader, variants.present) == (True, Settings(2, 3, False))
+    assert (variants.start_method, variants.is_asked_for) == ("spawn", False)
+    assert variants.make(Settings(1)).multiprocessing_context.get_start_method() == "spawn"
+    asked = of(loader, None, multiprocessing.get_all_start_methods()[0])
+    assert (asked.start_method, asked.is_asked_for) == (multiprocessing.get_all_start_methods()[0], True)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [None, 3, "sprites", Numbers, WithoutLength(), iter([1]), {"train": Numbers()}, [Numbers(), Numbers()]],
+    ids=lambda thing: str(thing)[:20],
+)
+def test_what_is_no_data_set(thing: Any) -> None:
+    with pytest.raises(TypeError, match="is no dataset: give an object with __len__ and __getitem__, an It"):
+        of(thing)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "arguments", "said"),
+    [
+        (Numbers(), (0,), "batch_size is 0: give a whole number from 1"),
+        (Numbers(), (-4,), "batch_size is -4: give"),
+        (Numbers(), (2.5,), "batch_size is 2.5: give"),
+        (Numbers(), ("8",), "batch_size is '8': give"),
+        (Stream(9), (10**9,), "batch_size is 1000000000: give a whole number from 1 to 1,000,000"),
+        (DataLoader(Numbers(), 4), (8,), "a batch size of its own: leave out batch_size=8"),
+        (Numbers(), (4, "magic"), "'magic' is unknown here: choose .*spawn"),
+        (Numbers(0), (), r"the dataset is empty \(length 0\): give it items"),
+        (Sized(0), (), "the dataset is empty"),
+        (
+            Numbers(1),
+            (),
+            r"an epoch has 1 batch \(1 item\), .* give the dataset more items, or choose a smaller",
+        ),
+        (Sized(5), (8,), r"an epoch has 1 batch \(5 items\)"),
+        (DataLoader(Numbers(5), 8, drop_last=True), (), r"an epoch has no batch \(5 items\)"),
+        (DataLoader(WithoutLength(), sampler=[3]), (), "an epoch has 1 batch, so"),
+    ],
+)
+def test_what_cannot_be_tuned(dataset: Any, arguments: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        of(dataset, *arguments)
+
+
+def test_a_variant_differs_in_its_settings_only() -> None:
+    loader = DataLoader(Numbers(), 4, collate_fn=as_they_are, timeout=9, num_workers=1)
+    variant = of(loader).make(Settings(2, 4, True), timeout_s=7.0)
+    assert type(variant) is DataLoader
+    settings = (variant.num_workers, variant.prefetch_factor, variant.persistent_workers, variant.timeout)
+    assert settings == (2, 4, True, 7.0)
+    changed = {name for name, value in vars(loader).items() if vars(variant)[name] is not value}
+    assert changed <= {
+        "num_workers",
+        "prefetch_factor",
+        "persistent_workers",
+        "timeout",
+        "_DataLoader__multiprocessing_context",
+        "_iterator",
+        "_IterableDataset_len_called",
+    }
+    alone = of(loader).make(Settings(0, 4, True), timeout_s=7.0)
+    settings = (alone.num_workers, alone.prefetch_factor, alone.persistent_workers, alone.timeout)
+    assert settings == (0, None, False, 0)
+    assert len(list(alone)) == 10
+
+
+def test_the_readers_loader_stays_as_it_was() -> None:
+    for loader in (DataLoader(Numbers(), 4, shuffle=True), DataLoader(Sized(9), 2)):
+        before = dict(vars(loader))
+        variants = of(loader)
+        assert variants.batches in (10, 5)
+        list(variants.make(Settings(), batches=3))
+        assert vars(loader) == before
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_variant_delivers_the_same_items(workers: int) -> None:
+    batches = list(of(DataLoader(Numbers(), 4)).make(Settings(workers), timeout_s=LIMIT_S * bool(workers)))
+    assert torch.cat(batches)[:, 0].tolist() == [float(number) for number in range(40)]
+
+
+def test_shortened_epochs_load_the_same_items_whatever_the_settings() -> None:
+    """Shuffled anew for each, they would have other slow items each, and be compared by luck."""
+    variants = of(Numbers(400), 4)
+    short, long = (variants.make(Settings(), batches=count) for count in (3, 5))
+    epochs = [torch.cat(list(each))[:, 0].tolist() for each in (short, long, short)]
+    assert epochs[0] == epochs[2] == epochs[1][:12]
+    assert len(epochs[1]) == 20
+    assert len(list(variants.make(Settings(), batches=1000))) == 100
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        DataLoader(Numbers(), batch_size=None),
+        DataLoader(Numbers(), batch_sampler=BatchSampler(SequentialSampler(range(40)), 4, False)),
+        DataLoader(Numbers(), 4, collate_fn=as_they_are),
+        DataLoader(
+            torch.zeros(40, 3), batch_size=None, sampler=BatchSampler(SequentialSampler(range(40)), 4, False)
+        ),
+        DataLoader(Stream(40), 4),
+        DataLoader(Stream(40), batch_size=None),
+    ],
+    ids=["no batches", "batch sampler", "list of samples", "batches of indices", "stream", "stream of items"],
+)
+def test_every_way_to_batch_is_kept_and_counted_alike(loader: DataLoader[Any]) -> None:
+    variants = of(loader)
+    whole, short = (time_epoch(variants.make(Settings(), batches=count)) for count in (None, 6))
+    until = time_epoch(variants.make(Settings(), sampler=lambda indices: Until(indices, 0, 6)))
+    assert whole.items == 40
+    assert short.batches == until.batches == 6
+    assert short.items == until.items == 6 * whole.items / whole.batches
+
+
+@pytest.mark.parametrize(
+    ("loader", "repeats"),
+    [
+        (DataLoader(Stream(40, shared=False), 4), True),
+        (DataLoader(Stream(40, shared=False), 4, collate_fn=as_array), True),
+        (DataLoader(Stream(40), 4), False),
+        (DataLoader(Stream(40), 4, collate_fn=as_array), False),
+        (DataLoader(Stream(40, constant=True), 4), False),
+        (DataLoader(Stream(4, shared=False), 4), False),
+        (DataLoader(Numbers(), 4), False),
+    ],
+)
+def test_a_stream_that_every_worker_delivers_whole(loader: DataLoader[Any], repeats: bool) -> None:
+    assert Variants(loader, of(Numbers()).start_method).repeats(LIMIT_S) is repeats
+
+
+def test_a_stream_that_fails_leaves_no_worker(servers: None) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(ValueError, match="the stream is dry") as raised:
+        of(Stream(40, broken=True), 4).repeats(LIMIT_S)
+    assert raised.value.__traceback__ is not None  # which would keep them alive
+    assert set(psutil.Process().children(recursive=True)) <= before
