@@ -1,13 +1,12 @@
 """The rivals of `spritedocs tune`: rules and searches that others publish, in a few lines each.
 
-They say nothing of persistent workers. Their picks get them all the same: our epochs are short, and
-starting workers for each would count against a rule more than it does in a long training.
+They say nothing of persistent workers. Theirs stay all the same, in what they measure and in what they pick:
+our epochs are short, and starting workers for each would count against them more than in a long training.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 
 import torch
@@ -48,19 +47,20 @@ def by_counting_up(epoch_s: Callable[[int], float], most: int, patience: int) ->
 
     With patience 0 that is what many a script does. Num-Workers-Search has a patience of 3 and goes up to
     ``os.cpu_count()`` (github.com/developer0hye/Num-Workers-Search, ``nws.py``). ``epoch_s(workers)``
-    gives the seconds of one epoch of a new loader.
+    gives the seconds of one epoch; no other time is charged.
 
     Examples:
         >>> seconds = [4.0, 3.0, 3.5, 2.0, 1.0]
-        >>> [by_counting_up(seconds.__getitem__, 4, patience).settings.num_workers for patience in (0, 3)]
-        [1, 4]
+        >>> picks = [by_counting_up(seconds.__getitem__, 4, patience) for patience in (0, 3)]
+        >>> [(pick.settings.num_workers, pick.seconds) for pick in picks]
+        [(1, 10.5), (4, 13.5)]
     """
-    begun = time.perf_counter()
-    best, shortest, disappointed = 0, float("inf"), 0
+    best, shortest, spent, disappointed = 0, float("inf"), 0.0, 0
     for count in range(most + 1):
         seconds = epoch_s(count)
+        spent += seconds
         if seconds < shortest:
             best, shortest, disappointed = count, seconds, 0
         elif (disappointed := disappointed + 1) > patience:
             break
-    return Pick(with_workers(best), time.perf_counter() - begun)
+    return Pick(with_workers(best), spent)

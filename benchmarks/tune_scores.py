@@ -22,21 +22,17 @@ class Grid:
 
     totals: Mapping[Settings, Sequence[float]]
     """Seconds of each cell's epochs, one a round."""
-    items: int
-    """Items of an epoch."""
     seconds: float
     """What the grid took; rounds that were taken again are left out, as a quiet machine has none."""
 
     @property
-    def rounds(self) -> int:
-        """How many rounds counted; one went before, in which the workers started."""
-        return len(next(iter(self.totals.values())))
-
-    @property
     def best(self) -> Settings:
-        """The fastest cell by the first half of the rounds; of equals the one with fewest workers."""
-        half = (self.rounds + 1) // 2
-        return min(sorted(self.totals), key=lambda cell: median(self.totals[cell][:half]))
+        """The fastest cell, by the median of its rounds; of equals the one with fewest workers.
+
+        All rounds choose it: the fewer do, the luckier is the cell that wins, and the slower the one that
+        picks are measured against. What it is worth is said by other epochs, in ``Outcome.ratios``.
+        """
+        return min(sorted(self.totals), key=lambda cell: median(self.totals[cell]))
 
     @property
     def best_single(self) -> Settings:
@@ -45,24 +41,20 @@ class Grid:
 
     @property
     def seconds_single(self) -> float:
-        """What a grid of one epoch a cell would have taken, after the round that starts the workers."""
-        return self.seconds * 2 / (self.rounds + 1)
-
-    def items_per_s(self, cell: Settings) -> float:
-        """The throughput of ``cell`` by the second half of the rounds, which did not choose it."""
-        return self.items / median(self.totals[cell][self.rounds // 2 :])
+        """What one epoch of each cell took, without the starting of workers."""
+        return sum(totals[0] for totals in self.totals.values())
 
     def as_json(self) -> dict[str, Any]:
         """The raw epochs."""
-        cells = [[*cell, *totals] for cell, totals in self.totals.items()]
-        return {"cells": cells, "items": self.items, "seconds": self.seconds}
+        return {
+            "cells": [[*cell, *totals] for cell, totals in self.totals.items()],
+            "seconds": self.seconds,
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Grid:
         """The grid that ``as_json`` gave."""
-        return cls(
-            {Settings(*row[:3]): row[3:] for row in stored["cells"]}, stored["items"], stored["seconds"]
-        )
+        return cls({Settings(*row[:3]): row[3:] for row in stored["cells"]}, stored["seconds"])
 
 
 @dataclass(frozen=True)
@@ -90,6 +82,8 @@ class Outcome:
     ratios: Mapping[Settings, Measurement] = field(default_factory=dict)
     """Throughput over that of the grid's best, in ×, from epochs of new loaders taken in turns."""
     most_workers: int | None = None
+    disturbed: int | None = 0
+    """In how many rounds of these other programs computed; ``None`` where that is not known."""
 
     def score(self, contestant: str) -> Measurement | None:
         """The ratio of its pick; ``None`` where there is no pick, or one that does not fit into memory."""
@@ -104,6 +98,16 @@ class Outcome:
         return 1 / self.ratios[self.present].median
 
     @property
+    def can_gain(self) -> bool:
+        """Whether the best is so much faster than the present settings that a change is worth it."""
+        return self.possible_gain >= GAIN
+
+    @property
+    def cannot_gain(self) -> bool:
+        """Whether the present settings are as good as the best. Between the two is what is neither."""
+        return self.possible_gain < NO_GAIN
+
+    @property
     def named_right(self) -> bool:
         """Whether the tuner named the planted bottleneck."""
         return self.picks[TUNE].says in self.planted
@@ -112,8 +116,7 @@ class Outcome:
     def missed(self) -> bool:
         """Whether the tuner said there was nothing to gain, or nothing to change, and there was something."""
         pick = self.picks[TUNE]
-        content = pick.says == "nothing-to-gain" or pick.settings == self.present
-        return content and self.possible_gain >= GAIN
+        return self.can_gain and (pick.says == "nothing-to-gain" or pick.settings == self.present)
 
     @property
     def needless(self) -> bool:
@@ -121,7 +124,7 @@ class Outcome:
         chosen = self.picks[TUNE].settings
         if chosen is None or chosen == self.present or chosen.num_workers < self.present.num_workers:
             return False
-        return self.possible_gain < NO_GAIN
+        return self.cannot_gain
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,17 @@ tenth of the time of a brute-force search; and to name what holds loading up.
 
 **What is measured.** The workloads of `tune_workloads.py`, each with a bottleneck that was planted. For
 each: a brute-force grid, 0 to 8 workers × `prefetch_factor` 2, 4 and 8, workers persistent; all cells in
-turns, in random order, for six rounds. Half of the rounds choose the best cell and the other half rate
-it, so that luck does not. Then the contestants choose: `spritedocs.tune` as a user calls it, and the
-rules and searches of others. Last, new loaders of the best cell, the present settings and all picks, in
-turns: throughput of the pick over that of the best, paired by round, with its 95% interval.
+turns, in random order, for six rounds, which choose the best cell. Then the contestants choose:
+`spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
+cell, the present settings and all picks, in turns: throughput of the pick over that of the best, paired
+by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what luck chose.
 
-**Caveat.** Epochs last tenths of a second, so that all of it fits into forty minutes, and differ by some
-per cent from one to the next: a pick just as good as the best scores below 97% now and then. So the
-tables also say how many are *surely* below. Everything is one machine's.
+**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by
+some per cent from one to the next. A pick just as good as the best scores below 97% now and then, so the
+tables also say how many are *surely* below. And the cell that six rounds choose is not always the very
+best: a score may be above 100%. Short epochs also make brute force cheap: in a real training its time
+grows with the epoch, the tuner's does not. Everything is one machine's, and workloads and tuner were made
+by the same people.
 
     python benchmarks/tune_suite.py [--record] [--only NAME …] [--quick] [--without-rivals]
                                     [--keep-grid FILE | --grid-from FILE]
@@ -37,6 +40,7 @@ from tune_rivals import (
     by_counting_up,
     by_rule,
     by_single_grid,
+    with_workers,
 )
 from tune_scores import TUNE, Grid, Outcome, Pick
 from tune_tables import of_contestants, of_workloads
@@ -50,7 +54,7 @@ from spritedocs.model import Settings
 from spritedocs.provenance import Provenance
 from spritedocs.recorder import store_report
 from spritedocs.report import Report, show
-from spritedocs.timing import Comparison, compare
+from spritedocs.timing import compare
 from spritedocs.tuning.tuner import tune
 
 PROJECT = Project(Path(__file__).parents[1])
@@ -87,10 +91,8 @@ def brute_force(workload: Workload, dataset: Dataset[Any], rounds: int) -> Grid:
     with loaders(workload, dataset, tried) as arms:
         result = compare(arms, rounds, step=workload.step)
     seconds = time.perf_counter() - begun
-    epochs = {cell: result.arms[str(cell)] for cell in tried}
     return Grid(
-        totals={cell: [epoch.total_s for epoch in timed] for cell, timed in epochs.items()},
-        items=epochs[Settings()][0].items,
+        totals={cell: [epoch.total_s for epoch in result.arms[str(cell)]] for cell in tried},
         seconds=seconds * (rounds + 1) / (rounds + 1 + result.retaken),
     )
 
@@ -115,11 +117,12 @@ def tuned(workload: Workload, dataset: Dataset[Any]) -> Pick:
 
 
 def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid) -> dict[str, Pick]:
-    """What the others choose."""
+    """What the others choose. An epoch that starts the workers goes before each one that is timed."""
 
     def epoch_s(count: int, step: Callable[[Any], object] | None) -> float:
-        with loaders(workload, dataset, [Settings(count)]) as made:
-            return sum(time_epoch(each, step).total_s for each in made.values())
+        with loaders(workload, dataset, [with_workers(count)]) as made:
+            (tried,) = made.values()
+            return [time_epoch(tried, step).total_s for _ in range(2)][1]
 
     def with_step(count: int) -> float:
         return epoch_s(count, workload.step)
@@ -135,15 +138,19 @@ def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid) -> dict[str, P
     }
 
 
-def ratios(
+def against_best(
     workload: Workload, dataset: Dataset[Any], settings: Iterable[Settings], best: Settings, limit_s: float
-) -> dict[Settings, Measurement]:
-    """Throughput with each of ``settings`` over that with ``best``, all in turns, by new loaders."""
+) -> tuple[dict[Settings, Measurement], int | None]:
+    """Throughput with each of ``settings`` over that with ``best``, all in turns, by new loaders.
+
+    And in how many of the rounds other programs computed.
+    """
     most = workload.most_workers or sys.maxsize
     tried = [each for each in dict.fromkeys([best, *settings]) if each.num_workers <= most]
     with loaders(workload, dataset, tried) as arms:
-        result: Comparison = compare(arms, step=workload.step, limit_s=limit_s)
-    return {each: result.ratio(str(best), str(each), name="score") for each in tried}
+        result = compare(arms, step=workload.step, limit_s=limit_s)
+    # Seconds of the best over seconds of each: its throughput over that of the best.
+    return {each: result.ratio(str(best), str(each), name="score") for each in tried}, result.disturbed
 
 
 def outcome(workload: Workload, grid: Grid | None, rounds: int, limit_s: float, with_rivals: bool) -> Outcome:
@@ -154,15 +161,16 @@ def outcome(workload: Workload, grid: Grid | None, rounds: int, limit_s: float, 
         if with_rivals:
             picks |= rivals(workload, dataset, grid)
         chosen = [pick.settings for pick in picks.values() if pick.settings is not None]
-        measured = ratios(workload, dataset, [workload.present, *chosen], grid.best, limit_s)
+        ratios, disturbed = against_best(workload, dataset, [workload.present, *chosen], grid.best, limit_s)
     return Outcome(
-        workload.name,
-        workload.planted,
-        workload.present,
-        grid,
-        picks,
-        measured,
-        workload.most_workers,
+        name=workload.name,
+        planted=workload.planted,
+        present=workload.present,
+        grid=grid,
+        picks=picks,
+        ratios=ratios,
+        most_workers=workload.most_workers,
+        disturbed=disturbed,
     )
 
 

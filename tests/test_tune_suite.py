@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from torch.utils.data import IterableDataset, default_collate
+from torch.utils.data import DataLoader, IterableDataset, default_collate
 
+from spritedocs.epochs import EpochTiming
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.model import Settings
+from spritedocs.timing import Comparison
 from spritedocs.tuning.diagnosis import DIAGNOSES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -80,15 +83,13 @@ def test_a_workload_on_one_core_gives_the_others_back_and_leaves_no_files(
 
 def grid(**seconds: list[float]) -> Grid:
     cells = {"none": NONE, "two": TWO, "four": FOUR}
-    return Grid({cells[name]: totals for name, totals in seconds.items()}, items=100, seconds=50.0)
+    return Grid({cells[name]: totals for name, totals in seconds.items()}, seconds=50.0)
 
 
-def test_half_of_the_rounds_choose_the_best_and_the_other_half_rate_it() -> None:
-    lucky = grid(none=[3, 3, 3, 3], two=[0.5, 1, 2, 2], four=[1, 1, 1, 1])
-    assert lucky.best == TWO
-    assert lucky.items_per_s(TWO) == 50
-    assert lucky.best_single == TWO
-    assert lucky.seconds_single == 20
+def test_all_rounds_choose_the_best_and_a_single_one_does_not() -> None:
+    lucky = grid(none=[3, 3, 3, 3], two=[0.5, 0.9, 2, 2], four=[1, 1, 1, 1])
+    assert (lucky.best, lucky.best_single) == (FOUR, TWO)
+    assert lucky.seconds_single == 4.5
     assert Grid.from_json(lucky.as_json()) == lucky
 
 
@@ -125,6 +126,7 @@ def test_a_change_is_needless_where_nothing_is_gained_unless_it_saves_workers() 
     assert not outcome(Pick(FOUR, 1.0, "cpu"), present=NONE).needless
     assert not outcome(Pick(TWO, 1.0, "cpu"), present=FOUR).needless
     assert not outcome(Pick(TWO, 1.0, "cpu"), present=TWO).needless
+    assert not outcome(Pick(TWO, 1.0, "nothing-to-gain"), present=TWO).missed
 
 
 def test_standings_count_missing_picks_and_time() -> None:
@@ -155,15 +157,97 @@ def test_rules_need_no_measuring_and_searches_stop_when_it_gets_no_better() -> N
     picks = by_rule()
     assert picks["none"].settings == NONE
     assert {*picks, "until_slower", "num_workers_search", "single_grid"} == set(TITLES)
-    asked: list[int] = []
+    seconds = [3.0, 2.0, 2.5, 1.0]
+    assert by_counting_up(seconds.__getitem__, 3, patience=0) == Pick(Settings(1, 2, True), 7.5)
+    assert by_counting_up(seconds.__getitem__, 3, patience=1) == Pick(Settings(3, 2, True), 8.5)
 
-    def epoch_s(count: int) -> float:
-        asked.append(count)
-        return [3.0, 2.0, 2.5, 1.0][count]
 
-    assert by_counting_up(epoch_s, 3, patience=0).settings == Settings(1, 2, True)
-    assert asked == [0, 1, 2]
-    assert by_counting_up(epoch_s, 3, patience=1).settings == Settings(3, 2, True)
+def test_alarms_are_counted_among_the_workloads_on_which_they_are_false() -> None:
+    missed = outcome(Pick(NONE, 1.0, "nothing-to-gain"))
+    needless = outcome(Pick(FOUR, 1.0, "cpu"), present=TWO)
+    seen = [missed, outcome(Pick(TWO, 1.0, "waiting")), needless]
+    values = {value.name: value.median for value in of_contestants(seen).values}
+    assert (values["missed"], values["needless"]) == (50, 100)
+    assert {gap.name for gap in of_contestants([missed]).gaps} == {"needless"}
+
+
+def test_it_is_told_how_many_of_the_rounds_were_disturbed() -> None:
+    disturbed, quiet = outcome(Pick(TWO), disturbed=3), outcome(Pick(TWO))
+    assert "12 rounds. Other programs disturbed 3 of them." in of_contestants([disturbed, quiet]).notes[-1]
+    unknown = outcome(Pick(TWO), disturbed=None)
+    assert "not known here" in of_contestants([unknown, quiet]).notes[-1]
+
+
+class Machine:
+    """Epochs in no time, as long as they are told to be: the more workers that stay, the shorter."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps: list[object] = []
+        self.tuned: list[tuple[Any, dict[str, Any]]] = []
+        for name in ("compare", "time_epoch", "tune"):
+            monkeypatch.setattr(tune_suite, name, getattr(self, name))
+
+    def time_epoch(self, tried: DataLoader[Any], step: object) -> EpochTiming:
+        self.steps.append(step)
+        total_s = 8.0 / (1 + tried.num_workers) if tried.persistent_workers else 10.0
+        return EpochTiming(0.1, total_s, 10, 5, 0.0, total_s, 0.0)
+
+    def compare(self, arms: dict[str, DataLoader[Any]], rounds: int = 6, **options: Any) -> Comparison:
+        epochs = {name: (self.time_epoch(tried, options["step"]),) * rounds for name, tried in arms.items()}
+        return Comparison(epochs, retaken=1, disturbed=2)
+
+    def tune(self, dataset: Any, **options: Any) -> SimpleNamespace:
+        self.tuned.append((dataset, options))
+        kept = {"num_workers": 3, "prefetch_factor": 2, "persistent_workers": True}
+        return SimpleNamespace(recommended=kept, diagnosis="waiting")
+
+
+def test_a_workload_is_searched_by_all_and_rated_by_throughput(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    seen = tune_suite.outcome(WORKLOADS["wait"], None, rounds=2, limit_s=1.0, with_rivals=True)
+    assert (len(seen.grid.totals), seen.grid.best, seen.disturbed) == (19, Settings(8, 2, True), 2)
+    assert {name: pick.settings.num_workers for name, pick in seen.picks.items() if pick.settings} == {
+        "tune": 3,
+        **{name: pick.settings.num_workers for name, pick in by_rule().items() if pick.settings},
+        "until_slower": 8,
+        "num_workers_search": os.cpu_count(),
+        "single_grid": 8,
+    }
+    assert {name: ratio.median for name, ratio in seen.ratios.items()} == pytest.approx(
+        {each: (1 + each.num_workers) / 9 if each.num_workers else 0.8 / 9 for each in seen.ratios}
+    )
+    assert seen.possible_gain == pytest.approx(90 / 8)
+    assert set(machine.steps) == {None}
+
+
+def test_a_step_is_taken_by_all_but_the_search_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, workload = Machine(monkeypatch), WORKLOADS["wait-gpu-step"]
+    tune_suite.outcome(workload, None, rounds=2, limit_s=1.0, with_rivals=False)
+    assert set(machine.steps) == {workload.step}
+    with prepared(workload) as dataset:
+        tune_suite.rivals(workload, dataset, grid(none=[1]))
+    assert set(machine.steps) == {workload.step, None}
+
+
+def test_the_tuner_is_called_as_a_user_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    for name in ("memory-two-fit", "wait-two-workers"):
+        with prepared(WORKLOADS[name]) as dataset:
+            pick = tune_suite.tuned(WORKLOADS[name], dataset)
+            assert (pick.settings, pick.says) == (Settings(3, 2, True), "waiting")
+    (plain, options), (ready, others) = machine.tuned
+    assert not isinstance(plain, DataLoader)
+    assert options == {"batch_size": 4, "step": None, "memory_limit_mb": 420}
+    assert isinstance(ready, DataLoader)
+    assert ready.num_workers == 2
+    assert others == {"step": None, "memory_limit_mb": None}
+
+
+def test_what_does_not_fit_into_memory_is_not_even_rated(monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(monkeypatch)
+    seen = tune_suite.outcome(WORKLOADS["memory-two-fit"], None, rounds=2, limit_s=1.0, with_rivals=True)
+    assert max(seen.ratios).num_workers == 2
+    assert seen.score("tune") is None
 
 
 def test_a_limited_memory_limits_the_grid() -> None:

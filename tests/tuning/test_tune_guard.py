@@ -203,7 +203,9 @@ def test_a_process_that_ends_is_told_with_what_it_was_doing(
 
 
 def test_one_that_hangs_is_ended_with_what_it_started(folder: Path, traces: Traces) -> None:
-    with pytest.raises(RunError, match="while loading item 0: mend what hangs in your code, or") as caught:
+    with pytest.raises(
+        RunError, match="while loading item 0: if it hangs, mend that; if it only takes long,"
+    ) as caught:
         run(options("Ignoring"), Ears(), patience_s=2.0)
     assert caught.value.status == 1
     assert (traces.processes(), traces.files()) == ([], [])

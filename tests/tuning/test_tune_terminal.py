@@ -37,7 +37,7 @@ TUNED = Tuning(
     diagnosis="waiting",
     remedies=(
         Remedy("Use the line above.", 1.9, "guide/"),
-        Remedy("Pack the files into one.", 1.43, "guide/summoning-helpers/#packed"),
+        Remedy("Pack the files into one.", 1.43, "guide/summoning-workers/#packed"),
         Remedy(
             "Store pictures that are as large as the model takes them, and no larger than that.",
             None,
@@ -98,16 +98,18 @@ def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -
         r"1\.90× \(1\.8\d+–1\.9\d+\) as fast as your present settings \(num_workers=0\)",
         r"\(80\d–81\d\)",
     )
-    assert re.search(rf"{gain}\. It loads 810 items/s {loads}\. An item is mostly waited for", text)
-    assert "Helpers can wait side by side. There was no training step: --step or --step-ms tells" in text
+    assert re.search(
+        rf"{gain}\. It loads 810 items/s {loads}\. Diagnosis: waiting\. An item is mostly waited for", text
+    )
+    assert "Workers can wait side by side. There was no training step: --step or --step-ms tells" in text
     assert (
-        "1. Use the line above. Measured: 1.9×. guide/ 2. Pack the files into one. Predicted: another 1.4×."
-        in text
+        "1. Use the line above. Measured: 1.9×. guide/ "
+        "2. Pack the files into one. Predicted: 1.4× on top of that." in text
     )
     assert "no larger than that. guide/" in text
     assert "Note: Other programs computed during 3 of 8 rounds: end them, and run this again." in text
     assert text.endswith(
-        "Took 41 s on 2 usable cores of Tiny CPU, 8 GB memory, no GPU; helpers start by fork."
+        "Took 41 s on 2 usable cores of Tiny CPU, 8 GB memory, no GPU; workers start by fork."
     )
 
 
@@ -121,7 +123,7 @@ def test_the_table_says_what_was_measured_and_what_only_predicted(shown: Shown) 
         rf"4 2 818 {interval} the fastest 119",
         r"8 2 about 835 predicted only",
     ]
-    first = rows.index("helpers prefetch items/s of the fastest MB each") + 1
+    first = rows.index("workers prefetch items/s of the fastest MB each") + 1
     for pattern, row in zip(patterns, rows[first:], strict=False):
         assert re.fullmatch(pattern, row)
 
@@ -130,7 +132,7 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
     text = words(shown(explain=True))
     assert "an item 5.7 ms (median 2.1 ms, largest 13 ms, of 3)" in text
     assert "of which computing, waiting 0.333 ms, 5.37 ms" in text
-    assert "handing a batch over 1 ms in the helper" in text
+    assert "handing a batch over 1 ms in the worker" in text
     assert "the predictions miss by 4% of what was measured, in the median" in text
     assert "2 2 700 118 702 a first look" in text
     assert "What loading costs" not in shown()
@@ -141,12 +143,12 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
     [
         (
             {"gain": measured("×", 1.01, 0.05)},
-            "No difference to your present settings (num_workers=0) was measured: 1.01",
+            "No difference from your present settings (num_workers=0) was measured: 1.01",
         ),
         ({"gain": measured("×", 2.0, 0.4)}, " as fast as your present settings (num_workers=0), uncertain."),
         (
             {"gain": measured("×", 1.2), "present": Settings(8, 4, True)},
-            "(num_workers=8, prefetch_factor=4, persistent_workers=True), with fewer helpers.",
+            "(num_workers=8, prefetch_factor=4, persistent_workers=True), with fewer workers.",
         ),
         (
             {"gain": Measurement.of("gain", [1.0], "×"), "present": THREE, "diagnosis": "consumer"},

@@ -13,7 +13,7 @@ CLOSE = 0.97
 PREFETCH = (2, 4, 8)
 FURTHER = 1.02
 """What a larger ``prefetch_factor`` has to promise, as it takes more memory, to be tried."""
-MOST_SHORTLISTED = 6
+MOST_SHORTLISTED = 5
 SHOWING = 128
 """So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
 FILLINGS = 2

@@ -54,17 +54,23 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
     said, raised = str(error), _raised(error)
     if meaning := explained(f"{type(error).__name__}: {said}"):
         return f"The dataset failed, because {meaning}."
+    if "unable to allocate shared memory" in said or "signal: Bus error" in said:
+        return (
+            "/dev/shm is full: batches on their way must fit into it. 'spritedocs doctor' says how much that "
+            "is; a smaller batch size takes less."
+        )
     if isinstance(error, ItemError | BatchError):
         hint = (
             "give a DataLoader with a collate_fn of your own"
             if isinstance(error, BatchError)
-            else "loading it in this process shows where"
+            else "loading that item alone shows where"
         )
         return f"The dataset failed: {raised.partition(': ')[2]}; {hint}."
     if "DataLoader timed out after" in said:
         return (
             f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer. "
-            "Choose a smaller batch size, or a larger budget, half of which a batch may take."
+            "Choose a smaller batch size, or a larger budget, half of which a batch may take; if it loads "
+            "without workers, try another start method."
         )
     if re.search(r"DataLoader worker \(pid.*?\) (?:is killed|exited)", said):
         how = re.search(r"signal: [\w ]+|exit code \d+", said)

@@ -176,7 +176,7 @@ def _result(
         if "prints" in message:
             ears.prints(message["prints"])
         if now > heard + patience_s:
-            remedy = "mend what hangs in your code, or give it longer by --budget"
+            remedy = "if it hangs, mend that; if it only takes long, give it longer by --budget"
             raise RunError(f"Nothing was heard for {now - heard:.0f} s while {doing}: {remedy}.")
         if now > end:
             remedy = "give it a larger one, or fewer items in a batch"

@@ -31,12 +31,13 @@ class LockWatch:
         return self._late_s
 
     def _run(self) -> None:
-        late_s, queued_s, begun = 0.0, _queued_s(), time.perf_counter()
+        # Whatever takes longer than the naps waits for the lock, reading the file included: it lets go of it.
+        begun, queued_s, naps = time.perf_counter(), _queued_s(), 0
         while not self._ended:
-            asleep = time.perf_counter()
             time.sleep(NAP_S)
-            late_s += time.perf_counter() - asleep - NAP_S
-        watched_s, queued_s = time.perf_counter() - begun, _queued_s() - queued_s
+            naps += 1
+        watched_s = time.perf_counter() - begun
+        late_s, queued_s = watched_s - naps * NAP_S, _queued_s() - queued_s
         if queued_s < late_s:
             # What is left of it is the share of the lock in the time in which there was a processor.
             self._late_s = (late_s - queued_s) * watched_s / (watched_s - queued_s)

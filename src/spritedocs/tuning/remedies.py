@@ -103,8 +103,8 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
             _by(without_slow_samples),
         ),
         _Cure(
-            "Let the other batches overtake with in_order=False (best from torch 2.7 on); their order then "
-            "differs from run to run.",
+            "Let the other batches overtake with in_order=False (from torch 2.7 on it also gives work to "
+            "whichever worker is free); their order then differs from run to run.",
             "#the-spell",
             _out_of_order,
         ),
@@ -123,7 +123,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     ),
     "memory": (
         _Cure(
-            "Make room for more helpers: keep lists and dicts of the dataset in one tensor, or use smaller "
+            "Make room for more workers: keep lists and dicts of the dataset in one tensor, or use smaller "
             "batches.",
             "#memory-goblins",
             with_more_helpers,
@@ -168,14 +168,16 @@ def remedies(name: str, s: Situation) -> Iterator[Remedy]:
 
 
 def _settings(name: str, s: Situation) -> Remedy:
-    helpers = s.recommended.num_workers
+    workers, present = s.recommended.num_workers, s.present.num_workers
     if s.recommends_a_change:
-        chosen = f"num_workers={helpers}"
-        if helpers:
+        chosen = f"num_workers={workers}"
+        if workers:
             kept = s.recommended.persistent_workers
             chosen += f", prefetch_factor={s.recommended.prefetch_factor}, persistent_workers={kept}"
         return Remedy(f"Use {chosen}.", s.gain[1], f"{GUIDE}#finding-the-right-number")
     why = "the step takes nearly all of the time" if name == "consumer" else "no others were faster"
-    present = s.present.num_workers
+    if workers < present:
+        says = f"Use num_workers={workers}: fewer workers, as fast as these rounds can tell."
+        return Remedy(says, None, f"{GUIDE}#finding-the-right-number")
     says = f"Leave num_workers at {present}: {why}."
     return Remedy(says, None, GUIDE + ("#core-concept" if name == "consumer" else "#summoning-cost"))

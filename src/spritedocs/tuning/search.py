@@ -30,12 +30,12 @@ from spritedocs.tuning.variants import Variants
 
 __all__ = ["Progress", "Search"]
 
-LOOKS = 3
+LOOKS = 2
 """Rounds of the first look. With five or more settings they give a spread to plan by."""
-FINALISTS = 3
+FINALISTS = 2
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
-MOST_ROUNDS = 20
+MOST_ROUNDS = 12
 LOOKING_SHARE = 0.4
 """Of what is left of the budget, so much may go into the first look."""
 PROBING_S = 0.6
@@ -88,7 +88,7 @@ class Search:
                 looked = {each: _rate(first, each) for each in chosen}
                 finalists = self._finalists(looked, world.among_choices(looked), lengths)
                 rounds = self._rounds(first, finalists, lengths, {**looked, present: looked[steady(present)]})
-                final = self._measured(trials, finalists, rounds, "measuring the best of", lengths, looked)
+                final = self._measured(trials, finalists, rounds, "measuring the best", lengths, looked)
                 memory = {each: trials.memory_mb(each) for each in chosen}
         return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
 

@@ -120,7 +120,9 @@ def _check_file(path: Path) -> None:
             f"{path} is a notebook, which workers cannot import: move the dataset to a .py file."
         )
     if path.suffix != ".py" or "." in path.stem:
-        raise TargetError(f"{path} cannot be imported under that name: call it by one word and .py.")
+        raise TargetError(
+            f"{path} cannot be imported under that name: rename it to one word and .py, as my_data.py."
+        )
 
 
 def _found(target: Target) -> Any:

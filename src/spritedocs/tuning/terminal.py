@@ -19,16 +19,16 @@ __all__ = ["print_tuning"]
 Json = Mapping[str, Any]
 
 _SAYS = {
-    "waiting": "An item is mostly waited for: on a disk, a network or a lock. Helpers can wait side by side.",
-    "cpu": "An item is mostly computed. Helpers compute side by side, as far as there are cores for them.",
+    "waiting": "An item is mostly waited for: on a disk, a network or a lock. Workers can wait side by side.",
+    "cpu": "An item is mostly computed. Workers compute side by side, as far as there are cores for them.",
     "gil": "An item is mostly computed in Python, which does one thing at a time in each process.",
-    "handover": "Handing a batch from a helper to the training loop takes much of the time.",
-    "startup": "Starting helpers takes much of an epoch as short as this.",
+    "handover": "Handing a batch from a worker to the training loop takes much of the time.",
+    "startup": "Starting workers takes much of an epoch as short as this.",
     "slow-sample": "A few items take far longer than the others, and those behind them wait.",
-    "consumer": "The training step takes longer than loading: batches are there before they are asked for.",
-    "memory": "More helpers would be faster, and there is no memory for them.",
-    "cores": "More helpers could compute at the same time if there were more cores.",
-    "nothing-to-gain": "No other number of helpers is clearly faster.",
+    "consumer": "The training step takes nearly all of the time: hardly any of it is waiting for data.",
+    "memory": "More workers would be faster, and would not fit into memory.",
+    "cores": "More workers could compute at the same time if there were more cores.",
+    "nothing-to-gain": "No other number of workers is clearly faster.",
 }
 
 
@@ -38,19 +38,20 @@ def print_tuning(result: Json, explain: bool = False) -> None:
     console = Console(highlight=False, markup=False)
     console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied
     console.print(f"\n{_gain(result)} {_rate(result)}")
-    console.print(f"{_SAYS[result['diagnosis']]} {_waits(result)}\n")
+    name = result["diagnosis"]
+    console.print(f"Diagnosis: {name}. {_SAYS[name]} {_waits(result)}\n")
     console.print(_candidates(result, explain))
     if result["remedies"]:
         console.print("\nWhat helps:")
         console.print(_remedies(result))
     if explain:
-        console.print("\nWhat loading costs, as measured in one helper:")
+        console.print("\nWhat loading costs, as measured in one worker:")
         console.print(_costs(result))
     console.print()
     for warning in result["warnings"]:
         console.print(f"Note: {warning}")
     here = Machine.from_dict(result["machine"]).summary()
-    took = f"Took {result['seconds_spent']:.0f} s on {here}; helpers start by {result['start_method']}."
+    took = f"Took {result['seconds_spent']:.0f} s on {here}; workers start by {result['start_method']}."
     console.print(took, style="dim")
 
 
@@ -63,9 +64,9 @@ def _gain(result: Json) -> str:
     if result["gain_interval"] is None and result["gain"] == 1:
         return f"Nothing is faster than {yours}."
     ratio = _measurement(result["gain"], result["gain_interval"], "×")
-    fewer = ", with fewer helpers" if after < before else ""
+    fewer = ", with fewer workers" if after < before else ""
     if ratio.shows_no_difference:
-        return f"No difference to {yours} was measured: {_with_interval(ratio)}{_doubt(ratio)}{fewer}."
+        return f"No difference from {yours} was measured: {_with_interval(ratio)}{_doubt(ratio)}{fewer}."
     return f"{_with_interval(ratio)} as fast as {yours}{fewer}{_doubt(ratio)}."
 
 
@@ -84,7 +85,7 @@ def _waits(result: Json) -> str:
 
 def _candidates(result: Json, explain: bool) -> Table:
     table = Table(box=None, pad_edge=False, collapse_padding=True)
-    table.add_column("helpers", justify="right")
+    table.add_column("workers", justify="right")
     table.add_column("prefetch", justify="right")
     for heading in ("items/s", "of the fastest", "MB each"):
         table.add_column(heading, justify="right", overflow="fold")
@@ -134,7 +135,7 @@ def _remark(candidate: Json, result: Json) -> str:
 def _remedies(result: Json) -> Table:
     table = Table.grid(padding=(0, 1))
     for number, remedy in enumerate(result["remedies"], 1):
-        gain = "" if remedy["gain"] is None else f" Predicted: another {remedy['gain']:.2g}×."
+        gain = "" if remedy["gain"] is None else f" Predicted: {remedy['gain']:.2g}× on top of that."
         if remedy["gain"] == result["gain"]:  # of the recommended settings themselves
             gain = f" Measured: {remedy['gain']:.2g}×."
         table.add_row(f"{number}.", f"{remedy['says']}{gain}")
@@ -151,10 +152,10 @@ def _costs(result: Json) -> Table:
         f"largest {_seconds(item['largest'])}, of {item['count']})",
         "of which computing, waiting": f"{_seconds(computed)}, {_seconds(waiting)}",
         "collating a batch": _seconds(costs["collate_s"]),
-        "handing a batch over": f"{_seconds(costs['send_s'])} in the helper, "
+        "handing a batch over": f"{_seconds(costs['send_s'])} in the worker, "
         f"{_seconds(costs['receive_s'])} in the training loop, {_seconds(costs['latency_s'])} between",
         "choosing a batch's items": _seconds(costs["main_s"]),
-        "starting a helper": f"{_seconds(costs['start_s'])}, and {_seconds(costs['boot_s'])} until it loads",
+        "starting a worker": f"{_seconds(costs['start_s'])}, and {_seconds(costs['boot_s'])} until it loads",
         "resuming, stopping one": f"{_seconds(costs['resume_s'])}, {_seconds(costs['stop_s'])}",
         "holding Python's lock": f"{costs['gil_share']:.0%} of the loading",
         "usable cores": f"{costs['cores']:g}",

@@ -18,9 +18,9 @@ from spritedocs.tuning.variants import Variants
 
 __all__ = ["Lengths", "Trials", "label", "scatter"]
 
-EPOCH_S = 0.2
+EPOCH_S = 0.12
 """How long an epoch should take: above ``timing.SHORTEST_EPOCH_S``, and short enough for many rounds."""
-WHOLE_S = 0.4
+WHOLE_S = 0.15
 """An epoch as short as this is measured whole."""
 FEWEST_BATCHES = 8
 FILLINGS = 4
