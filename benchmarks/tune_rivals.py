@@ -47,7 +47,8 @@ def by_counting_up(epoch_s: Callable[[int], float], most: int, patience: int) ->
 
     With patience 0 that is what many a script does. Num-Workers-Search has a patience of 3 and goes up to
     ``os.cpu_count()`` (github.com/developer0hye/Num-Workers-Search, ``nws.py``). ``epoch_s(workers)``
-    gives the seconds of one epoch; no other time is charged.
+    gives the seconds of one epoch; no other time is charged. That one worker is no faster than none, which
+    is usual without a step, disappoints nobody yet: to give up there would be a straw man.
 
     Examples:
         >>> seconds = [4.0, 3.0, 3.5, 2.0, 1.0]
@@ -61,6 +62,6 @@ def by_counting_up(epoch_s: Callable[[int], float], most: int, patience: int) ->
         spent += seconds
         if seconds < shortest:
             best, shortest, disappointed = count, seconds, 0
-        elif (disappointed := disappointed + 1) > patience:
+        elif count > 1 and (disappointed := disappointed + 1) > patience:
             break
     return Pick(with_workers(best), spent)

@@ -160,6 +160,7 @@ def test_rules_need_no_measuring_and_searches_stop_when_it_gets_no_better() -> N
     seconds = [3.0, 2.0, 2.5, 1.0]
     assert by_counting_up(seconds.__getitem__, 3, patience=0) == Pick(Settings(1, 2, True), 7.5)
     assert by_counting_up(seconds.__getitem__, 3, patience=1) == Pick(Settings(3, 2, True), 8.5)
+    assert by_counting_up([2.0, 2.0, 1.0, 1.5].__getitem__, 3, patience=0) == Pick(TWO, 6.5)
 
 
 def test_alarms_are_counted_among_the_workloads_on_which_they_are_false() -> None:
