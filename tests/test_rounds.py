@@ -111,7 +111,7 @@ def test_a_disturbed_pilot_round_does_not_count() -> None:
 
 def test_disturbed_rounds_are_taken_again_at_most_half_as_often() -> None:
     assert [spare_rounds(wanted) for wanted in (1, 4, 6, 20)] == [2, 2, 3, 10]
-    machine = Machine(load=[0.5] * 100)
+    machine = Machine(load=[0.5, 0] * 3 + [0.5] * 100)
     assert len(machine.course().collect(6, spare_rounds(6))) == 9
     assert machine.told[-1] == (9, 9)
     machine = Machine(load=[0, 0.5, 0.21, 0, 0.19])
@@ -119,9 +119,16 @@ def test_disturbed_rounds_are_taken_again_at_most_half_as_often() -> None:
     assert machine.told[:3] == [(1, 6), (2, 7), (3, 8)]
 
 
+def test_where_most_rounds_are_disturbed_none_is_taken_again() -> None:
+    machine = Machine(load=[0.5, 0.5, 0, 0.5, 0.5, 0, *[0] * 100])
+    assert len(machine.course().collect(6, spare_rounds(6))) == 6
+    assert machine.told[-1] == (6, 6)
+
+
 def test_no_round_is_taken_again_after_the_limit() -> None:
-    machine = Machine(load=[0.5] * 100)
-    assert len(machine.course().collect(6, 3, until=2.0)) == 6
+    load = [0.5, 0] * 3 + [0.5] * 100
+    assert len(Machine(load=load).course().collect(6, 3, until=2.0)) == 6
+    machine = Machine(load=load)
     assert len(machine.course().collect(6, 3, until=machine.now + 13)) == 7
 
 

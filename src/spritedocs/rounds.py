@@ -86,7 +86,8 @@ class Course:
     def collect(self, wanted: int, spare: int = 0, *, until: float = math.inf, then: int = 0) -> list[Round]:
         """Take ``wanted`` rounds, and in place of disturbed ones at most ``spare`` others.
 
-        None of these others is begun after ``until``. ``then`` says how many rounds are known to follow.
+        None of these others is begun after ``until``, nor at all where most of the wanted ones were disturbed:
+        that load lasts. ``then`` says how many rounds are known to follow.
         """
         taken: list[Round] = []
         missing = wanted
@@ -95,6 +96,8 @@ class Course:
             self._done += 1
             quiet = sum(not each.is_disturbed for each in taken)
             missing = min(wanted - quiet, wanted + spare - len(taken))
+            if len(taken) >= wanted and 2 * quiet < wanted:
+                missing = 0
             if self._progress:
                 self._progress(self._done, self._done + missing + then)
         return taken

@@ -100,6 +100,7 @@ def compare(
     Foreign load is measured during every epoch by ``load``. A round with more than
     ``foreign_load.DISTURBING_CORES`` is taken again, all arms of it, as long as these are no more
     than half of the rounds, or two; where that is not enough, the last of the disturbed ones stay.
+    Where most rounds are disturbed the load lasts, and none is taken again.
     Which rounds these are depends on the load alone, never on what was timed.
 
     ``progress(done, planned)`` is told after every round how many there have been, of how many as far
