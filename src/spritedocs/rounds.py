@@ -86,8 +86,8 @@ class Course:
     def collect(self, wanted: int, spare: int = 0, *, until: float = math.inf, then: int = 0) -> list[Round]:
         """Take ``wanted`` rounds, and in place of disturbed ones at most ``spare`` others.
 
-        None of these others is begun after ``until``, nor at all where most of the wanted ones were disturbed:
-        that load lasts. ``then`` says how many rounds are known to follow.
+        None of these others is begun after ``until``, nor where most of the wanted ones were disturbed: that
+        load lasts. ``then`` says how many rounds are known to follow.
         """
         taken: list[Round] = []
         missing = wanted
