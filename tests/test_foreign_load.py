@@ -70,6 +70,17 @@ def test_only_the_cores_that_we_may_use_are_counted(tmp_path: Path, monkeypatch:
 
 
 @linux
+def test_where_the_cores_are_numbered_otherwise_nothing_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 9 9 9 9 9 9 9 9 9 9\n")
+    monkeypatch.setattr(foreign_load, "Path", lambda path: stat)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 12})
+    assert foreign_load.read() is None
+
+
+@linux
 def test_a_child_that_ended_within_the_window_was_ours() -> None:
     before = foreign_load._own_s()
     started(BURN).communicate()

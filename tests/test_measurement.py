@@ -132,9 +132,9 @@ def test_a_ratio_that_is_not_known_to_ten_percent_is_uncertain(interval, unit, e
     assert Measurement("x", unit, sum(interval) / 2, interval, interval).doubt == expected
 
 
-def test_without_an_interval_the_range_says_whether_a_ratio_is_uncertain() -> None:
-    assert Measurement.of("x", [2.0, 2.5], "×").is_uncertain
-    assert not Measurement.of("x", [2.0, 2.1], "×").is_uncertain
+def test_few_samples_have_no_interval_to_be_told_but_one_that_says_whether_a_ratio_is_uncertain() -> None:
+    assert Measurement.of("x", [2.0, 2.1], "×").is_uncertain
+    assert not Measurement.of("x", [2.0, 2.01, 2.0, 1.99], "×").is_uncertain
     assert not Measurement.of("x", [2.0], "×").is_uncertain
 
 

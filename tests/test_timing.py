@@ -385,9 +385,7 @@ def test_a_disturbed_round_is_taken_again_with_all_its_arms():
     assert taken(result) == taken(result, "b") == [1, 3, 4]
     assert (result.retaken, result.disturbed) == (1, 0)
     (warning,) = [text for text in result.warnings if "taken again" in text]
-    assert warning.startswith(
-        "1 round had to be taken again, because other programs used up to 0.3 of a core"
-    )
+    assert warning.startswith("1 round had to be taken again, because others used up to 0.3 of a core")
 
 
 def test_where_all_are_disturbed_they_stay():
@@ -398,7 +396,7 @@ def test_where_all_are_disturbed_they_stay():
     assert (result.retaken, result.disturbed) == (0, 6)
     (warning,) = [text for text in result.warnings if "disturbed" in text]
     assert warning.startswith(
-        "6 of 6 rounds are disturbed: in them other programs used more than 0.2 of a core"
+        "6 of 6 rounds are disturbed: in them other programs, other containers or the system used more"
     )
 
 

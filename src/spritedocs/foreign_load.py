@@ -3,7 +3,8 @@
 It is the busy time of the cores that this process may use, less what this process and its descendants
 used, those that have ended included. Busy is what the kernel books as user, nice, system, interrupts
 and *steal*: another tenant of the same hardware is foreign too. So is what the kernel does in threads
-of its own, for us or for others, such as writing a cache back to a disk.
+of its own, for us or for others, such as writing a cache back to a disk. In a container that has a quota
+and no cores of its own, what other containers do on any core of the computer is foreign.
 
 Known on Linux only. Windows keeps no account of children that have ended, and macOS none of the
 children of a living child, as the workers of a fork server are: there, a worker's own time would be
@@ -51,7 +52,9 @@ def read() -> Reading | None:
     """The counters now, or ``None`` where they are not known. Takes about a millisecond.
 
     A child that ends between two readings is not lost: its time moves to that of the ended children
-    of the process that waited for it. One that outlives its parent belongs to others from then on.
+    of the process that waited for it. One that outlives its parent takes all of its time along, so that the
+    window in which its parent ends shows it as foreign load. ``None`` also in a container whose
+    ``/proc/stat`` does not number the cores as the scheduler does.
     """
     if sys.platform != "linux":
         return None
@@ -104,7 +107,7 @@ if sys.platform == "linux":
     def _busy_s() -> tuple[float, float]:
         """Seconds for which the cores that we may use were busy, or kept from us; and how exact that is."""
         usable = {f"cpu{core}" for core in os.sched_getaffinity(0)}
-        ticks = 0
+        ticks, found = 0, 0
         with Path("/proc/stat").open(encoding="ascii") as lines:
             for line in lines:
                 name, *fields = line.split()
@@ -112,7 +115,10 @@ if sys.platform == "linux":
                     break  # the cores stand first
                 if name in usable:
                     user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
+                    found += 1
                     ticks += user + nice + system + irq + softirq + steal
+        if not found:
+            raise OSError("/proc/stat does not have the cores that this process may use")
         # Each core's counters are cut to whole ticks by themselves: their errors add up as random ones do.
         return ticks / TICKS_PER_S, math.sqrt(len(usable)) / TICKS_PER_S
 

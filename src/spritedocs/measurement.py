@@ -86,9 +86,10 @@ class Measurement:
         """Whether this is a ratio known no better than to ± 10%.
 
         On the logarithm: the upper bound is more than 1.1² times the lower one, so that no ratio r has
-        both between r / 1.1 and r × 1.1.
+        both between r / 1.1 and r × 1.1. From 2 to 5 samples have no interval that could be told, and are
+        judged by the one that they would have. A single sample says nothing of its spread.
         """
-        low, high = self.bounds
+        low, high = _t_interval(self.samples) or self.bounds if self.interval is None else self.interval
         return self.unit == "×" and high > low * WIDEST**2
 
     @property
@@ -215,7 +216,11 @@ def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[fl
         >>> low < 2.0 < high
         True
     """
-    if len(samples) < FEWEST_SAMPLES or min(samples) <= 0:
+    return _t_interval(samples, confidence) if len(samples) >= FEWEST_SAMPLES else None
+
+
+def _t_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    if len(samples) < 2 or min(samples) <= 0:
         return None
     if min(samples) == max(samples):
         return samples[0], samples[0]  # exactly, where logarithms would round

@@ -101,7 +101,8 @@ def compare(
     ``foreign_load.DISTURBING_CORES`` is taken again, all arms of it, as long as these are no more
     than half of the rounds, or two; where that is not enough, the last of the disturbed ones stay.
     Where most rounds are disturbed the load lasts, and none is taken again.
-    Which rounds these are depends on the load alone, never on what was timed.
+    Which rounds these are depends on the load alone, never on how two arms compare; but the longer an
+    epoch, the surer is its load.
 
     ``progress(done, planned)`` is told after every round how many there have been, of how many as far
     as is known, those thrown away included.
@@ -163,13 +164,14 @@ def _disturbances(taken: Sequence[Round], kept: Sequence[Round]) -> Iterator[str
     loads = [each.foreign for each in taken if each.is_disturbed and each.foreign is not None]
     if left := sum(each.is_disturbed for each in kept):
         yield (
-            f"{left} of {len(kept)} rounds are disturbed: in them other programs used more than "
-            f"{DISTURBING_CORES} of a core, up to {max(loads):.1f}. End those, and measure again."
+            f"{left} of {len(kept)} rounds are disturbed: in them other programs, other containers or the "
+            f"system used more than {DISTURBING_CORES} of a core, up to {max(loads):.1f}. End what you can, "
+            "and measure again."
         )
     if again := len(taken) - len(kept):
         yield (
-            f"{again} round{'s' * (again > 1)} had to be taken again, because other programs used up to "
-            f"{max(loads):.1f} of a core: end them to save that time."
+            f"{again} round{'s' * (again > 1)} had to be taken again, because others used up to "
+            f"{max(loads):.1f} of a core: end what you can to save that time."
         )
 
 
