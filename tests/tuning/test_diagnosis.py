@@ -233,6 +233,13 @@ def test_gains_are_those_of_the_changed_world() -> None:
     assert (gain_of("one sample waits long", "as fast as the others") or 0) > 2
 
 
+def test_large_machines_are_compared_with_what_is_recommended() -> None:
+    """Not with an epoch without helpers, however many are recommended."""
+    many = Settings(24, 2, persistent_workers=True)
+    situation = replace(PLANTED["items wait"][1](lambda loading: loading), recommended=many, batches=1000)
+    assert situation.best_s() <= situation.epoch_s(many)
+
+
 def test_an_uncertain_gain_is_none() -> None:
     situation = PLANTED["items wait"][1](lambda loading: loading)
     unsure = replace(situation, gain=(0.9, 1.2, 1.5))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from torch._utils import ExceptionWrapper
 
-from spritedocs.epochs import TimingError
+from spritedocs.epochs import TimingError, time_epoch
+from spritedocs.model import Costs, Settings, predict
 from spritedocs.tuning.failures import ArgumentError, StepError, TuneError, told
 from spritedocs.tuning.probes import BatchError, ItemError
 
@@ -17,6 +19,14 @@ from spritedocs.tuning.probes import BatchError, ItemError
 class TwoPartsError(Exception):
     def __init__(self, one: str, other: str) -> None:
         super().__init__(f"{one} and {other}")
+
+
+class OnlyOnce:
+    def __init__(self, source: Iterator[int]) -> None:
+        self.source = source
+
+    def __iter__(self) -> Iterator[int]:
+        return self.source
 
 
 def fail(error: Exception) -> Callable[[], Any]:
@@ -104,6 +114,25 @@ def item_of_a_chain() -> None:
 def test_what_is_said(error: Exception, said: str) -> None:
     assert said in sentence(error)
     assert len(sentence(error)) < 400
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("received 0 items of ancdata")]
+)
+def test_workers_may_open_too_many_files(error: Exception) -> None:
+    assert "try fewer workers" in sentence(error)
+
+
+def test_a_stream_that_ends_for_good_is_told() -> None:
+    stream = OnlyOnce(iter([1, 2]))
+    time_epoch(stream)
+    with pytest.raises(TuneError, match="let its __iter__ begin anew"), told("fork", 7.0):
+        time_epoch(stream)
+
+
+def test_what_we_did_wrong_is_not_blamed_on_the_dataset() -> None:
+    with pytest.raises(ValueError, match="is no epoch"), told("fork", 7.0):
+        predict(Costs((1.0,), (1.0,), 1), Settings(), batches=0)
 
 
 def test_a_worker_that_was_not_forked_may_not_even_have_started() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spritedocs.tuning import lock_watch
-from spritedocs.tuning.lock_watch import LockWatch
+from spritedocs.tuning.lock_watch import LockWatch, _usual_nap_s
 
 BLOCK = bytes(2**20)  # zlib lets go of the lock
 
@@ -41,6 +41,17 @@ def test_waiting_for_a_processor_is_unknown_elsewhere(
     assert lock_watch._queued_s() == 0
     (tmp_path / "absent").write_text("5 2000000000 1\n")
     assert lock_watch._queued_s() == 2
+
+
+def test_a_clock_that_wakes_late_is_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where no nap is shorter than some milliseconds."""
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds + 0.004))
+    _usual_nap_s.cache_clear()
+    try:
+        assert late_share(lambda: sleep(0.01)) < 0.5
+    finally:
+        _usual_nap_s.cache_clear()
 
 
 def test_a_watch_that_ends_leaves_no_thread() -> None:

@@ -30,6 +30,7 @@ from spritedocs.tuning.probes import (
     StreamProbe,
 )
 from spritedocs.tuning.probing import probe
+from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
 
 LIMIT_S = 60.0
@@ -75,6 +76,10 @@ class Fields(Numbers):
 
 def as_array(samples: list[Any]) -> Any:
     return np.zeros((len(samples), 5))
+
+
+def as_sparse(samples: list[Any]) -> Any:
+    return torch.eye(len(samples)).to_sparse()
 
 
 def refuse(samples: list[Any]) -> Any:
@@ -202,8 +207,33 @@ def test_the_step_is_called_with_batches_as_they_are() -> None:
     batches: list[Any] = []
     loader: Any = DataLoader(Numbers(40), 4)
     seen = probe(Variants.of(loader), batches.append, seconds=0.05, timeout_s=LIMIT_S)
-    assert len(batches) == seen.alone.batches > 0
+    assert len(batches) == 1 + seen.alone.batches > 1
     assert all(batch.shape == (4, 3) for batch in batches)
+
+
+def test_the_first_step_is_no_measure_of_the_others() -> None:
+    """It may compile."""
+    called: list[Any] = []
+
+    def compile_first(batch: Any) -> None:
+        if not called:
+            time.sleep(0.5)
+        called.append(batch)
+
+    step = TimedStep(compile_first)
+    seen = probe(Variants.of(DataLoader(Numbers(40), 4)), step, seconds=0.05, timeout_s=LIMIT_S)
+    assert seen.alone.step_s < 0.4
+    assert step.seconds < 0.4
+
+
+def test_a_small_last_batch_does_not_say_how_large_batches_are() -> None:
+    assert probed(Numbers(41)).bytes_per_batch == 4 * 3 * 4
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+def test_a_sparse_batch_does_not_say_how_large_it_is() -> None:
+    seen = probed(Numbers(40), collate_fn=as_sparse)
+    assert (seen.tensors_per_batch, seen.bytes_per_batch) == (1, 0)
 
 
 @pytest.mark.parametrize(

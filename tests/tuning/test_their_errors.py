@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
+from spritedocs.model import Costs, Settings, predict
 from spritedocs.tuning.targets import load
 from spritedocs.tuning.their_errors import TheirError, failed, their_traceback
 
@@ -55,6 +56,14 @@ def test_what_their_error_led_to_in_our_code_is_not_shown(raised: TheirError) ->
     assert their_traceback(raised).endswith("KeyError: 'sprite 13'")
     raised.__cause__ = None
     assert their_traceback(raised) == ""
+
+
+def test_no_frame_of_ours_is_theirs_whatever_module_it_is_in() -> None:
+    with pytest.raises(ValueError, match="is no epoch") as raised:
+        predict(Costs((1.0,), (1.0,), 1), Settings(), batches=0)
+    assert raised.value.__traceback__ is not None
+    raised.value.__traceback__ = raised.value.__traceback__.tb_next  # without the frame of this file
+    assert their_traceback(raised.value) == ""
 
 
 class Cursed:

@@ -70,7 +70,8 @@ def shortlist(predicted: Mapping[Settings, float], present: Settings, cores: int
     """The few settings to be measured: those that may be the best, and what the reader has now.
 
     The model does not know what workers do to each other beyond sharing cores: a disk that is slower for
-    two, a cache that is too small. So the neighbours of its pick are tried as well, and one helper.
+    two, a cache that is too small. So the neighbours of its pick are tried as well; then, as far as five
+    settings reach, as many workers as cores, twice as many as it picks, and one.
     """
     standard = {each.num_workers: rate for each, rate in predicted.items() if each.prefetch_factor == 2}
     counts = sorted(standard)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from spritedocs.accelerator import explained
 from spritedocs.epochs import TimingError
@@ -14,6 +17,8 @@ from spritedocs.tuning.probes import BatchError, ItemError
 __all__ = ["ArgumentError", "StepError", "TuneError", "told"]
 
 _LONGEST = 200
+_PACKAGE = Path(__file__).parents[1]
+_GAVE_NOTHING = "yielded no batch"  # time_epoch's words for it
 
 
 class TuneError(RuntimeError):
@@ -30,16 +35,19 @@ class ArgumentError(ValueError):
 
 @contextmanager
 def told(start_method: str, timeout_s: float) -> Iterator[None]:
-    """Turn what the reader's code raises in this block into a ``TuneError``; an ``ArgumentError`` stays.
+    """Turn what the reader's code raises in this block into a ``TuneError``.
 
+    An ``ArgumentError`` stays, and so does what our own code raises: the dataset is not to blame for that.
     Workers are started by ``start_method``, and may take ``timeout_s`` seconds for a batch.
     """
     try:
         yield
     except (TuneError, ArgumentError):
         raise
-    except Exception as error:  # noqa: BLE001 - the reader's code may raise anything
+    except Exception as error:  # the reader's code may raise anything
         passed_on = isinstance(error, TimingError | StepError) and isinstance(error.__cause__, Exception)
+        if not passed_on and _is_ours(error):
+            raise
         cause = error.__cause__ if passed_on else error
         assert isinstance(cause, Exception)
         sentence = (
@@ -50,6 +58,14 @@ def told(start_method: str, timeout_s: float) -> Iterator[None]:
         raise TuneError(sentence) from cause
 
 
+def _is_ours(error: Exception) -> bool:
+    """Whether a function of ours raised it, and not on behalf of the reader's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    raised_here = bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
+    is_theirs = isinstance(error, ItemError | BatchError | MemoryError) or _GAVE_NOTHING in str(error)
+    return raised_here and not is_theirs
+
+
 def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
     said, raised = str(error), _raised(error)
     if meaning := explained(f"{type(error).__name__}: {said}"):
@@ -58,6 +74,16 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         return (
             "/dev/shm is full: batches on their way must fit into it. 'spritedocs doctor' says how much that "
             "is; a smaller batch size takes less."
+        )
+    if getattr(error, "errno", None) == errno.EMFILE or "items of ancdata" in said:
+        return (
+            "Too many files are open: each worker needs some, and so does each tensor on its way. Raise the "
+            "limit, as by 'ulimit -n 65536', or try fewer workers; 'spritedocs doctor' says what it is."
+        )
+    if _GAVE_NOTHING in said:
+        return (
+            "The dataset gave batches at first, and then an epoch without one: let its __iter__ begin anew "
+            "each time."
         )
     if isinstance(error, ItemError | BatchError):
         hint = (
@@ -75,7 +101,12 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
     if re.search(r"DataLoader worker \(pid.*?\) (?:is killed|exited)", said):
         how = re.search(r"signal: [\w ]+|exit code \d+", said)
         ended = f" ({how[0]})" if how else ""
-        starting = "" if start_method == "fork" else ", or could not import what the dataset is made of"
+        starting = (
+            ""
+            if start_method == "fork"
+            else ", or could not import what the dataset is made of, as where a script starts workers not "
+            'under if __name__ == "__main__"'
+        )
         return (
             f"A worker ended{ended}: it crashed, or was killed for the memory that it took{starting}. "
             "'spritedocs doctor' looks at the memory; a smaller batch size takes less."

@@ -66,10 +66,10 @@ class Ears:
 
 
 def run(options: Mapping[str, Any], ears: Ears, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-    """Tune by ``options``, and return what ``tuning.Tuning.as_json`` gives.
+    """Tune by ``options``, and return what ``result.Tuning.as_json`` gives.
 
     ``options`` holds ``target``, ``step`` (a target too, or ``None``), and the other arguments of
-    ``tuning.tune`` by their names. Raises ``RunError``, and lets ``Interrupted`` pass; whatever happens, no
+    ``tuner.tune`` by their names. Raises ``RunError``, and lets ``Interrupted`` pass; whatever happens, no
     process of the run stays behind.
     """
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 __all__ = ["NAP_S", "LockWatch"]
@@ -21,6 +22,7 @@ class LockWatch:
 
     def __init__(self) -> None:
         self._late_s, self._ended = 0.0, False
+        self._nap_s = _usual_nap_s()
         self._thread = threading.Thread(target=self._run, daemon=True, name="watching the lock")
         self._thread.start()
 
@@ -37,10 +39,22 @@ class LockWatch:
             time.sleep(NAP_S)
             naps += 1
         watched_s = time.perf_counter() - begun
-        late_s, queued_s = watched_s - naps * NAP_S, _queued_s() - queued_s
+        late_s, queued_s = watched_s - naps * self._nap_s, _queued_s() - queued_s
         if queued_s < late_s:
             # What is left of it is the share of the lock in the time in which there was a processor.
             self._late_s = (late_s - queued_s) * watched_s / (watched_s - queued_s)
+
+
+@cache
+def _usual_nap_s() -> float:
+    """How long a nap takes where nobody holds the lock: on Windows twice as long as asked for, and more."""
+
+    def nap_s() -> float:
+        begun = time.perf_counter()
+        time.sleep(NAP_S)
+        return time.perf_counter() - begun
+
+    return min(nap_s() for _ in range(5))
 
 
 def _queued_s() -> float:

@@ -98,9 +98,9 @@ class Notebook:
     def begin(self) -> None:
         """A batch is begun, if none was."""
         if self.begun is None:
-            self.begun = clock(), processor()
             if self.turn == WATCHED:
-                self.watch = LockWatch()
+                self.watch = LockWatch()  # before the clocks are read: to begin watching is not loading
+            self.begun = clock(), processor()
 
     def get(self, load: Callable[[], Any], index: Any) -> Any:
         """What ``load`` gives: one item, noted if it is this batch's turn."""

@@ -63,7 +63,10 @@ def probe(
     """
     begun = time.perf_counter()
     worker = _in_a_worker(variants, seconds, timeout_s)
+    tensors = list(_tensors(worker.batch))
     empty_s = _empty_handover_s(variants)
+    if step is not None:
+        step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
     least = min(len(worker.seen), FEWEST_BATCHES)
     collate = TimedCollate(variants.loader.collate_fn)
     alone = time_epoch(
@@ -75,7 +78,6 @@ def probe(
         step,
         name="the loader without workers",
     )
-    tensors = list(_tensors(worker.batch))
     return Probe(
         costs=costs_of(
             worker.seen,
@@ -87,7 +89,7 @@ def probe(
         alone=alone,
         memory_mb=worker.memory_mb,
         tensors_per_batch=len(tensors),
-        bytes_per_batch=sum(tensor.nbytes for tensor in tensors),
+        bytes_per_batch=sum(map(_bytes, tensors)),
         empty_handover_s=empty_s,
         seconds=time.perf_counter() - begun,
     )
@@ -112,7 +114,7 @@ class _Worker:
 
     seen: list[Arrival]
     batch: Any
-    """The last one that it loaded."""
+    """The first one that it loaded: the last may be smaller."""
     memory_mb: float | None
     starting: Starting
 
@@ -173,7 +175,7 @@ def _load_s(arrival: Arrival) -> float:
 
 
 def _arrivals(iterator: Iterator[Any]) -> tuple[list[Arrival], Any]:
-    """All batches of an epoch, and the last one's content."""
+    """All batches of an epoch, and the first one's content."""
     seen: list[Arrival] = []
     batch: Any = None
     while True:
@@ -183,7 +185,8 @@ def _arrivals(iterator: Iterator[Any]) -> tuple[list[Arrival], Any]:
         except StopIteration:
             return seen, batch
         seen.append(Arrival(probed.note, time.perf_counter(), time.process_time() - before))
-        batch = probed.batch
+        if len(seen) == 1:
+            batch = probed.batch
 
 
 def _drawing_s(variants: Variants) -> float:
@@ -235,3 +238,10 @@ def _tensors(batch: Any) -> Iterator[torch.Tensor | np.ndarray[Any, Any]]:
     elif isinstance(batch, list | tuple):
         for part in batch:
             yield from _tensors(part)
+
+
+def _bytes(tensor: torch.Tensor | np.ndarray[Any, Any]) -> int:
+    try:
+        return int(tensor.nbytes)
+    except RuntimeError:  # a sparse tensor does not say
+        return 0

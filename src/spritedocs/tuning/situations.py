@@ -69,11 +69,13 @@ class Situation:
         return seconds + (self.batches - LONGEST_PLAYED) * (seconds - played(half)) / half
 
     def best_s(self) -> float:
-        """Seconds of the best epoch: without helpers, with as many as recommended, or one for each core."""
+        """Seconds of the best epoch: without helpers, with as many as recommended, or one for each core.
+
+        More than 16 helpers are tried only if they are recommended.
+        """
         kept = self.recommended._replace(persistent_workers=True)
-        numbers = {0, self.recommended.num_workers, int(self.costs.cores)}
-        tried = [kept._replace(num_workers=number) for number in numbers if number <= MOST_WORKERS]
-        return min(map(self.epoch_s, tried))
+        numbers = {0, self.recommended.num_workers, min(int(self.costs.cores), MOST_WORKERS)}
+        return min(self.epoch_s(kept._replace(num_workers=number)) for number in numbers)
 
     @property
     def recommends_a_change(self) -> bool:

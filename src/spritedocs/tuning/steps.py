@@ -12,10 +12,11 @@ __all__ = ["TimedStep", "Waiting"]
 
 
 class TimedStep:
-    """A step, and what it was seen to take."""
+    """A step, and what it was seen to take; not the first time, when it may compile or wake a GPU."""
 
     def __init__(self, step: Callable[[Any], object]) -> None:
-        self.step, self.calls, self.seconds, self.cpu_seconds = step, 0, 0.0, 0.0
+        self.step, self.seconds, self.cpu_seconds = step, 0.0, 0.0
+        self._is_warm = False
 
     def __call__(self, batch: Any) -> None:
         begun, begun_cpu = time.perf_counter(), time.process_time()
@@ -23,9 +24,10 @@ class TimedStep:
             self.step(batch)
         except Exception as error:
             raise StepError("the step failed") from error
-        self.calls += 1
-        self.seconds += time.perf_counter() - begun
-        self.cpu_seconds += time.process_time() - begun_cpu
+        if self._is_warm:
+            self.seconds += time.perf_counter() - begun
+            self.cpu_seconds += time.process_time() - begun_cpu
+        self._is_warm = True
 
     @property
     def cpu_share(self) -> float:

@@ -33,7 +33,7 @@ _SAYS = {
 
 
 def print_tuning(result: Json, explain: bool = False) -> None:
-    """Print what ``tuning.Tuning.as_json`` gave; ``explain`` adds the measured costs and the predictions."""
+    """Print what ``result.Tuning.as_json`` gave; ``explain`` adds the measured costs and the predictions."""
     replace_unknown_characters()
     console = Console(highlight=False, markup=False)
     console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied

@@ -12,10 +12,11 @@ from spritedocs.accelerator import explained
 
 __all__ = ["TheirError", "failed", "their_traceback"]
 
+_PACKAGE = Path(__file__).parents[1]
 _ENTRY = re.compile(r'^  File "(?P<file>[^"]+)", line \d+.*\n(?:^(?:    |  \[Prev).*\n)*', re.MULTILINE)
 _BARE_HEADING = re.compile(r"^Traceback \(most recent call last\):\n(?!  File )", re.MULTILINE)
 _SCAFFOLDING = re.compile(
-    rf"<frozen |{re.escape(str(Path(__file__).parent))}[/\\]"
+    rf"<frozen |{re.escape(str(_PACKAGE))}[/\\]"
     r"|[/\\](?:importlib|multiprocessing|torch[/\\]utils[/\\]data)[/\\]|[/\\]torch[/\\]_utils\.py"
 )
 _IN_WORKER = "Original Traceback (most recent call last):"
