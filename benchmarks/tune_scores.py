@@ -1,4 +1,7 @@
-"""How `tune_suite` scores what it measured: a grid's best, the picks against it, and what was said."""
+"""How `tune_suite` scores what it measured: a grid's best, the picks against it, and what was said.
+
+What failed has no score. It stays among the workloads of which the scores are a share.
+"""
 
 from __future__ import annotations
 
@@ -76,52 +79,75 @@ class Outcome:
     name: str
     planted: tuple[str, ...]
     present: Settings
-    grid: Grid
+    grid: Grid | None
+    """``None`` where it failed."""
     picks: Mapping[str, Pick]
-    """By contestant."""
+    """By contestant; of none where not even the data set could be made."""
     ratios: Mapping[Settings, Measurement] = field(default_factory=dict)
-    """Throughput over that of the grid's best, in ×, from epochs of new loaders taken in turns."""
+    """Throughput over that of the grid's best, in ×, from epochs of new loaders taken in turns.
+
+    None where these, or the grid, failed.
+    """
     most_workers: int | None = None
     disturbed: int | None = 0
     """In how many rounds of these other programs computed; ``None`` where that is not known."""
+    held_out: bool = False
+    """Whether the tuner was developed without it."""
+    failures: Sequence[str] = ()
+    """What failed, and how: the grid, say, or a contestant."""
+
+    def pick(self, contestant: str) -> Pick:
+        """What it chose."""
+        return self.picks.get(contestant, Pick(None, says="not asked"))
 
     def score(self, contestant: str) -> Measurement | None:
-        """The ratio of its pick; ``None`` where there is no pick, or one that does not fit into memory."""
-        chosen = self.picks[contestant].settings
+        """The ratio of its pick; ``None`` without a pick, or one that fits into memory, or a rating."""
+        chosen = self.pick(contestant).settings
         if chosen is None or (self.most_workers is not None and chosen.num_workers > self.most_workers):
             return None
-        return self.ratios[chosen]
+        return self.ratios.get(chosen)
 
     @property
-    def possible_gain(self) -> float:
+    def is_rated(self) -> bool:
+        """Whether there are epochs that compare the picks with the best."""
+        return bool(self.ratios)
+
+    @property
+    def possible_gain(self) -> float | None:
         """Throughput of the best over that of the present settings: 1 where there is nothing better."""
-        return 1 / self.ratios[self.present].median
+        return 1 / self.ratios[self.present].median if self.present in self.ratios else None
 
     @property
     def can_gain(self) -> bool:
         """Whether the best is so much faster than the present settings that a change is worth it."""
-        return self.possible_gain >= GAIN
+        return self.possible_gain is not None and self.possible_gain >= GAIN
 
     @property
     def cannot_gain(self) -> bool:
         """Whether the present settings are as good as the best. Between the two is what is neither."""
-        return self.possible_gain < NO_GAIN
+        return self.possible_gain is not None and self.possible_gain < NO_GAIN
 
     @property
     def named_right(self) -> bool:
         """Whether the tuner named the planted bottleneck."""
-        return self.picks[TUNE].says in self.planted
+        return self.pick(TUNE).says in self.planted
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the tuner's pick has at least 97% of the best's throughput."""
+        score = self.score(TUNE)
+        return score is not None and score.median >= GOOD
 
     @property
     def missed(self) -> bool:
         """Whether the tuner said there was nothing to gain, or nothing to change, and there was something."""
-        pick = self.picks[TUNE]
+        pick = self.pick(TUNE)
         return self.can_gain and (pick.says == "nothing-to-gain" or pick.settings == self.present)
 
     @property
     def needless(self) -> bool:
         """Whether the tuner recommended a change, other than fewer workers, and there was nothing to gain."""
-        chosen = self.picks[TUNE].settings
+        chosen = self.pick(TUNE).settings
         if chosen is None or chosen == self.present or chosen.num_workers < self.present.num_workers:
             return False
         return self.cannot_gain
@@ -140,17 +166,18 @@ class Standing:
     typical: float
     """The median score of the picks."""
     without: float
-    """Workloads without a pick, or with one that does not fit into memory, of all workloads."""
+    """Workloads without a pick, or with one that does not fit into memory or is not rated, of all."""
     time: float
-    """The time for choosing, of the brute-force grids' time."""
+    """The time for choosing, of the brute-force grids' time, where there is a grid."""
 
     @classmethod
     def of(cls, contestant: str, outcomes: Sequence[Outcome]) -> Standing:
-        """Over ``outcomes``. Raises ``ValueError`` where none has a pick."""
+        """Over ``outcomes``. Raises ``ValueError`` where none has a pick that is rated."""
         scores = [score for outcome in outcomes if (score := outcome.score(contestant))]
         if not scores:
-            raise ValueError(f"{contestant} has no pick")
+            raise ValueError(f"{contestant} has no pick that is rated")
         values = [score.median for score in scores]
+        searched = [(outcome, outcome.grid) for outcome in outcomes if outcome.grid]
         return cls(
             good=share(value >= GOOD for value in values) * len(values) / len(outcomes),
             surely_below=share(score.bounds[1] < GOOD for score in scores) * len(values) / len(outcomes),
@@ -158,8 +185,8 @@ class Standing:
             typical=100 * median(values),
             without=100 - 100 * len(values) / len(outcomes),
             time=100
-            * sum(outcome.picks[contestant].seconds for outcome in outcomes)
-            / sum(outcome.grid.seconds for outcome in outcomes),
+            * sum(outcome.pick(contestant).seconds for outcome, _ in searched)
+            / sum(grid.seconds for _, grid in searched),
         )
 
 

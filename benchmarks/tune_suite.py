@@ -4,37 +4,48 @@
 at least 97% of the best there is, on at least 95% of the workloads and never below 90%; in at most a
 tenth of the time of a brute-force search; and to name what holds loading up.
 
-**What is measured.** The workloads of `tune_workloads.py`, each with a bottleneck that was planted. For
+**What is measured.** The workloads of `tune_workloads.py`, each with a bottleneck that was planted, and
+those of `tune_held_out.py`, which were drawn from a seed: the tuner was developed without them. For
 each: a brute-force grid, 0 to 8 workers × `prefetch_factor` 2, 4 and 8, workers persistent; all cells in
-turns, in random order, for six rounds, which choose the best cell. Then the contestants choose:
+turns, in random order, for five rounds, which choose the best cell. Then the contestants choose:
 `spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
-cell, the present settings and all picks, in turns: throughput of the pick over that of the best, paired
-by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what luck chose.
+cell, the present settings and all picks, in turns, for seven rounds: throughput of the pick over that of
+the best, paired by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what
+luck chose. What fails is a row that says so, and counts as no pick.
 
 **Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by
 some per cent from one to the next. A pick just as good as the best scores below 97% now and then, so the
-tables also say how many are *surely* below. And the cell that six rounds choose is not always the very
+tables also say how many are *surely* below. And the cell that five rounds choose is not always the very
 best: a score may be above 100%. Short epochs also make brute force cheap: in a real training its time
-grows with the epoch, the tuner's does not. Everything is one machine's, and workloads and tuner were made
-by the same people.
+grows with the epoch, the tuner's does not. Everything is one machine's. Workloads and tuner were
+made by the same people, and the thresholds of its diagnosis were developed on the workloads that are not
+held out; these are of the same kinds, with other costs.
 
     python benchmarks/tune_suite.py [--record] [--only NAME …] [--quick] [--without-rivals]
-                                    [--keep-grid FILE | --grid-from FILE]
+                                    [--minutes M] [--keep FILE | --resume FILE]
+
+`--keep` writes the outcomes to a file after each workload, and `--resume` goes on with a run that was ended,
+on the same machine, commit and code.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import math
 import os
+import random
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
+from tune_failures import attempted, noted
+from tune_held_out import held_out
+from tune_kept import Kept, KeptError, code_sha256
 from tune_rivals import (
     MOST_WORKERS,
     by_counting_up,
@@ -53,16 +64,18 @@ from spritedocs.measurement import Measurement
 from spritedocs.model import Settings
 from spritedocs.provenance import Provenance
 from spritedocs.recorder import store_report
-from spritedocs.report import Report, show
+from spritedocs.report import show
 from spritedocs.timing import compare
 from spritedocs.tuning.tuner import tune
 
 PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)
-ROUNDS = 6
-COMPARISON_S = 12.0
+ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 7
 QUICK = ("wait", "compute", "short-epoch-tiny", "tiny-tensors")
-QUICK_ROUNDS, QUICK_COMPARISON_S = 2, 4.0
+ORDER_SEED = 20261127
+EVERY = WORKLOADS | {workload.name: workload for workload in held_out()}
+RECORDED = ("tune_suite", "tune_workloads")
+"""Two reports are two recordings: the contestants' and, under its own name, the workloads'."""
 
 
 def cells(workload: Workload) -> list[Settings]:
@@ -77,11 +90,10 @@ def loaders(
 ) -> Iterator[dict[str, DataLoader[Any]]]:
     """A loader for each of the settings, by their text; their workers are gone afterwards."""
     made = {str(each): loader(workload, dataset, each) for each in settings}
-    try:
-        yield made
-    finally:
+    with ExitStack() as stack:
         for each in made.values():
-            dismiss(each)
+            stack.callback(dismiss, each)
+        yield made
 
 
 def brute_force(workload: Workload, dataset: Dataset[Any], rounds: int) -> Grid:
@@ -100,23 +112,20 @@ def brute_force(workload: Workload, dataset: Dataset[Any], rounds: int) -> Grid:
 def tuned(workload: Workload, dataset: Dataset[Any]) -> Pick:
     """What ``spritedocs.tune`` says, called as a user does."""
     begun = time.perf_counter()
-    try:
-        if workload.present == Settings() and workload.collate is None:
-            result = tune(
-                dataset,
-                batch_size=workload.batch_size,
-                step=workload.step,
-                memory_limit_mb=workload.memory_limit_mb,
-            )
-        else:
-            target = loader(workload, dataset, workload.present)
-            result = tune(target, step=workload.step, memory_limit_mb=workload.memory_limit_mb)
-    except Exception as error:  # noqa: BLE001 - a row of the table says so
-        return Pick(None, time.perf_counter() - begun, f"{type(error).__name__}: {error}")
+    if workload.present == Settings() and workload.collate is None:
+        result = tune(
+            dataset,
+            batch_size=workload.batch_size,
+            step=workload.step,
+            memory_limit_mb=workload.memory_limit_mb,
+        )
+    else:
+        target = loader(workload, dataset, workload.present)
+        result = tune(target, step=workload.step, memory_limit_mb=workload.memory_limit_mb)
     return Pick(Settings(**result.recommended), time.perf_counter() - begun, result.diagnosis)
 
 
-def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid) -> dict[str, Pick]:
+def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid | None) -> dict[str, Pick]:
     """What the others choose. An epoch that starts the workers goes before each one that is timed."""
 
     def epoch_s(count: int, step: Callable[[Any], object] | None) -> float:
@@ -130,16 +139,17 @@ def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid) -> dict[str, P
     def loading_only(count: int) -> float:
         return epoch_s(count, None)
 
+    cores = os.cpu_count() or 1
     return {
         **by_rule(),
-        "until_slower": by_counting_up(with_step, MOST_WORKERS, patience=0),
-        "num_workers_search": by_counting_up(loading_only, os.cpu_count() or 1, patience=3),
-        "single_grid": by_single_grid(grid),
+        "until_slower": attempted(lambda: by_counting_up(with_step, MOST_WORKERS, patience=0)),
+        "num_workers_search": attempted(lambda: by_counting_up(loading_only, cores, patience=3)),
+        "single_grid": by_single_grid(grid) if grid else Pick(None, says="there is no grid"),
     }
 
 
 def against_best(
-    workload: Workload, dataset: Dataset[Any], settings: Iterable[Settings], best: Settings, limit_s: float
+    workload: Workload, dataset: Dataset[Any], settings: Iterable[Settings], best: Settings
 ) -> tuple[dict[Settings, Measurement], int | None]:
     """Throughput with each of ``settings`` over that with ``best``, all in turns, by new loaders.
 
@@ -148,20 +158,29 @@ def against_best(
     most = workload.most_workers or sys.maxsize
     tried = [each for each in dict.fromkeys([best, *settings]) if each.num_workers <= most]
     with loaders(workload, dataset, tried) as arms:
-        result = compare(arms, step=workload.step, limit_s=limit_s)
+        result = compare(arms, FINAL_ROUNDS, step=workload.step)
     # Seconds of the best over seconds of each: its throughput over that of the best.
     return {each: result.ratio(str(best), str(each), name="score") for each in tried}, result.disturbed
 
 
-def outcome(workload: Workload, grid: Grid | None, rounds: int, limit_s: float, with_rivals: bool) -> Outcome:
-    """Everything about one workload. A ``grid`` that is given is not measured again."""
-    with prepared(workload) as dataset:
-        grid = grid or brute_force(workload, dataset, rounds)
-        picks = {TUNE: tuned(workload, dataset)}
+def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:
+    """Everything about one workload. It raises nothing: what fails is said."""
+    failures: list[str] = []
+    grid: Grid | None = None
+    picks: dict[str, Pick] = {}
+    ratios: Mapping[Settings, Measurement] = {}
+    disturbed: int | None = None
+    with noted(failures, "the data set"), prepared(workload) as dataset:
+        with noted(failures, "the grid"):
+            grid = brute_force(workload, dataset, rounds)
+        picks[TUNE] = attempted(lambda: tuned(workload, dataset))
         if with_rivals:
             picks |= rivals(workload, dataset, grid)
         chosen = [pick.settings for pick in picks.values() if pick.settings is not None]
-        ratios, disturbed = against_best(workload, dataset, [workload.present, *chosen], grid.best, limit_s)
+        if grid:
+            with noted(failures, "the final comparison"):
+                ratios, disturbed = against_best(workload, dataset, [workload.present, *chosen], grid.best)
+    failures += [f"{name}: {pick.says}" for name, pick in picks.items() if pick.settings is None]
     return Outcome(
         name=workload.name,
         planted=workload.planted,
@@ -171,36 +190,54 @@ def outcome(workload: Workload, grid: Grid | None, rounds: int, limit_s: float, 
         ratios=ratios,
         most_workers=workload.most_workers,
         disturbed=disturbed,
+        held_out=workload.held_out,
+        failures=tuple(failures),
     )
 
 
-def outcomes(
-    names: list[str], known: Mapping[str, Any], rounds: int, limit_s: float, with_rivals: bool
-) -> Iterator[Outcome]:
-    """One after the other, with a line on standard error for each."""
+def measure(
+    names: list[str], kept: Kept, rounds: int, with_rivals: bool, limit_s: float = math.inf
+) -> list[Outcome]:
+    """The outcomes of these, one after the other, with a line on standard error for each.
+
+    Those that are ``kept`` from before are not measured again, whatever they say. None is begun after
+    ``limit_s`` seconds: as the order is random, those that are done then are a fair choice.
+    """
+    missing = [name for name in names if name not in kept.outcomes]
+    random.Random(ORDER_SEED).shuffle(missing)
     begun = time.monotonic()
-    for done, name in enumerate(names):
-        left_s = (time.monotonic() - begun) / done * (len(names) - done) if done else 0.0
+    for done, name in enumerate(missing):
+        if time.monotonic() - begun > limit_s:
+            break
+        left_s = (time.monotonic() - begun) / done * (len(missing) - done) if done else 0.0
         left = f", about {left_s / 60:.0f} min left" if done else ""
-        print(f"{done + 1}/{len(names)} {name}{left}", file=sys.stderr, flush=True)
-        grid = Grid.from_json(known[name]) if name in known else None
-        yield outcome(WORKLOADS[name], grid, rounds, limit_s, with_rivals)
+        print(f"{done + 1}/{len(missing)} {name}{left}", file=sys.stderr, flush=True)
+        started = time.monotonic()
+        seen = outcome(EVERY[name], rounds, with_rivals)
+        for failure in seen.failures:
+            print(f"  {failure}", file=sys.stderr, flush=True)
+        kept.add(seen, time.monotonic() - started)
+    return [kept.outcomes[name] for name in names if name in kept.outcomes]
 
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", action="store_true", help="store the results for publication")
-    parser.add_argument(
-        "--only", nargs="+", choices=sorted(WORKLOADS), metavar="NAME", help="these workloads"
-    )
+    parser.add_argument("--only", nargs="+", choices=sorted(EVERY), metavar="NAME", help="these workloads")
     parser.add_argument("--quick", action="store_true", help="four workloads, two rounds: a look")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no workload after these")
     parser.add_argument("--without-rivals", action="store_true", help="the tuner alone")
-    parser.add_argument("--keep-grid", type=Path, metavar="FILE", help="keep the brute-force epochs in FILE")
-    parser.add_argument("--grid-from", type=Path, metavar="FILE", help="take them from FILE, measure none")
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--keep", type=Path, metavar="FILE", help="keep the outcomes in FILE, a new one")
+    files.add_argument("--resume", type=Path, metavar="FILE", help="go on with the run that FILE keeps")
     wanted = parser.parse_args()
-    if wanted.record and (wanted.only or wanted.quick or wanted.without_rivals or wanted.grid_from):
+    if wanted.record and (wanted.only or wanted.quick or wanted.without_rivals):
         parser.error("--record publishes one whole run: leave out what shortens it")
+    if wanted.record and not (wanted.keep or wanted.resume):
+        # It takes an hour, which somebody may end.
+        wanted.keep = Path(tempfile.gettempdir(), f"tune-suite-{os.getpid()}.json")
+        print(f"Go on with this by --resume {wanted.keep}", file=sys.stderr)
     return wanted
 
 
@@ -208,27 +245,34 @@ def main() -> None:
     """Measure, show the tables, and store them if asked to."""
     wanted = arguments()
     described = machine.describe()
-    # Two reports are two recordings: the contestants' and, under its own name, the workloads'.
-    recorded = ("tune_suite", "tune_workloads")
-    begun = {name: Provenance.of(PROJECT, PROJECT.benchmark(name)) for name in recorded}
-    names = wanted.only or (list(QUICK) if wanted.quick else list(WORKLOADS))
-    known = json.loads(wanted.grid_from.read_text()) if wanted.grid_from else {}
-    rounds, limit_s = (QUICK_ROUNDS, QUICK_COMPARISON_S) if wanted.quick else (ROUNDS, COMPARISON_S)
-    found: list[Outcome] = []
+    begun = {name: Provenance.of(PROJECT, PROJECT.benchmark(name)) for name in RECORDED}
+    names = wanted.only or (list(QUICK) if wanted.quick else list(EVERY))
+    rounds, with_rivals = QUICK_ROUNDS if wanted.quick else ROUNDS, not wanted.without_rivals
+    suite = begun["tune_suite"]
+    same = {
+        "commit": suite.commit,
+        "code": code_sha256(PROJECT, suite.package_sha256),
+        "machine": described.as_dict(),
+        "rounds": rounds,
+        "with_rivals": with_rivals,
+    }
+    begin = Kept.resumed if wanted.resume else Kept.begun
     try:
-        for each in outcomes(names, known, rounds, limit_s, not wanted.without_rivals):
-            found.append(each)
-    finally:
-        if wanted.keep_grid and found:
-            stored = {each.name: each.grid.as_json() for each in found}
-            wanted.keep_grid.write_text(json.dumps(stored))
-    reports: dict[str, Report] = {"tune_suite": of_contestants(found), "tune_workloads": of_workloads(found)}
-    for name, report in reports.items():
+        kept = begin(wanted.resume or wanted.keep, same, suite)
+    except KeptError as error:
+        sys.exit(str(error))
+    found = measure(names, kept, rounds, with_rivals, 60 * wanted.minutes)
+    reports = {
+        "tune_suite": of_contestants(found, kept.parts, len(names)),
+        "tune_workloads": of_workloads(found),
+    }
+    for report in reports.values():
         show(report)
-        if wanted.record:
-            where = PROJECT.benchmarked / machine.slug(described)
-            command = "python benchmarks/tune_suite.py --record"
-            print(store_report(where, report, begun[name], described.as_dict(), command).path)
+    for name, report in reports.items() if wanted.record else ():
+        where = PROJECT.benchmarked / machine.slug(described)
+        command = "python benchmarks/tune_suite.py --record"
+        made = kept.provenance(begun[name])
+        print(store_report(where, report, made, described.as_dict(), command).path)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The workloads on which `spritedocs tune` is judged: what was planted in each, and how to run it.
 
 Each was given its bottleneck before the tuner saw it. Two names are accepted only where two are true.
-Epochs are short, so that a brute-force grid over all of them fits into half an hour: at prefetch factor
+Epochs are short, so that a brute-force grid over all of them fits into half an hour or so: at prefetch factor
 2 nearly all have at least 4 × prefetch × workers batches up to 8 workers; at 4 and 8 the window covers a
 larger part of the epoch than it would in a long one.
 """
@@ -66,6 +66,8 @@ class Workload:
     most_workers: int | None = None
     """How many workers fit into that limit, by what each was planted to keep."""
     collate: Callable[[list[Any]], Any] | None = None
+    held_out: bool = False
+    """Whether the tuner was developed without it: ``tune_held_out`` draws these."""
 
 
 def _wait(count: int, seconds: Any, **more: Any) -> Callable[[Path], Worked]:

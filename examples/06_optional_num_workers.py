@@ -21,7 +21,7 @@
 # so that a busy moment of the machine hits both.
 #
 # **Caveat.** The slowness is a `time.sleep`: it stands for a slow disk or a network, and waiting needs
-# no core. That is why four helpers pay here even on two cores. Items that *compute* stop profiting at
+# no core. That is why four helpers pay even on two cores. Items that *compute* stop profiting at
 # the number of usable cores.
 
 # %%

@@ -403,6 +403,12 @@ if __name__ == "__main__":
 # a whole core's worth from each core: carrying batches takes processor time too, from the helpers and
 # from the main process.
 #
+# On a machine with many cores another end comes near. The main process receives all batches, one after
+# another, and no number of helpers can bring more of them in a second than it can take. You see it where the
+# last rows of the table have items that wait and items that compute come at about the same rate, though they
+# take different times. `07_summoning_cost.py` measures how long it takes to receive a batch. Larger batches
+# push that end away.
+#
 # ## The count that lies
 #
 # So "usable cores" matters, and it is not what `os.cpu_count()` says: that counts the machine's
@@ -714,8 +720,8 @@ if __name__ == "__main__":
 # ## What to take home
 #
 # Ask first *why* an item is slow. If it computes, the usable cores are about the end of it. If it waits, they
-# are not: go on until the disk or the network is full. Take the cores you *may* use for that, not those
-# that `os.cpu_count()` sees.
+# are not: go on until the disk or the network is full, or the main process receives all that it can. Take the
+# cores you *may* use for that, not those that `os.cpu_count()` sees.
 #
 # **It stops mattering where the model is fed.** Of the numbers tried, 4 is the smallest that
 # feeds it with items that wait, and 8 bring less than a twentieth more, because by then every batch is there

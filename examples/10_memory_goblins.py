@@ -506,7 +506,9 @@ if __name__ == "__main__":
 # The workers of all runs with 4 helpers are the samples. (They resemble each other: the intervals say how
 # alike workers are on this machine, not what another machine would show.) *Its price* is the USS at the end,
 # less that of a worker with nothing: in MB, and as a share of what the storage takes in the main process.
-# (Close to zero it can come out negative: workers differ by as much without any dataset.)
+# (Close to zero it can come out negative: workers differ by as much without any dataset. And it can exceed
+# 100%. The size adds up the objects, but Python hands out memory in steps of 16 bytes, and what is copied is
+# whole pages, gaps included.)
 
 
 # %% tags=["fold"]

@@ -32,8 +32,9 @@
 # for real, and what it says is shown.
 #
 # **Caveat.** Most of the cost is `import torch`, from a file cache that is warm. After a reboot, on a
-# network file system, or with more imports at the top of your script, it is higher. The dataset is
-# 64 numbers, so that nothing but the start-up takes time.
+# network file system, or with more imports at the top of your script, it is higher; so it is for a build of
+# torch with CUDA, which has far more to load than one for the processor. The dataset is 64 numbers, so that
+# nothing but the start-up takes time.
 
 # %%
 import json
@@ -147,7 +148,8 @@ if __name__ == "__main__":
 # %% [markdown]
 # One round runs it twice: once with all start methods in random order, and once with a fork server that
 # imports torch beforehand. Three rounds are too few for an interval. A claim is then judged by the least
-# favourable round. On a slow machine there are fewer rounds.
+# favourable round. Where a round takes long there are fewer of them, and a note says so. From a single round
+# take the order of magnitude and no more: nothing shows how far another one would differ.
 
 # %% tags=["fold"]
 ROUNDS = 3
@@ -333,8 +335,8 @@ if __name__ == "__main__":
 # Where does the time go? Compare the first batch with one `import torch` in the main process. A fork
 # already has torch. A spawned worker imports it, and so does a worker of a fork server that has not. If
 # the server imports torch, the first batch still waits for an import: for one, instead of one in each
-# worker, which makes a difference where there are more workers than cores. From then on its workers are
-# forks of a process that has torch.
+# worker, which makes a difference where there are more workers than cores. Elsewhere it need not come any
+# sooner. From then on its workers are forks of a process that has torch.
 
 # %% tags=["fold"]
 if __name__ == "__main__":

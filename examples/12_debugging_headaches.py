@@ -543,7 +543,8 @@ if __name__ == "__main__":
 #
 # If you have not prepared for it, ask from outside. The helpers are easy to find on Linux: torch names
 # their processes, so `top` and `pgrep pt_data_worker` show them. `py-spy dump --pid` prints the stack of a
-# Python process that was never prepared for it (and `--subprocesses` those of its children).
+# Python process that was never prepared for it (and `--subprocesses` those of its children). It has to be
+# installed, `pip install py-spy`; where it was not, the text below says so.
 
 # %%
 if __name__ == "__main__":

@@ -824,8 +824,9 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# Beside an item that is decoded, a generator hardly shows. It costs more than a copy from memory: where
-# items are as cheap as that, make one for the whole batch, in `__getitems__`.
+# Beside an item that is decoded, a generator hardly shows. NumPy's costs more than a copy from memory, and
+# the others about as much or more: where items are as cheap as that, make one for the whole batch, in
+# `__getitems__`.
 #
 # ## What to take home
 #

@@ -20,6 +20,18 @@
 #   - control_ratio_recipe > 0.8
 #   - control_ratio_recipe < 1.25
 #   - recipe_speedup > 1.1
+#   - step_helpers_speedup < 1.2
+#   - step_persistent_speedup > step_helpers_speedup
+#   - copy_speedup_pinned > 1.5
+#   - copy_speedup_pageable_nb < 1.2
+#   - copy_speedup_pin_first < 1
+#   - copy_host_ms_pinned_nb < copy_host_ms_pinned
+#   - gb_per_s_pinned_nb_0_1 < gb_per_s_pinned_nb_100
+#   - gb_per_s_pageable_100 < gb_per_s_pinned_nb_100
+#   - side_stream_speedup > 1.2
+#   - step_pinned_speedup > 1
+#   - step_non_blocking_speedup < 1.2
+#   - step_side_stream_speedup < 1.2
 # ---
 
 # %% [markdown]
@@ -219,10 +231,11 @@ def times_as_fast(name, before, after, why_not=""):
 # host need not wait for it. It goes on, and launches the training step, which comes after the copy all the
 # same, because both are in one CUDA stream.
 #
-# So `non_blocking=True` is worth something for pinned batches, and `DataLoader(pin_memory=True)` is how to
-# get them: a thread of the main process pins each batch while the loop is busy with another (without helpers
-# there is no thread, and the loop pins). To call `tensor.pin_memory()` in the loop is something else. There
-# it copies the batch once more, and the loop waits for that. The last row shows what is left of the gain.
+# So `non_blocking=True` is worth something for pinned batches, and nothing for pageable ones.
+# `DataLoader(pin_memory=True)` is how to get pinned ones: a thread of the main process receives each batch
+# and pins it while the loop is busy with another (without helpers there is no thread, and the loop pins). To
+# call `tensor.pin_memory()` in the loop is something else. There it copies the batch once more, and the loop
+# waits for that. The last row shows that nothing is left of the gain then: it is slower than the first.
 #
 # (The other direction has a trap. A result that is copied to the host with `non_blocking=True` may be read
 # before it has arrived. Wait for it, with `torch.cuda.synchronize()`.)
@@ -324,7 +337,9 @@ if __name__ == "__main__":
 # The same for batches of several sizes, now as a rate, between two CUDA events. Beside it stands what the
 # PCIe link promises when it is awake: transfers per second and lane times the lanes, less the link's own
 # coding. That is the *nominal* rate. Packets have headers, so nothing reaches it. Small batches stay far
-# below it, since each copy has to be launched.
+# below it, since each copy has to be launched. Large ones go far faster from pinned memory, for pageable ones
+# the processor has to copy first. How fast it does so depends on its memory and its caches, too: their rate
+# need not be the same here as in the table before, or as in your loop.
 
 # %% tags=["fold"]
 MEGABYTES = (0.1, 1, 10, 100)
@@ -526,7 +541,8 @@ class Prefetcher:
 # To see what the second stream is worth, the loader is a list of pinned batches, and the step is a number of
 # matrix products that take about as long as a copy. There is no better case for it: at most, two can be done
 # in the time of one. Where the step takes ten times as long as the copy, an eleventh of the time is all that
-# can be hidden.
+# can be hidden. From pinned memory in one stream, a batch takes about as long as its step and its copy
+# together; with the side stream it takes little more than the longer of the two.
 
 # %% tags=["fold"]
 BATCHES = 20
@@ -798,7 +814,8 @@ if __name__ == "__main__":
 # ## persistent_workers: whether they stay
 #
 # Without it, helpers go home after every epoch, and new ones are summoned for the next. What that costs does
-# not depend on how long the epoch is, so short epochs suffer most. (The first epoch summons either way: those
+# not depend on how long the epoch is, so short epochs suffer most. It does depend on the process that is
+# forked: one that uses CUDA is large, and takes longer to fork. (The first epoch summons either way: those
 # who stay save from the second on.) Here an epoch has 12 batches that cost nothing. The last column says how
 # long an epoch would have to be for the summoning to be 5% of it: under this start method, and for two
 # helpers.
@@ -1289,8 +1306,8 @@ def train(batches, step, device, non_blocking):
 # %% [markdown]
 # There are two controls: the naive loop a second time, and at the end the whole recipe a second time. They
 # change nothing, so they show by how much equal loops differ here. Take no smaller difference for a gain.
-# Where the interval of a ratio includes 1, the table says so: that change won nothing here. It stays in the
-# recipe all the same, as it does where the spell is copied, so the last loop need not be the best one.
+# Where the interval of a ratio includes 1, the table says so: no gain of that change was seen here. It stays
+# in the recipe all the same, as it does where the spell is copied, so the last loop need not be the best one.
 #
 # The last row is the headroom: the same training steps on the batches of one epoch, made beforehand and
 # already on the device. It neither loads nor copies (nor shuffles, nor augments anew, so it is no way to
@@ -1492,10 +1509,13 @@ if __name__ == "__main__":
 # - **Whole batches** (`__getitems__`) save what calls cost, and nothing of the work itself. A large gain from
 #   them deserves a look at what was left out.
 # - **`pin_memory=True`**, **`non_blocking=True`** and the **Prefetcher** build on one another, in this order,
-#   and need a GPU. Together they can win no more than the time that a batch is on its way: its megabytes
-#   divided by the rate. Without a GPU that follows from CUDA's documentation alone, and the tables have gaps:
-#   run this example on yours, and it measures your rate. Where the time is less than 5% of your training
-#   step, or where the loop waits for its loader anyway, they do not matter.
+#   and need a GPU. The last two can win no more than the time that a batch is on its way: its megabytes
+#   divided by the rate. In the loop above they won nothing that could be told from chance: its batches have
+#   half a megabyte. Where the copies take less than 5% of your training step, or where the loop waits for its
+#   loader anyway, they do not matter.
+# - **`pin_memory=True`** alone won something even there, and on the H200 more for each of the 16 batches than
+#   copying it from pageable memory takes. Its thread also receives the batches, and the loop is spared that.
+#   We presume that this is most of what it won.
 #
 # A change that wins nothing in your loop may go again. A ratio no further from 1 than those of the controls
 # is no gain. And where batches from memory are no faster than your loop, no word of the spell can win

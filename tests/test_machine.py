@@ -18,7 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spritedocs import machine
-from spritedocs.machine import Machine, describe, memory_limit, quota_cores, slug, start_method, usable_cores
+from spritedocs.machine import (
+    Machine,
+    describe,
+    memory_limit,
+    quota_cores,
+    slug,
+    start_method,
+    tasks_limit,
+    usable_cores,
+)
 
 
 @pytest.fixture
@@ -49,6 +58,12 @@ PLACES = {
     "top_quota": "sys/fs/cgroup/cpu/cpu.cfs_quota_us",
     "top_period": "sys/fs/cgroup/cpu/cpu.cfs_period_us",
     "top_memory": "sys/fs/cgroup/memory/memory.limit_in_bytes",
+    "outer_tasks": "sys/fs/cgroup/outer/pids.max",
+    "outer_tasks_now": "sys/fs/cgroup/outer/pids.current",
+    "inner_tasks": "sys/fs/cgroup/outer/inner/pids.max",
+    "inner_tasks_now": "sys/fs/cgroup/outer/inner/pids.current",
+    "top_tasks": "sys/fs/cgroup/pids/pids.max",
+    "top_tasks_now": "sys/fs/cgroup/pids/pids.current",
 }
 
 
@@ -89,6 +104,7 @@ def test_an_unreadable_quota_is_none(tree, damage):
 def test_no_cgroups_no_limits(tmp_path):
     assert quota_cores(tmp_path) is None
     assert memory_limit(tmp_path) is None
+    assert tasks_limit(tmp_path) is None
 
 
 def test_memory_limit_is_the_smallest_along_the_path(tree):
@@ -99,6 +115,19 @@ def test_memory_limit_is_the_smallest_along_the_path(tree):
 
 def test_memory_limit_of_version_1(tree):
     assert memory_limit(tree(own="4:memory:/docker/0123\n", top_memory="5000000000\n")) == 5_000_000_000
+
+
+def test_tasks_are_limited_by_the_group_with_the_least_room(tree):
+    own = "0::/outer/inner\n"
+    root = tree(own=own, outer_tasks="100\n", outer_tasks_now="90\n", inner_tasks="max\n")
+    assert tasks_limit(root) == (100, 90)
+    assert tasks_limit(tree(inner_tasks="50\n", inner_tasks_now="20\n")) == (100, 90)
+    assert tasks_limit(tree(outer_tasks="max\n")) == (50, 20)
+
+
+def test_tasks_limit_of_version_1(tree):
+    root = tree(own="7:pids:/docker/0123\n0::/\n", top_tasks="64\n", top_tasks_now="9\n")
+    assert tasks_limit(root) == (64, 9)
 
 
 @given(

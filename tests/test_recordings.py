@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,9 @@ def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Ti
     assert published([lacking, other, whole], {"speed"}) == whole
     assert published([lacking], {"speed"}) == lacking
     assert published([lacking, whole]) == lacking
+    old = replace(whole, state="stale")
+    assert published([lacking, old], {"speed"}) == old
+    assert published([lacking, old]) == lacking
 
 
 @pytest.mark.parametrize(

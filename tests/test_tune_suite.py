@@ -6,8 +6,8 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,19 +16,23 @@ from typing import Any
 import pytest
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
-from spritedocs.epochs import EpochTiming
+from spritedocs.epochs import EpochTiming, TimingError
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.model import Settings
+from spritedocs.provenance import Provenance
 from spritedocs.timing import Comparison
 from spritedocs.tuning.diagnosis import DIAGNOSES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import tune_suite
+from tune_failures import said
+from tune_held_out import KINDS, held_out, scaled
+from tune_kept import Kept, KeptError
 from tune_rivals import TITLES, by_counting_up, by_rule
 from tune_scores import Grid, Outcome, Pick, Standing
 from tune_tables import of_contestants, of_workloads, settings_text
-from tune_workloads import WORKLOADS, Workload, loader, prepared
+from tune_workloads import COMPUTING, LOCKED, OTHERS, WAITING, WORKLOADS, Workload, loader, prepared
 
 NONE, TWO, FOUR = Settings(), Settings(2, 2, True), Settings(4, 2, True)
 
@@ -41,7 +45,10 @@ def first_items(dataset: Any, count: int) -> list[Any]:
     return [dataset[index] for index in range(count)]
 
 
-@pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda workload: workload.name)
+EXTREMES = [replace(scaled(name, *[at] * 3), name=f"{name}-{at}") for name in KINDS for at in (0, 1)]
+
+
+@pytest.mark.parametrize("workload", [*WORKLOADS.values(), *EXTREMES], ids=lambda workload: workload.name)
 def test_a_workload_gives_batches_and_reaches_workers_by_any_start_method(workload: Workload) -> None:
     if workload.one_core and not hasattr(os, "sched_setaffinity"):
         pytest.skip("one core needs affinity")
@@ -59,6 +66,44 @@ def test_every_bottleneck_is_planted_in_some_of_at_least_30_workloads() -> None:
     assert len(WORKLOADS) >= 30
     assert {name for workload in WORKLOADS.values() for name in workload.planted} == set(DIAGNOSES)
     assert sum(len(workload.planted) > 1 for workload in WORKLOADS.values()) <= 2
+
+
+def test_a_dozen_is_drawn_of_every_kind_and_always_the_same() -> None:
+    drawn = held_out()
+    sizes = [(each.name, each.batch_size) for each in drawn]
+    assert sizes == [(each.name, each.batch_size) for each in held_out()]
+    assert len({each.name for each in drawn}) == 12
+    kinds = {each.name.removesuffix("-held-out") for each in drawn}
+    for group, fewest in ((WAITING, 1), (COMPUTING, 1), (LOCKED, 1), (OTHERS, 5)):
+        assert len(kinds & {workload.name for workload in group}) >= fewest
+    labels = [each.planted[0] for each in drawn]
+    assert set(labels) == set(DIAGNOSES)
+    assert max(map(labels.count, labels)) == 2
+    assert [each.name for each in held_out(seed=1)] != [each.name for each in drawn]
+    assert all(each.held_out for each in drawn)
+    assert not {each.name for each in drawn} & set(WORKLOADS)
+    assert list(tune_suite.EVERY) == [*WORKLOADS, *(each.name for each in drawn)]
+    with pytest.raises(ValueError, match="no more of them"):
+        held_out(count=len(KINDS) + 1)
+
+
+@pytest.mark.parametrize("name", ["wait", "wait-gpu-step", "wait-by-batch", "compute-gpu-step", "one-core"])
+def test_an_epoch_lasts_as_long_with_other_costs(name: str, tmp_path: Path) -> None:
+    fewest: list[bool] = []
+
+    def epoch_s(workload: Workload) -> float:
+        dataset: Any = workload.make(tmp_path)
+        (_, seconds), batches = dataset.work[0], len(dataset) / workload.batch_size
+        if workload.held_out:
+            fewest.append(batches == 16)
+        loading_s = seconds[0] * (batches if hasattr(dataset, "__getitems__") else len(dataset))
+        return float(loading_s + batches * (workload.step.seconds if workload.step else 0))
+
+    before_s = epoch_s(WORKLOADS[name])
+    for places in ((0, 0, 0), (0, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1)):
+        after_s = epoch_s(scaled(name, *places))
+        assert before_s * 0.95 < after_s < before_s * (1.3 if fewest[-1] else 1.05)
+    assert not all(fewest)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="one core needs affinity")
@@ -169,7 +214,7 @@ def test_alarms_are_counted_among_the_workloads_on_which_they_are_false() -> Non
     seen = [missed, outcome(Pick(TWO, 1.0, "waiting")), needless]
     values = {value.name: value.median for value in of_contestants(seen).values}
     assert (values["missed"], values["needless"]) == (50, 100)
-    assert {gap.name for gap in of_contestants([missed]).gaps} == {"needless"}
+    assert {gap.name for gap in of_contestants([missed]).gaps if "held_out" not in gap.name} == {"needless"}
 
 
 def test_it_is_told_how_many_of_the_rounds_were_disturbed() -> None:
@@ -205,7 +250,8 @@ class Machine:
 
 def test_a_workload_is_searched_by_all_and_rated_by_throughput(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
-    seen = tune_suite.outcome(WORKLOADS["wait"], None, rounds=2, limit_s=1.0, with_rivals=True)
+    seen = tune_suite.outcome(WORKLOADS["wait"], rounds=2, with_rivals=True)
+    assert seen.grid is not None
     assert (len(seen.grid.totals), seen.grid.best, seen.disturbed) == (19, Settings(8, 2, True), 2)
     assert {name: pick.settings.num_workers for name, pick in seen.picks.items() if pick.settings} == {
         "tune": 3,
@@ -223,7 +269,7 @@ def test_a_workload_is_searched_by_all_and_rated_by_throughput(monkeypatch: pyte
 
 def test_a_step_is_taken_by_all_but_the_search_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, workload = Machine(monkeypatch), WORKLOADS["wait-gpu-step"]
-    tune_suite.outcome(workload, None, rounds=2, limit_s=1.0, with_rivals=False)
+    tune_suite.outcome(workload, rounds=2, with_rivals=False)
     assert set(machine.steps) == {workload.step}
     with prepared(workload) as dataset:
         tune_suite.rivals(workload, dataset, grid(none=[1]))
@@ -246,7 +292,7 @@ def test_the_tuner_is_called_as_a_user_calls_it(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_does_not_fit_into_memory_is_not_even_rated(monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(monkeypatch)
-    seen = tune_suite.outcome(WORKLOADS["memory-two-fit"], None, rounds=2, limit_s=1.0, with_rivals=True)
+    seen = tune_suite.outcome(WORKLOADS["memory-two-fit"], rounds=2, with_rivals=True)
     assert max(seen.ratios).num_workers == 2
     assert seen.score("tune") is None
 
@@ -256,21 +302,182 @@ def test_a_limited_memory_limits_the_grid() -> None:
     assert max(tune_suite.cells(WORKLOADS["memory-two-fit"])).num_workers == 2
 
 
-@pytest.fixture
-def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def refuse(dataset: Any, **options: Any) -> None:
-        raise RuntimeError("not today")
-
-    monkeypatch.setattr(tune_suite, "tune", refuse)
-    return
-
-
-@pytest.mark.usefixtures("refusing")
-def test_a_tuner_that_raises_is_a_pick_that_says_so() -> None:
+def test_a_tuner_that_raises_is_a_pick_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, "tune", range(1), RuntimeError("not today"), Machine(monkeypatch))
     workload = WORKLOADS["tiny-integers"]
-    with prepared(workload) as dataset:
-        pick = tune_suite.tuned(workload, dataset)
-    assert (pick.settings, pick.says) == (None, "RuntimeError: not today")
+    seen = tune_suite.outcome(workload, rounds=2, with_rivals=False)
+    assert (seen.pick("tune").settings, seen.pick("tune").says) == (None, "RuntimeError: not today")
+    assert seen.failures == ("tune: RuntimeError: not today",)
+    assert seen.is_rated
+
+
+def failing(
+    monkeypatch: pytest.MonkeyPatch, name: str, calls: range, error: Exception, machine: Machine
+) -> None:
+    """Let ``name`` of the suite raise at these of its calls."""
+    number = iter(range(10**6))
+    works = getattr(machine, name)
+
+    def call(*given: Any, **options: Any) -> Any:
+        if next(number) in calls:
+            raise error
+        return works(*given, **options)
+
+    monkeypatch.setattr(tune_suite, name, call)
+
+
+ERROR = TimingError("arm 'x' raised OSError\nafter 3 batches: Too many open files")
+SAID = "TimingError: arm 'x' raised OSError after 3 batches: Too many open files"
+
+
+def both_tables(outcomes: list[Outcome]) -> tuple[list[Any], dict[str, Any], str]:
+    """The row of the first workload, all values and gaps, and the notes."""
+    contestants, workloads = of_contestants(outcomes), of_workloads(outcomes)
+    values = {each.name: each.median for report in (contestants, workloads) for each in report.values}
+    gaps = {each.name: each.reason for report in (contestants, workloads) for each in report.gaps}
+    for report in (contestants, workloads):
+        assert report.bundle()
+    return list(workloads.rows[0]), values | gaps, " ".join(contestants.remarks)
+
+
+def test_a_grid_that_fails_is_a_workload_that_is_not_rated(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, "compare", range(1), ERROR, Machine(monkeypatch))
+    seen = tune_suite.outcome(WORKLOADS["wait"], rounds=2, with_rivals=True)
+    assert (seen.grid, seen.ratios, seen.named_right) == (None, {}, True)
+    assert seen.failures == (f"the grid: {SAID}", "single_grid: there is no grid")
+    row, values, notes = both_tables([seen, outcome(Pick(TWO, 1.0, "waiting"))])
+    assert row[:6] == ["wait", "waiting", "waiting", "0", "not known", "3×2 +"]
+    assert SAID in str(values["gain_wait"])
+    assert (values["good_tune"], values["without_tune"], values["not_rated"]) == (50, 50, 1)
+    assert f"wait, the grid: {SAID}" in notes
+    _, values, _ = both_tables([seen])
+    assert values["brute_force_s"] == "The grid failed on every workload."
+
+
+def test_without_a_last_comparison_a_workload_is_not_rated(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, "compare", range(1, 2), ERROR, Machine(monkeypatch))
+    seen = tune_suite.outcome(WORKLOADS["wait"], rounds=2, with_rivals=True)
+    assert seen.grid is not None
+    assert seen.failures == (f"the final comparison: {SAID}",)
+    assert [seen.is_rated, seen.can_gain, seen.cannot_gain, seen.missed, seen.needless] == [False] * 5
+    row, values, notes = both_tables([seen])
+    assert row[4:6] == ["8×2 +", "3×2 +"]
+    assert values["good_tune"] == "spritedocs tune has no pick that is rated."
+    assert "as if nobody had a pick, are 1: wait." in notes
+
+
+def test_a_rival_that_fails_is_a_pick_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    failing(monkeypatch, "time_epoch", range(1), ERROR, machine)
+    seen = tune_suite.outcome(WORKLOADS["wait"], rounds=2, with_rivals=True)
+    assert seen.failures == (f"until_slower: {SAID}",)
+    assert seen.score("until_slower") is None
+    assert seen.score("tune") is not None
+    _, values, notes = both_tables([seen])
+    assert values["without_num_workers_search"] == 0
+    assert values["good_until_slower"] == "one epoch per count, until slower has no pick that is rated."
+    assert SAID in notes
+
+
+def test_a_data_set_that_fails_is_a_row_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(monkeypatch)
+
+    def refuse(folder: Path) -> Any:
+        raise OSError("no space left")
+
+    seen = tune_suite.outcome(replace(WORKLOADS["wait"], make=refuse), rounds=2, with_rivals=True)
+    assert seen.failures == ("the data set: OSError: no space left",)
+    row, _, _ = both_tables([seen, outcome(Pick(TWO, 1.0, "waiting"))])
+    assert row[:6] == ["wait", "waiting", "not asked", "0", "not known", "none"]
+    both_tables([seen])
+
+
+def test_an_error_is_said_in_one_short_line_without_private_names() -> None:
+    assert said(ERROR) == SAID
+    assert len(said(ValueError("x" * 1000))) == 200
+    assert said(OSError(f"cannot open {Path.home()}/data")) == "OSError"
+
+
+def test_what_is_held_out_is_told_apart() -> None:
+    fresh = replace(outcome(Pick(NONE, 1.0, "waiting")), name="wait-held-out", held_out=True)
+    known = outcome(Pick(TWO, 1.0, "cpu"))
+    _, values, notes = both_tables([known, fresh])
+    names = ("named_right_held_out", "good_held_out", "workloads_held_out")
+    assert [values[name] for name in names] == [100, 0, 1]
+    assert "Held out are 1," in notes
+    assert "seed: it named 1 of 1 right, and 0 of 1 picks" in notes
+    assert "developed: it named 0 of 1 right, and 1 of 1 picks" in notes
+    _, values, _ = both_tables([known])
+    assert values["good_held_out"] == "No workload of this run is held out."
+
+
+SAME = {"commit": "c0ffee", "code": "1", "machine": {"cpu": "one", "memory_gb": 25.3}, "rounds": 6}
+
+
+def beginning(dirty: bool = False) -> Provenance:
+    at = datetime(2026, 11, 27, tzinfo=UTC)
+    return Provenance("tune_suite", "s", "p", "c0ffee", dirty, at, begun=1000.0)
+
+
+def test_a_run_that_was_ended_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine, path = Machine(monkeypatch), tmp_path / "kept.json"
+    kept = Kept.begun(path, SAME, beginning())
+    (first,) = tune_suite.measure(["wait"], kept, 2, True)
+    kept.add(outcome(Pick(None, 1.0, "TuneError: no"), failures=("tune: TuneError: no",)), 30.0)
+    again = Kept.resumed(path, SAME, beginning(dirty=True))
+    assert (again.outcomes, again.parts) == (kept.outcomes, 2)
+    assert again.provenance(beginning()).dirty
+    assert again.provenance(beginning()).begun == 1000 - kept.spent_s < 970
+    # What is kept is not measured again, and failures least of all.
+    asked = len(machine.tuned)
+    found = tune_suite.measure(["wait", "wait-longer", "compute"], again, 2, True)
+    assert found[:2] == [first, kept.outcomes["wait-longer"]]
+    assert len(machine.tuned) == asked + 1
+    assert list(Kept.resumed(path, SAME, beginning()).outcomes) == ["wait", "wait-longer", "compute"]
+    assert list(tmp_path.iterdir()) == [path]
+    assert "in 2 parts" in of_contestants(found, again.parts).notes[-1]
+
+
+@pytest.mark.parametrize("what", list(SAME))
+def test_a_run_is_not_mixed_with_another(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    Kept.begun(path, SAME, beginning())
+    with pytest.raises(KeptError, match=f"with another {what}"):
+        Kept.resumed(path, SAME | {what: "other"}, beginning())
+    Kept.resumed(path, SAME, beginning())
+
+
+def test_a_file_that_keeps_no_run_is_refused_and_one_that_does_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    with pytest.raises(KeptError, match="holds no run"):
+        Kept.resumed(path, SAME, beginning())
+    path.write_text("{")
+    with pytest.raises(KeptError, match="holds no run"):
+        Kept.resumed(path, SAME, beginning())
+    with pytest.raises(KeptError, match="is there already"):
+        Kept.begun(path, SAME, beginning())
+    with pytest.raises(KeptError, match="cannot be written"):
+        Kept.begun(tmp_path / "nowhere" / "kept.json", SAME, beginning())
+
+
+def test_a_full_disk_does_not_end_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    kept = Kept.begun(folder / "kept.json", SAME, beginning())
+    (folder / "kept.json").unlink()
+    folder.rmdir()
+    kept.add(outcome(Pick(TWO, 1.0, "waiting")), 1.0)
+    assert "cannot be written" in capsys.readouterr().err
+    assert "wait-longer" in kept.outcomes
+
+
+@pytest.mark.parametrize("shorter", [["--quick"], ["--only", "wait"], ["--without-rivals"]])
+def test_only_a_whole_run_is_recorded(shorter: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["tune_suite.py", "--record", *shorter])
+    with pytest.raises(SystemExit):
+        tune_suite.arguments()
+    monkeypatch.setattr(sys, "argv", ["tune_suite.py", "--record"])
+    assert tune_suite.arguments().keep.name.startswith("tune-suite-")
 
 
 def test_settings_are_shown_in_short() -> None:

@@ -22,7 +22,16 @@ import psutil
 
 from spritedocs.accelerator import ask, describe_gpu
 
-__all__ = ["Machine", "describe", "memory_limit", "quota_cores", "slug", "start_method", "usable_cores"]
+__all__ = [
+    "Machine",
+    "describe",
+    "memory_limit",
+    "quota_cores",
+    "slug",
+    "start_method",
+    "tasks_limit",
+    "usable_cores",
+]
 
 ROOT = Path("/")  # Tests have a tree of their own.
 
@@ -160,6 +169,20 @@ def memory_limit(root: Path = ROOT) -> int | None:
     groups = _cgroups(root, "memory")
     limits = [_numbers(group, "memory.max") + _numbers(group, "memory.limit_in_bytes") for group in groups]
     return min(itertools.chain(*limits), default=None)
+
+
+def tasks_limit(root: Path = ROOT) -> tuple[int, int] | None:
+    """The processes and threads that the cgroup allows, and those that it has; ``None`` for no limit.
+
+    Of the group with room for the fewest more along the path from this process's group up. Source:
+    ``pids.max`` and ``pids.current`` in the kernel's *Process Number Controller* documentation; both
+    versions of cgroups have them.
+    """
+    limits = []
+    for group in _cgroups(root, "pids"):
+        if most := _numbers(group, "pids.max"):
+            limits.append((most[0], sum(_numbers(group, "pids.current"))))
+    return min(limits, key=lambda limit: limit[0] - limit[1], default=None)
 
 
 def start_method() -> str:

@@ -250,8 +250,9 @@ class Library:
 def published(statuses: list[Status], needed: Collection[str] = ()) -> Status | None:
     """The recording to publish: the first fresh one, else the first at all.
 
-    A fresh one that could not measure values that are ``needed`` stands back behind one that has them.
+    One that could not measure values that are ``needed`` stands back behind one that has them, be it stale:
+    a stale value is shown as one, but without a value a page cannot say what it says.
     """
-    fresh = [status for status in statuses if status.state == "fresh"]
-    whole = [s for s in fresh if not (s.recording and set(needed) & set(s.recording.gaps))]
-    return next(iter(whole or fresh or statuses), None)
+    whole = [s for s in statuses if not (s.recording and set(needed) & set(s.recording.gaps))]
+    fresh = [status for status in whole or statuses if status.state == "fresh"]
+    return next(iter(fresh or whole or statuses), None)

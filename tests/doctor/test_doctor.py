@@ -17,6 +17,7 @@ from running import PROJECT
 
 from spritedocs import cli, doctor
 from spritedocs.accelerator import Load
+from spritedocs.doctor import command
 from spritedocs.doctor import facts as facts_module
 from spritedocs.doctor.data import Data
 from spritedocs.doctor.facts import UNLIMITED, Facts, Room
@@ -98,6 +99,10 @@ CASES = [
     ("processes", {"tasks_limit": 510}, BREAKS, "510 processes and threads may run (ulimit -u), 500 do"),
     ("processes", {"tasks_limit": 550}, BITES, "a worker takes 10: 5 more workers can be started"),
     ("processes", {"tasks_limit": UNLIMITED}, FINE, "Any number of processes"),
+    ("processes", {"group_tasks_limit": 30, "group_tasks": 12}, BREAKS, "(pids.max of the cgroup), 12 do"),
+    ("processes", {"tasks_limit": UNLIMITED, "group_tasks_limit": 64}, BITES, "6 more workers can be"),
+    ("processes", {"tasks_limit": 550, "group_tasks_limit": 9_999}, BITES, "(ulimit -u), 500 do"),
+    ("processes", {"group_tasks_limit": 9_999}, FINE, "(pids.max of the cgroup): room for 999 workers"),
     ("cores", {"machine": TWO_OF_EIGHT}, BITES, "2 cores may be used (a quota of 2.5"),
     ("cores", {"machine": HELD_TO_ONE}, BITES, "1 core may be used (affinity to 1"),
     ("cores", {"machine": ONLY_ONE}, BITES, "There is 1 core"),
@@ -125,6 +130,7 @@ CASES = [
     ("page-cache", {"data": Data(10**11, 7, False)}, BITES, "at least 100 GB in at least 7 files"),
     ("page-cache", {"data": Data(10**9, 7)}, FINE, "The data, 1.0 GB in 7 files, fit into the 60 GB"),
     ("page-cache", {"data": Data(10**9, 7, False)}, UNKNOWN, "7 files of 1.0 GB, and there are more"),
+    ("page-cache", {"data": Data(0, 0)}, UNKNOWN, "There is no file that may be read"),
     ("page-cache", {"memory_available": None}, UNKNOWN, "is not known here"),
     ("disk", {"data": Data(1, 1, filesystem="nfs4")}, BITES, "kind nfs4: each file is fetched from another"),
     ("disk", {"data": Data(1, 1, filesystem="9p")}, BITES, "fetched from outside of this virtual"),
@@ -149,6 +155,12 @@ def test_no_remedy_makes_another_check_bite() -> None:
     remedy = found(replace(WELL, tasks_limit=510))["processes"].remedy
     assert "OPENBLAS_NUM_THREADS=1" in remedy
     assert "OMP_NUM_THREADS" not in remedy, "torch itself would compute with one thread"
+
+
+def test_the_limit_of_a_container_is_raised_where_it_was_set() -> None:
+    remedy = found(replace(WELL, tasks_limit=UNLIMITED, group_tasks_limit=30))["processes"].remedy
+    assert "--pids-limit" in remedy
+    assert "ulimit" not in remedy, "which is not what stops them"
 
 
 def test_a_gpu_is_asked_for_company_and_for_pinned_memory() -> None:
@@ -285,6 +297,28 @@ def test_data_that_is_not_there_is_misuse(call: Callable[..., Answer], tmp_path:
     answer = call(WELL, "--data", str(tmp_path / "nothing"))
     assert (answer.status, answer.said) == (2, "")
     assert f"there is nothing at {tmp_path / 'nothing'}: name the folder" in answer.complained
+
+
+def test_data_that_may_not_be_looked_at_are_misuse(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise PermissionError(13, "Permission denied")  # by Path.exists of Python 3.11
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    answer = call(WELL, "--data", "secret")
+    assert (answer.status, answer.said) == (2, "")
+    assert "secret cannot be looked at (Permission denied): name the folder" in answer.complained
+
+
+def test_without_proc_nothing_can_be_said(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(sys, "platform", "linux")
+    answer = call(WELL)
+    assert (answer.status, answer.said) == (1, "")
+    assert answer.complained.startswith("There is no /proc here")
 
 
 def test_an_interruption_is_a_sentence(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +54,29 @@ def test_a_pipe_is_no_data(folder: Path) -> None:
 
 def test_what_takes_too_long_is_not_whole(folder: Path) -> None:
     assert measure_data(folder, limit_s=-1) == Data(10, 1, False, "nfs4")
+
+
+def test_a_folder_of_many_files_is_not_listed_to_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    scan = os.scandir
+
+    @contextlib.contextmanager
+    def noting(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        def entries() -> Iterator[os.DirEntry[str]]:
+            for entry in found:
+                listed.append(entry.name)
+                yield entry
+
+        with scan(path) as found:
+            yield entries()
+
+    for number in range(50):
+        (folder / f"many-{number}").touch()
+    monkeypatch.setattr(os, "scandir", noting)
+    assert measure_data(folder, limit_s=-1).whole is False
+    assert len(listed) < 5
 
 
 def test_a_system_that_names_no_disks_is_unknown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

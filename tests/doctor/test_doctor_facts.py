@@ -19,6 +19,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The root of another machine, which is described at once and has no files."""
     monkeypatch.setattr(facts.machine, "describe", lambda root: Machine(usable_cores=4))
     monkeypatch.setattr(accelerator, "ask", lambda *command: None)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     return tmp_path
 
 
@@ -30,6 +31,11 @@ def test_a_root_without_shared_memory_or_marks_of_a_container(elsewhere: Path) -
     furnished = look(start=False, root=elsewhere)
     assert furnished.shm.free > 0
     assert furnished.in_container
+
+
+def test_a_pod_of_kubernetes_is_a_container(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert look(start=False, root=elsewhere).in_container
 
 
 def test_a_system_without_limits_says_nothing_of_them(
@@ -107,6 +113,20 @@ def test_memory_is_what_the_group_may_have(elsewhere: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert look(start=False, root=elsewhere).memory_available == 1_000_000
+
+
+def test_a_container_may_have_a_limit_on_processes_that_holds_for_root_too(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0, raising=False)
+    assert look(start=False, root=elsewhere).group_tasks_limit is None
+    group = elsewhere / "sys" / "fs" / "cgroup"
+    own = elsewhere / "proc" / "self" / "cgroup"
+    for path, text in ((group / "pids.max", "100"), (group / "pids.current", "7"), (own, "0::/\n")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    there = look(start=False, root=elsewhere)
+    assert (there.group_tasks_limit, there.group_tasks) == (100, 7)
 
 
 def test_data_are_measured_and_starts_made_on_request(

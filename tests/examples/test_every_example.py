@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import re
+import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from running import PROJECT, Run, recorded_anew, run
 
+from spritedocs.examples import Project
 from spritedocs.recordings import Library, Recording
 
 NAMES = PROJECT.names()
@@ -65,4 +69,21 @@ def test_a_published_recording_tells_nothing_of_who_made_it(path: Path) -> None:
     outputs = json.dumps([cell.get("outputs", []) for cell in recording.notebook["cells"]])
     shown = outputs + json.dumps(recording.provenance)
     assert re.findall(r"/home/|/root/|/Users/|[A-Z]:\\\\Users|site-packages", shown) == []
-    assert recording.provenance["dirty"] is False
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_a_published_recording_ran_is_in_the_commit_that_it_names(path: Path, tmp_path: Path) -> None:
+    """Where anything was not committed, it was nothing that was run."""
+    recording = Recording.read(path)
+    if not recording.provenance["dirty"]:
+        return
+    archive = ["git", "-C", str(PROJECT.root), "archive", recording.provenance["commit"]]
+    packed = subprocess.run([*archive, "src", "examples", "benchmarks"], capture_output=True, check=False)
+    if packed.returncode:
+        pytest.skip("the commit is not in this clone")
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    then = Project(tmp_path)
+    is_example = path.is_relative_to(PROJECT.recorded)
+    script = then.example(path.stem) if is_example else then.benchmark(path.stem)
+    assert recording.is_fresh(script, then.package)

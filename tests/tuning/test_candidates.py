@@ -102,3 +102,8 @@ def test_the_smallest_within_three_percent_is_picked() -> None:
 def test_of_as_many_workers_the_one_that_fetches_less_ahead_is_picked() -> None:
     against = {Settings(2, 8, True): (1.0, 1.0), Settings(2, 4, True): (0.98, 0.97)}
     assert pick(against) == Settings(2, 4, True)
+
+
+def test_where_only_one_can_be_measured_it_is_the_smallest_that_is_as_good() -> None:
+    rates = predicted({0: 10, 1: 95, 2: 98, 3: 100})
+    assert survivors(rates, most=1) == workers(2)

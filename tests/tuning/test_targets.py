@@ -12,7 +12,7 @@ from spritedocs.tuning.targets import Target, TargetError, load, load_step
 from spritedocs.tuning.their_errors import TheirError
 
 MINE = """\
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
+from torch.utils.data import ChainDataset, DataLoader, Dataset, IterableDataset, Subset
 
 class Sprites(Dataset):
     def __init__(self, count=3):
@@ -36,6 +36,17 @@ class Miscounted(Sprites):
 class Stream(IterableDataset):
     def __iter__(self):
         return iter(range(3))
+
+class Uncounted(Stream):
+    def __len__(self):
+        raise NotImplementedError
+
+class Broken(Stream):
+    def __len__(self):
+        raise OSError("no folder")
+
+def make_chain():
+    return ChainDataset([Stream(), Stream()])
 
 def make_sprites():
     return Sprites()
@@ -109,6 +120,8 @@ def mine(put: Put) -> Path:
         ("SPRITES", "Sprites"),
         ("make_loader", "DataLoader"),
         ("LOADER", "DataLoader"),
+        ("make_chain", "ChainDataset"),
+        ("Uncounted", "Uncounted"),
     ],
 )
 def test_a_dataset_or_a_loader_is_called_for_or_taken_as_it_is(mine: Path, name: str, kind: str) -> None:
@@ -152,7 +165,7 @@ def test_a_file_of_a_package_is_imported_as_its_module(put: Put) -> None:
         ("./notes.txt:Sprites", "notes.txt cannot be imported under that name"),
         ("two.words.py:Sprites", "two.words.py cannot be imported under that name"),
         ("mine.py:make_sprite", "mine.py has no make_sprite: did you mean make_sprites?"),
-        ("mine.py:zebra", "mine.py has no zebra: it has Miscounted, Named, SPRITES, Sprites, Stream, …."),
+        ("mine.py:zebra", "mine.py has no zebra: it has Broken, Miscounted, Named, SPRITES, Sprites, …."),
         ("mine.py:Sprites.few_", "mine.py has no Sprites.few_: did you mean few?"),
         ("mine.py:SIZE.real_", "mine.py has no SIZE.real_."),
         ("no_such_module:Sprites", "There is no module no_such_module in "),
@@ -195,6 +208,7 @@ def test_what_is_misused_is_told_in_a_sentence(put: Put, mine: Path, target: str
             "mine.py:Miscounted",
             "The __len__ of what mine.py:Miscounted gives failed with OSError: no folder.",
         ),
+        (MINE, "mine.py:Broken", "The __len__ of what mine.py:Broken gives failed with OSError: no folder."),
         (
             "import no_such_module",
             "mine.py:a",

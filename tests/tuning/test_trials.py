@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spritedocs.memory import worker_pids
 from spritedocs.model import Costs, Settings
-from spritedocs.timing import Comparison, EpochTiming
+from spritedocs.timing import Comparison, EpochTiming, compare
 from spritedocs.tuning.trials import Lengths, Trials, label, scatter
 from spritedocs.tuning.variants import Variants
 
@@ -53,6 +53,12 @@ def test_epochs_of_unlike_items_have_the_same_items() -> None:
     costs = Costs((1.0,) * 49 + (50.0,), (0.0,) * 50, 2)
     assert lengths(costs, {NONE: 60.0, TWO: 200.0}, None) == {NONE: 100, TWO: 100}
     assert lengths(costs, {NONE: 60.0, TWO: 200.0}, 90) == {NONE: None, TWO: None}
+
+
+def test_items_that_differ_somewhat_only_have_to_even_out() -> None:
+    """A scatter of a third among items is one of 3% among 124 of them, or 62 batches of 2."""
+    costs = Costs((2.0, 4.0), (0.0, 0.0), 2)
+    assert lengths(costs, {NONE: 60.0, TWO: 2000.0}, None) == {NONE: 62, TWO: 1000}
 
 
 def test_an_epoch_that_is_short_anyway_is_measured_whole() -> None:
@@ -129,6 +135,20 @@ def test_workers_stay_until_they_are_not_wanted(trials: Trials) -> None:
     trials.run([NONE, TWO], 1)
     assert worker_pids(loaders[TWO]) == pids
     assert worker_pids(loaders[ONE]) == ()
+
+
+def test_what_runs_already_needs_no_round_to_warm_up(trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[bool] = []
+
+    def noting(*arguments: Any, warmup: bool, **more: Any) -> Comparison:
+        warmed.append(warmup)
+        return compare(*arguments, warmup=warmup, **more)
+
+    monkeypatch.setattr("spritedocs.tuning.trials.compare", noting)
+    trials.run([NONE, TWO], 1)
+    trials.run([NONE, TWO, Settings(2, 2, False)], 1)
+    trials.run([ONE, TWO], 1)
+    assert warmed == [True, False, True]
 
 
 def test_where_memory_is_short_only_one_loader_at_a_time_has_workers(trials: Trials) -> None:

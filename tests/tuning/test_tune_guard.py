@@ -44,7 +44,7 @@ kinds = types.ModuleType("spritedocs.tuning.dataset_kinds")
 tuning.tune, tuning.TuneError = tune, TuneError
 kinds.complaint = lambda thing: "" if hasattr(thing, "__len__") else "no dataset"
 kinds.is_something_else = lambda thing: False
-kinds.dataset_of = lambda thing: thing
+kinds.dataset_of, kinds.is_stream = lambda thing: thing, lambda thing: False
 kinds.kind_of = lambda thing: type(thing).__name__
 sys.modules |= {"spritedocs.tuning.tuner": tuning, "spritedocs.tuning.dataset_kinds": kinds}
 """

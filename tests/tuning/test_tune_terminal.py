@@ -139,6 +139,17 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
 
 
 @pytest.mark.parametrize(
+    ("gain", "says"),
+    [(1.06, "1.06×"), (1.094, "1.09×"), (1.14, "1.1×"), (2.0, "2.0×"), (9.97, "10×"), (2345.6, "2,346×")],
+)
+def test_a_gain_is_never_shown_as_none_nor_with_an_exponent(shown: Shown, gain: float, says: str) -> None:
+    text = words(shown(remedies=(Remedy("Pack the files into one.", gain, "guide/"),)))
+    assert f"Pack the files into one. Predicted: {says} on top of that. guide/" in text
+    text = words(shown(gain=measured("×", gain), remedies=(Remedy("Use this.", gain, "guide/"),)))
+    assert f"Use this. Measured: {says}. guide/" in text
+
+
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         (

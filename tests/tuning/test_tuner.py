@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import os
@@ -233,6 +234,40 @@ def test_the_gain_is_over_the_present_settings_as_they_are(world: World) -> None
     assert 1.01 < found.gain.median < 1.5
 
 
+def test_the_wait_is_that_of_whole_epochs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part of a long epoch that is timed waits for its new workers first: most of the epoch does not."""
+    made = world._epoch
+
+    def epoch(settings: Settings, batches: int) -> EpochTiming:
+        waiting = made(settings, batches)
+        waits = 0.9 if settings.num_workers and not settings.persistent_workers else 0.02
+        return replace(waiting, wait_s=waits * waiting.total_s, step_s=(1 - waits) * waiting.total_s)
+
+    monkeypatch.setattr(world, "_epoch", epoch)
+    world.count = 40_000
+    found = world.tune(loader={"num_workers": 2}, max_workers=2)
+    assert found.data_wait_share < 0.05
+    assert found.diagnosis == "consumer"
+
+
+def test_the_line_without_workers_takes_back_what_needs_them(world: World) -> None:
+    world.truth = by_workers({0: 100}, 50)
+    present = {
+        "num_workers": 2,
+        "prefetch_factor": 4,
+        "persistent_workers": True,
+        "timeout": 5,
+        "multiprocessing_context": "spawn",
+    }
+    found = world.tune(loader=present, max_workers=2)
+    assert found.recommended == {"num_workers": 0}
+    said = found.line.removeprefix("DataLoader(..., ").removesuffix(")")
+    arguments = dict(part.split("=") for part in said.split(", "))
+    assert arguments.keys() == present.keys()
+    changed = {name: ast.literal_eval(value) for name, value in arguments.items()}
+    assert len(list(DataLoader(Numbers(), BATCH, **{**present, **changed}))) == 10
+
+
 def test_no_gain_without_a_change(world: World) -> None:
     present = {"num_workers": 2, "prefetch_factor": 2, "persistent_workers": True}
     found = world.tune(loader=present, max_workers=2)
@@ -306,6 +341,11 @@ def test_a_start_method_that_is_asked_for_is_part_of_the_answer(world: World) ->
 def test_the_line_for_a_data_set_alone(world: World) -> None:
     found = tune(Numbers(800), batch_size=4, max_workers=1)
     assert found.line.startswith("DataLoader(dataset, batch_size=4, shuffle=True, num_workers=")
+
+
+def test_the_line_for_a_data_set_that_is_too_large_to_shuffle(world: World) -> None:
+    found = tune(Numbers(10**11), batch_size=4, max_workers=1)
+    assert "batch_size=4, sampler=RandomSampler(dataset, replacement=True), num_workers=" in found.line
 
 
 def test_a_result_is_frozen_and_complete(world: World) -> None:

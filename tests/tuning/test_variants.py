@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,26 @@ class Sized(Stream):
         return self.count
 
 
+class LateFirst(Stream):
+    """Not shared out; the first worker comes late."""
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        if worker and worker.id == 0:
+            time.sleep(0.5)
+        yield from map(torch.tensor, range(self.count))
+
+
+class Endless(Dataset[int]):
+    """More items than any list of indices could hold."""
+
+    def __len__(self) -> int:
+        return 10**13
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
 class WithoutLength(Dataset[int]):
     def __getitem__(self, index: int) -> int:
         return index
@@ -85,6 +106,15 @@ def test_a_data_set_alone_is_shuffled_in_batches_of_32() -> None:
     assert variants.start_method == multiprocessing.get_start_method()
 
 
+def test_a_huge_data_set_is_drawn_from_and_not_listed() -> None:
+    variants = of(Endless(), 4)
+    batches = list(variants.make(Settings(), batches=3))
+    assert len(torch.cat(batches).unique()) == 12
+    assert (variants.is_huge, variants.batches) == (True, 10**13 // 4)
+    assert not of(Numbers()).is_huge
+    assert not of(DataLoader(Numbers(), sampler=RandomSampler(Numbers(), replacement=True))).is_huge
+
+
 def test_a_stream_is_not_shuffled_and_may_have_no_length() -> None:
     assert of(Stream(9), 2).batches is None
     assert of(Sized(9), 2).batches == 5
@@ -103,6 +133,25 @@ def test_a_loader_shows_its_present_settings_and_start_method() -> None:
     assert variants.make(Settings(1)).multiprocessing_context.get_start_method() == "spawn"
     asked = of(loader, None, multiprocessing.get_all_start_methods()[0])
     assert (asked.start_method, asked.is_asked_for) == (multiprocessing.get_all_start_methods()[0], True)
+
+
+class OwnContext(DataLoader[Any]):
+    """Keeps its context under a name of its own, as torchdata's StatefulDataLoader does."""
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        return self.__context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        self.__context = context
+
+
+def test_a_class_of_loader_with_a_context_of_its_own_starts_workers_as_asked_for() -> None:
+    variants = of(OwnContext(Numbers(), 4), None, "spawn")
+    assert variants.make(Settings(1)).multiprocessing_context.get_start_method() == "spawn"
+    assert variants.make(Settings()).multiprocessing_context is None
+    assert variants.loader.multiprocessing_context is None
 
 
 @pytest.mark.parametrize(
@@ -222,6 +271,7 @@ def test_every_way_to_batch_is_kept_and_counted_alike(loader: DataLoader[Any]) -
         (DataLoader(Stream(40, constant=True), 4), False),
         (DataLoader(Stream(4, shared=False), 4), False),
         (DataLoader(Numbers(), 4), False),
+        (DataLoader(LateFirst(40), 4, in_order=False), True),
     ],
 )
 def test_a_stream_that_every_worker_delivers_whole(loader: DataLoader[Any], repeats: bool) -> None:

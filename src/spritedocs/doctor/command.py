@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor"]
 
+PROC = Path("/proc/self")
 _STYLES = {"will break": "bold red", "will bite": "bold yellow", "unknown here": "bold", "fine": "bold green"}
 
 
@@ -39,8 +40,11 @@ def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
     takes up to 10 seconds. Changes nothing. The exit status is 1 if an ordinary loader will break, and 0
     otherwise.
     """
-    if data is not None and not data.exists():
-        raise click.UsageError(f"there is nothing at {data}: name the folder or file that holds your data.")
+    if data is not None and (problem := _problem(data)):
+        raise click.UsageError(f"{problem}: name the folder or file that holds your data.")
+    if sys.platform == "linux" and not PROC.exists():
+        click.echo("There is no /proc here, where Linux tells of itself: mount it, and try again.", err=True)
+        sys.exit(1)
     if sys.stderr.isatty():
         click.echo("Looking at this machine, some ten seconds …", err=True)
     try:
@@ -60,6 +64,13 @@ def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
         _print(facts.machine, findings)
     if breaks(findings):
         sys.exit(1)
+
+
+def _problem(data: Path) -> str:
+    try:
+        return "" if data.exists() else f"there is nothing at {data}"
+    except OSError as error:
+        return f"{data} cannot be looked at ({error.strerror})"
 
 
 def _print(machine: Machine, findings: Sequence[Finding]) -> None:

@@ -54,6 +54,10 @@ def check_page_cache(facts: Facts) -> Finding:
         says = f"Files of up to {amount(available)} may stay in memory from one epoch to the next."
         remedy = "Name your data with --data PATH to have its size compared."
         return Finding(key, UNKNOWN, says, remedy, page, {"available_bytes": available})
+    if not facts.data.files and facts.data.whole:
+        says = "There is no file that may be read where your data should be."
+        remedy = "See whether --data names the right folder, and whether you may read it."
+        return Finding(key, UNKNOWN, says, remedy, page, {"available_bytes": available})
     size, files = facts.data.size, counted(facts.data.files, "file")
     values = {
         "available_bytes": available,

@@ -88,6 +88,10 @@ class Facts:
     """Processes and threads that this user may have (``ulimit -u``)."""
     tasks: int = 0
     """Those that there are."""
+    group_tasks_limit: int | None = None
+    """Processes and threads that the cgroup allows (``pids.max``), root's too; ``None`` for no limit."""
+    group_tasks: int = 0
+    """Those that are in it."""
     torch_threads: int = 1
     """Threads that torch computes with in the main process."""
     numpy_threads: int | None = None
@@ -124,12 +128,13 @@ def look(data: Path | None = None, *, start: bool = True, root: Path = machine.R
     here = machine.describe(root)
     files, files_hard = _limits("RLIMIT_NOFILE")
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    group_tasks_limit, group_tasks = machine.tasks_limit(root) or (None, 0)
     available = min(psutil.virtual_memory().available, machine.memory_limit(root) or UNLIMITED)
     count_cores: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return Facts(
         machine=here,
         system=sys.platform,
-        in_container=any((root / name).exists() for name in (".dockerenv", "run/.containerenv")),
+        in_container=_in_container(root),
         # As torch.utils.data.DataLoader.check_worker_number_rationality counts, in 2.6 to 2.15.
         suggested_workers=len(count_cores(0)) if count_cores else os.cpu_count() or 1,
         shm=_room(root / "dev/shm"),
@@ -141,6 +146,8 @@ def look(data: Path | None = None, *, start: bool = True, root: Path = machine.R
         # The kernel asks neither root nor whoever may raise the limit.
         tasks_limit=UNLIMITED if is_root else _limits("RLIMIT_NPROC")[0],
         tasks=_tasks(),
+        group_tasks_limit=group_tasks_limit,
+        group_tasks=group_tasks,
         torch_threads=torch.get_num_threads(),
         numpy_threads=_number(_NUMPY_QUESTION),
         thread_setting=os.environ.get("OMP_NUM_THREADS"),
@@ -153,6 +160,11 @@ def look(data: Path | None = None, *, start: bool = True, root: Path = machine.R
         pin_problem=_pin_problem() if here.gpu else None,
         data=measured,
     )
+
+
+def _in_container(root: Path) -> bool:
+    marked = any((root / name).exists() for name in (".dockerenv", "run/.containerenv"))
+    return marked or "KUBERNETES_SERVICE_HOST" in os.environ  # its pods have neither of these files
 
 
 def _room(folder: Path) -> Room | None:

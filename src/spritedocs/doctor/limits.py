@@ -112,32 +112,46 @@ def check_open_files(facts: Facts) -> Finding:
 
 
 def check_processes(facts: Facts) -> Finding:
-    """Whether this user may start as many processes and threads as workers have.
+    """Whether as many processes and threads may be started as workers have.
 
-    Linux counts threads, of all the user's programs together (``RLIMIT_NPROC`` in getrlimit(2)).
+    Linux counts threads, of all the user's programs together (``RLIMIT_NPROC`` in getrlimit(2)), and of
+    all programs in a cgroup (``pids.max``, as by ``docker run --pids-limit``), whoever started them. The
+    limit that leaves less room is the one that is told.
     """
     key, page = "processes", "tune-your-own-dataset/#doctor"
-    if facts.tasks_limit is None:
+    limits = (
+        (facts.tasks_limit, facts.tasks, "ulimit -u", "Raise ulimit -u, end other programs of yours"),
+        (
+            facts.group_tasks_limit,
+            facts.group_tasks,
+            "pids.max of the cgroup",
+            "Raise that limit, as by 'docker run --pids-limit'",
+        ),
+    )
+    known = [
+        (limit, in_use, name, raising)
+        for limit, in_use, name, raising in limits
+        if limit is not None and limit != UNLIMITED
+    ]
+    if facts.tasks_limit is None and not known:
         return Finding(key, UNKNOWN, "This system does not say how many processes you may have.", "", page)
-    if facts.tasks_limit == UNLIMITED:
-        says = "Any number of processes may be started, as far as ulimit -u goes."
+    if not known:
+        says = "Any number of processes may be started, as far as ulimit -u and cgroups go."
         return Finding(key, FINE, says, "", page, {"limit": None, "in_use": facts.tasks})
-    values = {"limit": facts.tasks_limit, "in_use": facts.tasks}
+    limit, in_use, name, raising = min(known, key=lambda each: each[0] - each[1])
+    values = {"limit": limit, "in_use": in_use, "set_by": name}
     threads = next((start.threads for start in facts.starts if start.threads), WORKER_THREADS)
     a_worker = threads + (facts.numpy_threads or 1) - 1 if facts.system.startswith("linux") else 1
-    workers = max(0, facts.tasks_limit - facts.tasks) // a_worker
-    what = f"{counted(facts.tasks_limit, 'process')} and threads".replace("processs", "processes")
+    workers = max(0, limit - in_use) // a_worker
+    what = f"{counted(limit, 'process')} and threads".replace("processs", "processes")
     if workers >= max(FEW_WORKERS, facts.machine.usable_cores):
-        says = f"{what} may run (ulimit -u): room for {counted(workers, 'worker')}."
+        says = f"{what} may run ({name}): room for {counted(workers, 'worker')}."
         return Finding(key, FINE, says, "", page, values)
     says = (
-        f"{what} may run (ulimit -u), {facts.tasks:,} do, and a worker takes {a_worker}: "
+        f"{what} may run ({name}), {in_use:,} do, and a worker takes {a_worker}: "
         f"{counted(workers, 'more worker')} can be started."
     )
-    remedy = (
-        "Raise ulimit -u, end other programs of yours, or set OPENBLAS_NUM_THREADS=1 (with MKL, "
-        "MKL_NUM_THREADS=1) before Python starts."
-    )
+    remedy = f"{raising}, or set OPENBLAS_NUM_THREADS=1 (with MKL, MKL_NUM_THREADS=1) before Python starts."
     return Finding(key, BREAKS if workers < FEW_WORKERS else BITES, says, remedy, page, values)
 
 

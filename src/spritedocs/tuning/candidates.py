@@ -13,11 +13,13 @@ CLOSE = 0.97
 PREFETCH = (2, 4, 8)
 FURTHER = 1.02
 """What a larger ``prefetch_factor`` has to promise, as it takes more memory, to be tried."""
-MOST_SHORTLISTED = 5
+MOST_SHORTLISTED = 4
+HOPELESS = 0.5
+"""What promises less than this share of the best is tried only if it is none, or one for each core."""
 SHOWING = 128
 """So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
 FILLINGS = 2
-BEHIND = 0.90
+BEHIND = 0.93
 """What stays this far behind the best in a first look is not the best, scatter or not."""
 NEAR = 0.95
 """What comes this near in a first look may be within 3% of it."""
@@ -70,18 +72,19 @@ def shortlist(predicted: Mapping[Settings, float], present: Settings, cores: int
     """The few settings to be measured: those that may be the best, and what the reader has now.
 
     The model does not know what workers do to each other beyond sharing cores: a disk that is slower for
-    two, a cache that is too small. So the neighbours of its pick are tried as well; then, as far as five
-    settings reach, as many workers as cores, twice as many as it picks, and one.
+    two, a cache that is too small. So the neighbour below its pick is tried as well, and as many workers as
+    cores; then, as far as four settings reach, its other neighbours, twice as many as it picks, and one.
     """
     standard = {each.num_workers: rate for each, rate in predicted.items() if each.prefetch_factor == 2}
     counts = sorted(standard)
     best = max(standard.values())
     smallest = next(count for count in counts if standard[count] >= CLOSE * best)
     likeliest = max(counts, key=lambda count: (round(standard[count] / best, 3), -count))
-    wanted = [0, smallest, likeliest, *_neighbours(counts, smallest), _at_most(cores, counts)]
-    wanted += [*_neighbours(counts, likeliest), _at_most(2 * smallest, counts)]
-    if 1 in counts:
-        wanted.append(1)
+    near, one_each = _neighbours(counts, smallest), _at_most(cores, counts)
+    wanted = [0, smallest, likeliest, *near[:1], one_each, *near[1:], *_neighbours(counts, likeliest)]
+    wanted += [_at_most(2 * smallest, counts), *counts[1:2]]
+    sure = {0, smallest, likeliest, one_each}
+    wanted = [count for count in wanted if count in sure or standard[count] >= HOPELESS * best]
     chosen = [Settings(count, 2, count > 0) for count in dict.fromkeys(wanted)][:MOST_SHORTLISTED]
     for count in dict.fromkeys((smallest, likeliest)):
         ahead = [each for each in predicted if each.num_workers == count and each.prefetch_factor > 2]
@@ -101,6 +104,8 @@ def steady(settings: Settings) -> Settings:
 def survivors(rates: Mapping[Settings, float], most: int) -> list[Settings]:
     """Those to be measured thoroughly: at most ``most``, the best and the smallest near it first.
 
+    Where there is only one, it is the smallest that already counts as good as the best.
+
     Examples:
         >>> rates = {Settings(0): 10.0, Settings(2): 96.0, Settings(4): 100.0, Settings(6): 99.0}
         >>> [settings.num_workers for settings in survivors(rates, most=2)]
@@ -108,8 +113,9 @@ def survivors(rates: Mapping[Settings, float], most: int) -> list[Settings]:
     """
     best = max(rates.values())
     by_rate = sorted((each for each in rates if rates[each] >= BEHIND * best), key=lambda each: -rates[each])
-    smallest = min((each for each in by_rate if rates[each] >= NEAR * best), key=_size)
-    kept = list(dict.fromkeys([by_rate[0], smallest, *by_rate]))[:most]
+    near = CLOSE if most == 1 else NEAR
+    smallest = min((each for each in by_rate if rates[each] >= near * best), key=_size)
+    kept = list(dict.fromkeys([smallest, by_rate[0], *by_rate]))[:most]
     return sorted(kept, key=_size)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
-__all__ = ["complaint", "dataset_of", "is_something_else", "kind_of"]
+__all__ = ["complaint", "dataset_of", "is_something_else", "is_stream", "kind_of"]
 
 
 def complaint(thing: Any) -> str:
@@ -52,6 +52,14 @@ def dataset_of(thing: Any) -> Any:
 def is_something_else(thing: object) -> bool:
     """Whether ``thing`` may have items, or be callable, and is still no dataset for certain."""
     return isinstance(thing, nn.Module | Sampler | str | bytes)
+
+
+def is_stream(dataset: object) -> bool:
+    """Whether it is iterable-style: then it may have a ``__len__`` that says, by an error, that it has none.
+
+    ``torch.utils.data.ChainDataset`` has one, which adds up the lengths of its parts.
+    """
+    return isinstance(dataset, IterableDataset)
 
 
 def kind_of(thing: object) -> str:

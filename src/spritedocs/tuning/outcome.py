@@ -88,6 +88,7 @@ class Outcome:
             tensors_per_batch=world.seen.tensors_per_batch,
             bytes_per_batch=world.seen.bytes_per_batch,
             empty_handover_s=world.seen.empty_handover_s,
+            in_order=variants.in_order,
         )
         diagnosis, remedies = diagnose(situation)
         candidates = self._candidates()
@@ -166,16 +167,33 @@ class Outcome:
                 "×",
             )
         running = self.final.arms[label(steady(self._present))]
-        items = self._batches * self.world.batch_size
         ratios = [
-            _whole_s(old, kept, items) / (items / new.items_per_s)
+            (old.total_s + self._rest_s(old, kept)) / (self._items / new.items_per_s)
             for old, kept, new in zip(before, running, after, strict=True)
         ]
         return Measurement.of("gain", ratios, "×")
 
     @property
     def _wait_share(self) -> float:
-        return median(epoch.data_wait_share for epoch in self.final.arms[label(self._present)])
+        """Of an epoch as it is with the present settings: if workers are started for it, once."""
+        present = self.final.arms[label(self._present)]
+        if self._present == steady(self._present):
+            return median(epoch.data_wait_share for epoch in present)
+        shares = []
+        for started, running in zip(present, self.final.arms[label(steady(self._present))], strict=True):
+            rest_s = self._rest_s(started, running)
+            waited_s = started.total_s * started.data_wait_share + rest_s * running.data_wait_share
+            shares.append(waited_s / (started.total_s + rest_s))
+        return median(shares)
+
+    @property
+    def _items(self) -> float:
+        """Of a whole epoch."""
+        return self._batches * self.world.batch_size
+
+    def _rest_s(self, started: EpochTiming, running: EpochTiming) -> float:
+        """Seconds for the rest of an epoch of which a part, the start of its workers included, was timed."""
+        return max(0.0, self._items - started.items) / running.items_per_s
 
     def _candidates(self) -> tuple[Candidate, ...]:
         found = []
@@ -193,12 +211,15 @@ class Outcome:
         return tuple(found)
 
     def _line(self, arguments: Mapping[str, Any]) -> str:
-        given = [f"{name}={value!r}" for name, value in arguments.items()]
-        if self.variants.is_loader:
+        variants, undone = self.variants, {} if arguments["num_workers"] else self.variants.only_for_workers
+        given = [f"{name}={value!r}" for name, value in {**arguments, **undone}.items()]
+        if variants.is_loader:
             return f"DataLoader(..., {', '.join(given)})"
-        shuffle = [] if self.variants.is_streaming else ["shuffle=True"]
-        size = [f"batch_size={self.variants.loader.batch_size}"]
-        return f"DataLoader(dataset, {', '.join([*size, *shuffle, *given])})"
+        order = [] if variants.is_streaming else ["shuffle=True"]
+        if variants.is_huge:
+            order = ["sampler=RandomSampler(dataset, replacement=True)"]
+        size = [f"batch_size={variants.loader.batch_size}"]
+        return f"DataLoader(dataset, {', '.join([*size, *order, *given])})"
 
     def _warnings(self) -> tuple[str, ...]:
         found = []
@@ -219,11 +240,6 @@ class Outcome:
                 "torch.utils.data.get_worker_info()."
             )
         return tuple(found)
-
-
-def _whole_s(started: EpochTiming, running: EpochTiming, items: float) -> float:
-    """Seconds of an epoch of ``items`` whose workers are started first, from a part of it."""
-    return started.total_s + max(0.0, items - started.items) / running.items_per_s
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:

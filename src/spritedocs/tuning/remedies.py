@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from spritedocs.tuning.situations import (
-    WORTH_CHANGING,
     Situation,
     computing_half,
     faster,
@@ -22,6 +21,9 @@ from spritedocs.tuning.situations import (
 __all__ = ["Remedy", "remedies"]
 
 GUIDE = "guide/summoning-helpers/"
+LEAST_TOLD = 1.05
+"""From this gain on, a remedy for the bottleneck is told: what the model promises below that is lost in what
+it misses by, and would be read as 1×."""
 WORTH_TELLING = 1.10
 """From this gain on, a remedy for something that is not the bottleneck is told as well."""
 
@@ -40,7 +42,7 @@ class Remedy:
 
 
 def _out_of_order(s: Situation) -> float:
-    return s.epoch_s(s.recommended) / s.epoch_s(s.recommended, in_order=False)
+    return s.epoch_s(s.recommended) / replace(s, in_order=False).epoch_s(s.recommended)
 
 
 def _fetching_further_ahead(s: Situation) -> float:
@@ -161,7 +163,7 @@ def remedies(name: str, s: Situation) -> Iterator[Remedy]:
     for cause in (name, *others):
         for cure in _CURES[cause]:
             gain = cure.gain(s) if cure.gain else None
-            least = WORTH_CHANGING if cause == name else WORTH_TELLING
+            least = LEAST_TOLD if cause == name else WORTH_TELLING
             if cure.says not in told and (gain is None or gain >= least):
                 told.add(cure.says)
                 yield Remedy(cure.says, gain, GUIDE + cure.anchor)

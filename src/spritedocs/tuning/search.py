@@ -31,11 +31,13 @@ from spritedocs.tuning.variants import Variants
 __all__ = ["Progress", "Search"]
 
 LOOKS = 2
-"""Rounds of the first look. With five or more settings they give a spread to plan by."""
+"""Rounds of the first look that count. With four or more settings they give a spread to plan by."""
+LOOKING_ROUNDS = LOOKS + 1
+"""With the one that starts the workers."""
 FINALISTS = 2
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
-MOST_ROUNDS = 12
+MOST_ROUNDS = 8
 LOOKING_SHARE = 0.4
 """Of what is left of the budget, so much may go into the first look."""
 PROBING_S = 0.6
@@ -140,14 +142,17 @@ class Search:
         present = steady(self.variants.present)
         order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
         seconds = [self._epoch_s(each, lengths, world.rates) for each in order]
-        least_s = sum(seconds[:2]) * (LOOKS + 1 + FEWEST_SAMPLES)
+        least_s = sum(seconds[:2]) * (LOOKING_ROUNDS + FEWEST_SAMPLES) + _starting_s(world, order[:2])
         if least_s > self._left_s and len(order) > 1:
             raise ArgumentError(
                 f"a budget of {self.budget_s:g} s is too small to decide, which takes about "
                 f"{least_s + self.budget_s - self._left_s:.0f} s: give a larger one, or a smaller batch size"
             )
         count = len(order)
-        while count > 2 and sum(seconds[:count]) * (LOOKS + 1) > LOOKING_SHARE * self._left_s:
+        while count > 2 and (
+            sum(seconds[:count]) * LOOKING_ROUNDS + _starting_s(world, order[:count])
+            > LOOKING_SHARE * self._left_s
+        ):
             count -= 1
         return [each for each in chosen if each in order[:count]]
 
@@ -161,7 +166,7 @@ class Search:
             # The present ones may start new workers in every epoch: then they are measured both ways.
             finalists = list(dict.fromkeys([steady(present), *survivors(choices, most), present]))
             round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
-            if (FEWEST_SAMPLES + 1) * RETAKEN * round_s <= self._left_s:
+            if FEWEST_SAMPLES * RETAKEN * round_s <= self._left_s:
                 break
         return finalists
 
@@ -172,7 +177,7 @@ class Search:
         spread, freedom = scatter(first)
         wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else MOST_ROUNDS
         round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
-        possible = int(self._left_s / round_s / RETAKEN) - 1
+        possible = int(self._left_s / round_s / RETAKEN)
         return max(2, min(max(FEWEST_SAMPLES, wanted), possible, MOST_ROUNDS))
 
     def _measured(
@@ -191,7 +196,7 @@ class Search:
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
-        said(0, rounds + 1)
+        said(0, rounds)
         return trials.run(settings, rounds, said)
 
     def _epoch_s(self, settings: Settings, lengths: Lengths, rates: Mapping[Settings, float]) -> float:
@@ -215,6 +220,13 @@ def _without_advice() -> Iterator[None]:
         warnings.filterwarnings("ignore", "This DataLoader will create")
         warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
         yield
+
+
+def _starting_s(world: World, settings: list[Settings]) -> float:
+    """Seconds until the workers of all of them load: by spawn and forkserver that is long."""
+    workers = sum(each.num_workers for each in settings)
+    costs = world.costs
+    return workers * costs.start_s + math.ceil(workers / costs.cores) * costs.boot_s
 
 
 def _rate(comparison: Comparison, settings: Settings) -> float:

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LONGEST_PLAYED = 128
-"""Batches. Further ones are taken to be like the second half of these."""
+"""Batches, or as many as two for each worker. Further ones are taken to be like the second half of these."""
 MOST_WORKERS = 16
 WORTH_CHANGING = 1.03
 
@@ -54,19 +54,23 @@ class Situation:
     bytes_per_batch: int
     empty_handover_s: float
     """Seconds to hand over a batch of one number."""
+    in_order: bool = True
+    """Whether the loader yields batches in order, as it does unless told otherwise."""
 
-    def epoch_s(self, settings: Settings, *, in_order: bool = True) -> float:
+    def epoch_s(self, settings: Settings) -> float:
         """Seconds of an epoch with ``settings``, by the model."""
 
         def played(batches: int) -> float:
             step = self.step_s, self.step_cpu_share
-            return predict(self.costs, settings, batches, *step, in_order=in_order).epoch_s
+            return predict(self.costs, settings, batches, *step, in_order=self.in_order).epoch_s
 
-        if self.batches <= LONGEST_PLAYED:
-            return played(self.batches)
         half = LONGEST_PLAYED // 2
-        seconds = played(LONGEST_PLAYED)
-        return seconds + (self.batches - LONGEST_PLAYED) * (seconds - played(half)) / half
+        if 2 * settings.num_workers > half:
+            half = settings.num_workers  # workers load in rounds: part of one would look as long as all of it
+        if self.batches <= 2 * half:
+            return played(self.batches)
+        seconds = played(2 * half)
+        return seconds + (self.batches - 2 * half) * (seconds - played(half)) / half
 
     def best_s(self) -> float:
         """Seconds of the best epoch: without helpers, with as many as recommended, or one for each core.

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from spritedocs.tuning.failures import StepError
 
 __all__ = ["TimedStep", "Waiting"]
@@ -22,6 +24,8 @@ class TimedStep:
         begun, begun_cpu = time.perf_counter(), time.process_time()
         try:
             self.step(batch)
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+                torch.cuda.synchronize()  # else work that has only been launched would look done
         except Exception as error:
             raise StepError("the step failed") from error
         if self._is_warm:

@@ -80,6 +80,7 @@ def load(text: str) -> Any:
         complaint,
         dataset_of,
         is_something_else,
+        is_stream,
     )
 
     target = Target.parse(text)
@@ -88,7 +89,8 @@ def load(text: str) -> Any:
         found, verb = _called(target, found), "gives"
     if why := complaint(found):
         raise TargetError(f"{target} {verb} {why}.")
-    _check_length(target, dataset_of(found))
+    dataset = dataset_of(found)
+    _check_length(target, dataset, (TypeError, NotImplementedError) if is_stream(dataset) else ())
     return found
 
 
@@ -199,11 +201,14 @@ def _refusal(found: Callable[..., Any], *arguments: str) -> str:
     return ""
 
 
-def _check_length(target: Target, dataset: Any) -> None:
+def _check_length(target: Target, dataset: Any, unknown: tuple[type[Exception], ...]) -> None:
+    """Raise for a dataset that is empty or cannot be counted; ``unknown`` errors say that no one knows."""
     if not hasattr(type(dataset), "__len__"):
         return
     try:
         length = len(dataset)
+    except unknown:
+        return
     except Exception as error:
         raise TheirError(failed(f"The __len__ of what {target} gives", error)) from error
     if length == 0:

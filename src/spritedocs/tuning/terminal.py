@@ -135,9 +135,9 @@ def _remark(candidate: Json, result: Json) -> str:
 def _remedies(result: Json) -> Table:
     table = Table.grid(padding=(0, 1))
     for number, remedy in enumerate(result["remedies"], 1):
-        gain = "" if remedy["gain"] is None else f" Predicted: {remedy['gain']:.2g}× on top of that."
+        gain = "" if remedy["gain"] is None else f" Predicted: {_times(remedy['gain'])} on top of that."
         if remedy["gain"] == result["gain"]:  # of the recommended settings themselves
-            gain = f" Measured: {remedy['gain']:.2g}×."
+            gain = f" Measured: {_times(remedy['gain'])}."
         table.add_row(f"{number}.", f"{remedy['says']}{gain}")
         table.add_row("", Text(remedy["page"], style="dim"))
     return table
@@ -189,6 +189,12 @@ def _with_interval(value: Measurement) -> str:
 
 def _doubt(ratio: Measurement) -> str:
     return ", uncertain" if ratio.is_uncertain else ""
+
+
+def _times(gain: float) -> str:
+    """Two digits, and a third where two would say 1: by these a gain is decided upon."""
+    decimals = 2 if gain < 1.095 else 1 if gain < 9.95 else 0
+    return f"{gain:,.{decimals}f}×"
 
 
 def _seconds(value: float) -> str:

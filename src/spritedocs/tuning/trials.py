@@ -18,14 +18,14 @@ from spritedocs.tuning.variants import Variants
 
 __all__ = ["Lengths", "Trials", "label", "scatter"]
 
-EPOCH_S = 0.12
+EPOCH_S = 0.08
 """How long an epoch should take: above ``timing.SHORTEST_EPOCH_S``, and short enough for many rounds."""
-WHOLE_S = 0.15
+WHOLE_S = 0.12
 """An epoch as short as this is measured whole."""
 FEWEST_BATCHES = 8
 FILLINGS = 4
 """How often an epoch has to fill the batches that are fetched ahead, to show the pace and not the start."""
-EVEN = 0.02
+EVEN = 0.03
 """So little may the items of a short epoch differ from those of a long one, by their scatter."""
 
 
@@ -62,23 +62,22 @@ class Lengths:
 
         ``batch_size`` is how many items of ``rates`` are in a batch, on average.
 
-        Each setting's epoch lasts about as long, unless items differ so much that the same have to be loaded.
+        Each setting's epoch lasts about as long. Where items differ, it has so many that their differences
+        even out, or as many as all others have.
         """
         spread = pstdev(costs.item_s) / (fmean(costs.item_s) or 1)
+        even = math.ceil((spread / EVEN) ** 2 / costs.batch_size)
         fewest = max(FILLINGS * each.num_workers * each.prefetch_factor for each in rates)
         best = max(rates.values())
         alike = max(FEWEST_BATCHES, fewest, math.ceil(epoch_s * best / batch_size))
         found: dict[Settings, int] = {}
         for each, rate in rates.items():
-            wanted = alike
             own = max(
                 FEWEST_BATCHES,
                 FILLINGS * each.num_workers * each.prefetch_factor,
                 math.ceil(epoch_s * rate / batch_size),
             )
-            if spread / math.sqrt(own * costs.batch_size) < EVEN:
-                wanted = own
-            found[each] = wanted
+            found[each] = min(alike, max(own, even))
         if whole is None:
             return cls(found, batch_size)
         short = whole * batch_size / best <= WHOLE_S
@@ -117,12 +116,17 @@ class Trials:
     def run(
         self, settings: Iterable[Settings], rounds: int, told: Callable[[int, int], object] | None = None
     ) -> Comparison:
-        """Interleaved epochs of ``settings``, after a round that is thrown away, named by ``label``."""
+        """Interleaved epochs of ``settings``, named by ``label``.
+
+        After a round that is thrown away, unless all that stays has run before.
+        """
         wanted = list(settings)
-        for gone in set(self._loaders) - set(wanted):
+        running = set(self._loaders)
+        for gone in running - set(wanted):
             dismiss(self._loaders.pop(gone))
         arms = {label(each): self._arm(each) for each in wanted}
-        timed = compare(arms, rounds, step=self.step, progress=told)
+        are_warm = set(self._loaders) <= running
+        timed = compare(arms, rounds, step=self.step, warmup=not are_warm, progress=told)
         self._memory_mb |= {each: worker_memory_mb(loader) for each, loader in self._loaders.items()}
         return timed
 

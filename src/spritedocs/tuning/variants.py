@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from spritedocs.epochs import dismiss
 from spritedocs.model import Settings
@@ -28,6 +28,8 @@ BATCH_SIZE = 32
 """The batch size for a dataset that comes without a loader, if none is asked for."""
 
 LARGEST_BATCH = 1_000_000  # A list of so many indices still takes only some megabytes.
+MOST_SHUFFLED = 10_000_000
+"""To shuffle, torch makes a list of all indices in each epoch: some 40 bytes for each of them."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,29 @@ class Variants:
         return isinstance(self.loader.dataset, IterableDataset)
 
     @property
+    def is_huge(self) -> bool:
+        """Whether indices are drawn at random with replacement, since the dataset is too large to shuffle."""
+        sampler = self.loader.sampler
+        return not self.is_loader and isinstance(sampler, RandomSampler) and sampler.replacement
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the loader yields batches in order."""
+        return bool(getattr(self.loader, "in_order", True))  # from torch 2.6 on
+
+    @property
+    def only_for_workers(self) -> dict[str, Any]:
+        """The loader's arguments that torch refuses without workers, and what leaves each of them out."""
+        loader = self.loader
+        given: dict[str, tuple[Any, Any]] = {
+            "prefetch_factor": (loader.prefetch_factor, None),
+            "persistent_workers": (loader.persistent_workers, False),
+            "timeout": (loader.timeout, 0),
+            "multiprocessing_context": (loader.multiprocessing_context, None),
+        }
+        return {name: without for name, (value, without) in given.items() if value}
+
+    @property
     def batches(self) -> int | None:
         """Batches of an epoch; ``None`` where the dataset does not say."""
         try:
@@ -129,14 +154,13 @@ class Variants:
                 "prefetch_factor": settings.prefetch_factor if workers else None,
                 "persistent_workers": settings.persistent_workers and workers > 0,
                 "timeout": timeout_s if workers else 0,
-                "_DataLoader__multiprocessing_context": (
-                    multiprocessing.get_context(self.start_method) if workers else None
-                ),
                 "_iterator": None,
                 "_IterableDataset_len_called": None,  # which len() above has set, and epochs would warn of
                 **attributes,
             }
         )
+        # A property, which torchdata's StatefulDataLoader keeps under a name of its own.
+        twin.multiprocessing_context = multiprocessing.get_context(self.start_method) if workers else None
         return twin
 
     def repeats(self, timeout_s: float) -> bool:
@@ -147,7 +171,8 @@ class Variants:
         """
         if not self.is_streaming:
             return False
-        loader = self.make(Settings(2, 2, persistent_workers=True), batches=4, timeout_s=timeout_s)
+        two = Settings(2, 2, persistent_workers=True)
+        loader = self.make(two, batches=4, timeout_s=timeout_s, in_order=True)
         try:
             seen = list(loader)
         finally:
@@ -199,6 +224,8 @@ def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
         return DataLoader(dataset, batch_size)
     if len(dataset) == 0:  # RandomSampler's own words would speak of num_samples
         raise ValueError(too_short(0, 0))
+    if len(dataset) > MOST_SHUFFLED:
+        return DataLoader(dataset, batch_size, sampler=RandomSampler(dataset, replacement=True))
     return DataLoader(dataset, batch_size, shuffle=True)
 
 
