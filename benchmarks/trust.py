@@ -19,7 +19,7 @@ All take turns in random order, so that a bad minute meets all. Shares have Wils
 
 **Caveat.** It takes half an hour or more on a quiet machine with two cores or more: any other program is a
 false alarm here. Epochs are short, 0.05 s without helpers, so that many comparisons fit; longer ones vary
-less. Comparisons of a loader with itself are planned for ±10%, and have eight seconds at most.
+less. Comparisons of a loader with itself are planned for ±10%, and have five seconds at most.
 
     python benchmarks/trust.py [--quick] [--record]
 """
@@ -58,7 +58,7 @@ KINDS = {"none": "0", "new": "2, new each epoch", "kept": "2, kept"}
 
 TIMES = {
     "same": dict.fromkeys(KINDS, 134),
-    "slower": {"none": 150},
+    "slower": {"none": 60},
     "loaded": dict.fromkeys(KINDS, 134),
     "quiet": dict.fromkeys(KINDS, 134),
 }
@@ -67,7 +67,7 @@ TIMES = {
 WIDTH = {"same": 0.10, "slower": 0.03}
 """What is planned for. Whether an interval keeps its promise does not depend on its width: those of a loader
 with itself may be wide, as four hundred must not take all day."""
-LIMIT_S = {"same": 8.0, "slower": 60.0}
+LIMIT_S = {"same": 5.0, "slower": 30.0}
 """For one comparison."""
 
 NEIGHBOUR = f"""
