@@ -37,7 +37,8 @@ def measure_data(path: Path, limit_s: float = WALK_LIMIT_S) -> Data:
     Links to files count as what they lead to, links to folders are passed over, as is what cannot be
     read. Raises ``FileNotFoundError`` where there is nothing.
     """
-    end, filesystem = time.monotonic() + limit_s, _filesystem(path)
+    filesystem = _filesystem(path)
+    end = time.monotonic() + limit_s
     size = files = 0
     for each in _sizes(path) if path.is_dir() else [path.stat().st_size]:
         size, files = size + each, files + 1
