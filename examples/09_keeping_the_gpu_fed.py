@@ -6,7 +6,7 @@
 #   - utilisation_helped > utilisation_0
 #   - data_wait_helped < data_wait_0
 #   - speedup_helped > 1.2
-#   - helped_over_headroom < 1.7
+#   - helped_over_headroom < 2
 #   - loss_last < loss_first
 #   - accuracy_pct > 60
 #   - chance_pct < 25
@@ -720,7 +720,7 @@ if __name__ == "__main__":
 # **Helpers turn waiting into computing.** The epochs with helpers are more than 1.2 times as fast, and the
 # model waits for a smaller share of them.
 #
-# **Measure the headroom before you tune.** The epoch with helpers takes less than 1.7 times as long as the
+# **Measure the headroom before you tune.** The epoch with helpers takes less than twice as long as the
 # headroom run. That is all that more helpers, a faster disk or another loader could still win. On the
 # processor a part of it cannot be won at all: helpers and model share the memory and its caches, which the
 # headroom run has for itself. Nor can the wait for the first batch: the more batches in an epoch, the less
