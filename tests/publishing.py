@@ -18,8 +18,9 @@ WORKFLOWS = PROJECT.root / ".github" / "workflows"
 FORGE = "https://git.example"
 """Where the simulated run says that the repository is."""
 EXPRESSIONS = {
-    # This is the documented switch: here no GPU is asked for.
+    # These are documented switches: here no GPU is asked for, and a busy machine fails no test.
     "vars.SPRITEDOCS_ACCELERATOR || 'required'": "optional",
+    "vars.SPRITEDOCS_CLAIMS || 'required'": "reported",
     "github.server_url": FORGE,
     "github.repository": "sprites/guide",
 }
@@ -28,7 +29,6 @@ FOR_TAGS = "github.ref_type == 'tag'"
 # Not all of SPRITE…: the mark of a run has to reach its steps, or nothing that they leave is found.
 _OURS = ("SPRITEDOCS", "SPRITE_TEST")
 _NOT_THE_RUNNERS = (*_OURS, "PYTEST", "PYTHON", "VIRTUAL_ENV", "MAKE", "MFLAGS", "COLUMNS", "NO_MKDOCS")
-_FALSE_CLAIM = re.compile(r"the claim '.*' is false on ")
 
 
 class Step(NamedTuple):
@@ -41,12 +41,6 @@ class Step(NamedTuple):
 
 class StepError(AssertionError):
     """A step failed. The message holds all it said."""
-
-    @property
-    def is_false_claim(self) -> bool:
-        """Whether all that went wrong is that measurements of this run contradict a page."""
-        errors = re.search(r"^ERROR +-  (.*?)\n\nAborted with", str(self), re.DOTALL | re.MULTILINE)
-        return errors is not None and all(_FALSE_CLAIM.search(line) for line in errors[1].splitlines())
 
 
 def workflow(path: Path) -> dict[Any, Any]:

@@ -39,15 +39,21 @@ def test_a_claim_holds_only_if_the_whole_interval_agrees(comparison, left, right
         known["right"] = right
     ends = right.bounds if isinstance(right, Measurement) else (right, right)
     claim = Claim("01_x", "left", comparison, "right" if isinstance(right, Measurement) else float(right))
-    agrees = OPERATORS[comparison]
-    assert claim.judge(known).holds == all(agrees(a, b) for a in left.bounds for b in ends)
+    agrees, verdict = OPERATORS[comparison], claim.judge(known)
+    assert verdict.holds == all(agrees(a, b) for a in left.bounds for b in ends)
+    # Whole numbers: every value that the intervals hold, and between which "==" may lie, is tried.
+    ours, theirs = (range(int(low), int(high) + 1) for low, high in (left.bounds, ends))
+    assert verdict.refuted == (not any(agrees(a, b) for a in ours for b in theirs))
 
 
-@pytest.mark.parametrize(("bound", "holds"), [(2.8, True), (2.95, False), (3.2, False)])
-def test_the_unfavourable_end_decides_and_the_verdict_tells_it(bound: float, holds: bool) -> None:
+@pytest.mark.parametrize(
+    ("bound", "in_words"),
+    [(2.8, "holds"), (2.95, "is not certain"), (3.05, "is not certain"), (3.2, "is false")],
+)
+def test_both_ends_decide_and_the_verdict_tells_it(bound: float, in_words: str) -> None:
     speedup = Measurement("speedup_4", "×", 3.0, (2.9, 3.1), (3.0,) * 6)
     verdict = Claim.parse(f"06_x: speedup_4 > {bound}").judge({"speedup_4": speedup})
-    assert verdict.holds is holds
+    assert verdict.in_words == in_words
     assert verdict.found == "speedup_4 is 3× (2.90–3.10×)"
 
 

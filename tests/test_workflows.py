@@ -26,7 +26,7 @@ from publishing import (
 )
 from running import PROJECT
 
-from spritedocs.claims import claimed_values
+from spritedocs.claims import Claim, Verdict, claimed_values
 from spritedocs.processes import marked, remains
 from spritedocs.recordings import Recording
 
@@ -36,6 +36,7 @@ TEST = workflow(WORKFLOWS / "test.yml")
 MAKEFILE = (PROJECT.root / "Makefile").read_text(encoding="utf-8")
 BUILD, DEPLOY = PUBLISH["jobs"]["build"], PUBLISH["jobs"]["deploy"]
 MARK = "SPRITE_PUBLISHING"
+UNPROVEN = "The figures do not bear out all that this page says"
 BY_BASH = pytest.mark.skipif(sys.platform == "win32", reason="there bash is not the runner's")
 
 
@@ -117,8 +118,10 @@ def test_what_the_steps_run_is_there_and_holds_no_expression() -> None:
     assert [command for command in commands if "${{" in command] == []
 
 
-def test_the_publishing_build_executes_and_asks_for_an_accelerator_unless_told_otherwise() -> None:
+def test_the_publishing_build_executes_and_asks_for_an_accelerator_and_true_claims() -> None:
+    """Unless repository variables say otherwise, as they do in the simulation."""
     assert BUILD["env"]["SPRITEDOCS_ACCELERATOR"] == "${{ vars.SPRITEDOCS_ACCELERATOR || 'required' }}"
+    assert BUILD["env"]["SPRITEDOCS_CLAIMS"] == "${{ vars.SPRITEDOCS_CLAIMS || 'required' }}"
     [install, site] = run_steps(BUILD)
     assert install.run == "make install"
     assert site == Step(
@@ -126,6 +129,7 @@ def test_the_publishing_build_executes_and_asks_for_an_accelerator_unless_told_o
         "make site",
         {
             "SPRITEDOCS_ACCELERATOR": "optional",
+            "SPRITEDOCS_CLAIMS": "reported",
             "SPRITEDOCS_REPO_URL": f"{FORGE}/sprites/guide",
             "SPRITEDOCS_EXECUTE": "always",
         },
@@ -135,14 +139,6 @@ def test_the_publishing_build_executes_and_asks_for_an_accelerator_unless_told_o
 def test_an_expression_that_the_simulation_does_not_know_is_not_passed_over() -> None:
     with pytest.raises(ValueError, match="which is unknown here"):
         resolved("make ${{ github.actor }}")
-
-
-def test_a_failed_step_tells_false_claims_from_other_faults() -> None:
-    claim = "docs/index.md: the claim 'a: b > 1' is false on here, where b is 0."
-    said = "ERROR    -  {}\n\nAborted with a BuildError!"
-    assert StepError(said.format(f"{claim}\n{claim}")).is_false_claim
-    assert not StepError(said.format(f"{claim}\ndocs/index.md refers to 'c'.")).is_false_claim
-    assert not StepError("make: *** [site] Error 1").is_false_claim
 
 
 def test_other_test_targets_leave_the_publishing_test_out() -> None:
@@ -186,13 +182,7 @@ def test_the_steps_of_the_publishing_workflow_build_the_site_from_nothing() -> N
         clone = Path(folder) / "clone"
         commit = fresh_clone(clone)
         for step in run_steps(BUILD):
-            try:
-                run_step(step, clone, environment)
-            except StepError as error:
-                # Everything is measured anew on a machine that may be busy: a claim gets a second chance.
-                if not error.is_false_claim:
-                    raise
-                run_step(step, clone, environment)
+            run_step(step, clone, environment)
         assert remains(environment[MARK], marker=MARK) == []
         _assert_published(clone, commit)
 
@@ -214,3 +204,15 @@ def _assert_published(clone: Path, commit: str) -> None:
     assert [name for name in whole if link not in texts[name]] == []
     assert [name for name, text in texts.items() if "Yours:" in text] == []
     assert link in (site / "guide" / "summoning-helpers" / "index.html").read_text(encoding="utf-8")
+    # Everything was measured anew on a machine that may be busy, so a few claims may not hold. Their pages
+    # say so.
+    verdicts = {name: _judged(name, recorded[name]) for name in whole}
+    assert [name for name in whole if (UNPROVEN in texts[name]) == all(v.holds for v in verdicts[name])] == []
+    all_verdicts = [verdict for each in verdicts.values() for verdict in each]
+    failed = [verdict.found for verdict in all_verdicts if not verdict.holds]
+    assert len(failed) <= 0.1 * len(all_verdicts), failed
+
+
+def _judged(name: str, recording: Recording) -> list[Verdict]:
+    claims = [Claim.parse(raw, name) for raw in PROJECT.example(name).header.get("claims", [])]
+    return [claim.judge(recording.values, recording.gaps) for claim in claims]

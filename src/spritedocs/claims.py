@@ -2,7 +2,8 @@
 
 A claim such as ``06_optional_num_workers: speedup_4 > 3`` compares one measured value of an example
 with a number or with another value. It holds only if it holds at the unfavourable end of the
-interval. Nothing in it is run as code.
+interval, and is false only if it is so at the favourable end too: between these it is not certain.
+Nothing in it is run as code.
 """
 
 from __future__ import annotations
@@ -41,8 +42,15 @@ class Verdict:
     """Whether a claim holds, and the values it was judged by."""
 
     holds: bool
+    refuted: bool
+    """Whether it is false, too, at the end of each interval that speaks for it."""
     found: str
     """In words, such as ``speedup_4 is 3.62× (3.60–3.65×)``."""
+
+    @property
+    def in_words(self) -> str:
+        """What follows after "the claim": ``holds``, ``is false`` or ``is not certain``."""
+        return "holds" if self.holds else "is false" if self.refuted else "is not certain"
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class Claim:
         return cls(name.strip() or str(example), match["left"], match["operator"], right)
 
     def judge(self, values: Mapping[str, Measurement], gaps: Mapping[str, str] | None = None) -> Verdict:
-        """Judge the claim by ``values``, at the end of each interval that speaks against it.
+        """Judge the claim by ``values``, at both ends of each interval.
 
         Raises ``ClaimError`` where a value it names was not measured; ``gaps`` may say why it was not.
         """
@@ -96,9 +104,13 @@ class Claim:
         low, high = _known(self.right, values).bounds if isinstance(self.right, str) else (self.right,) * 2
         holds = _COMPARISONS[self.comparison]
         # Every corner: for "<" and ">" only one of them can fail, for "==" all must agree.
-        verdict = all(holds(ours, theirs) for ours in (lowest, highest) for theirs in (low, high))
+        agreeing = [holds(ours, theirs) for ours in (lowest, highest) for theirs in (low, high)]
+        refuted = not any(agreeing)
+        if self.comparison == "==":
+            # Two different corners can lie around a value that both intervals hold.
+            refuted = lowest > high or low > highest
         names = dict.fromkeys(name for name in (self.left, self.right) if isinstance(name, str))
-        return Verdict(verdict, " and ".join(_described(values[name]) for name in names))
+        return Verdict(all(agreeing), refuted, " and ".join(_described(values[name]) for name in names))
 
     def __str__(self) -> str:
         return f"{self.example}: {self.short}"

@@ -54,10 +54,14 @@ class Edition:
     publisher: str | None = None
     """The machine whose own recordings are the ones to publish, as on the GPU runner."""
     strict_freshness: bool = False
+    claims_stop: bool = True
+    """Whether a claim that does not hold stops the build, or is only mentioned."""
     problems: list[str] = field(default_factory=list)
     """What must stop the build, a sentence each."""
     notices: list[str] = field(default_factory=list)
     """What the build should mention, a sentence each."""
+    unproven: dict[str, list[str]] = field(default_factory=dict)
+    """By page, its claims that do not hold, a sentence each."""
     entries: dict[str, Entry] = field(default_factory=dict)
     benchmarks: dict[str, Entry] = field(default_factory=dict)
     """Our own benchmarks that were recorded: pages may quote them, and they have no pages."""
@@ -187,7 +191,10 @@ class Edition:
         return found
 
     def check(self, page: str, raw_claims: Any, example: str | None = None) -> list[tuple[Claim, Verdict]]:
-        """Judge a page's claims by the published recordings. False ones become problems of ``page``."""
+        """Judge a page's claims by the published recordings.
+
+        One that does not hold is a problem of ``page``, or where ``claims_stop`` is false a notice.
+        """
         judged = []
         for claim in self.claims(page, raw_claims, example):
             recording = self.wanted(page, claim.example)
@@ -200,9 +207,9 @@ class Edition:
                 continue
             judged.append((claim, verdict))
             if not verdict.holds:
-                self.problems.append(
-                    f"{page}: the claim '{claim}' is false on {recording.machine}, where {verdict.found}."
-                )
+                said = f"the claim '{claim}' {verdict.in_words} on {recording.machine}, where {verdict.found}."
+                (self.problems if self.claims_stop else self.notices).append(f"{page}: {said}")
+                self.unproven.setdefault(page, []).append(said)
         return judged
 
     @property

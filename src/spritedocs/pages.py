@@ -19,7 +19,10 @@ from spritedocs.measurement import MIME
 from spritedocs.recordings import Recording, joined
 from spritedocs.spans import TRACE_MIME
 
-__all__ = ["Marks", "experiment_page", "fenced", "traces"]
+__all__ = ["Marks", "doubted", "experiment_page", "fenced", "traces"]
+
+_VERDICTS = {"is false": "**differs here:**", "is not certain": "**not certain here:**"}
+"""What the table of claims says where one does not hold."""
 
 
 class Marks:
@@ -62,6 +65,15 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
         parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
     parts += [_claims(entry, edition), _values(entry), _take_it_along(entry, marks)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def doubted(markdown: str, sentences: list[str]) -> str:
+    """A page of which not all is borne out, with a box below its title that says so."""
+    title = "The figures do not bear out all that this page says"
+    box = "\n".join([f'!!! warning "{title}"', "", *(f"    - {text[0].upper()}{text[1:]}" for text in sentences)])
+    heading = re.search(r"^# .*$", markdown, re.MULTILINE)
+    end = heading.end() if heading else 0
+    return f"{markdown[:end]}\n\n{box}\n\n{markdown[end:].lstrip()}"
 
 
 def fenced(code: str, language: str = "python") -> str:
@@ -174,7 +186,7 @@ def _claims(entry: Entry, edition: Edition) -> str:
             verdict = claim.judge(recording.values, recording.gaps)
         except ClaimError:
             return _absent(recording, claim.left, claim.right)
-        return ("holds: " if verdict.holds else "**differs here:** ") + verdict.found
+        return f"{_VERDICTS.get(verdict.in_words, 'holds:')} {verdict.found}"
 
     says = "Checked whenever this page is built, at the unfavourable end of each interval."
     return _by_machine(

@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
-from spritedocs.pages import Marks, experiment_page, traces
+from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ are little paler: a third of a long page."""
 EXECUTE = ("never", "missing", "always")
 ACCELERATOR = ("optional", "required")
 """What the environment variable SPRITEDOCS_ACCELERATOR may say of a build that runs examples."""
+CLAIMS = ("required", "reported")
+"""What the environment variable SPRITEDOCS_CLAIMS may say of claims that do not hold."""
 
 
 class SpritedocsConfig(Config):
@@ -98,6 +100,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             list(self.config.machines),
             publisher=self._here if execute == "always" else None,
             strict_freshness=self.config.strict_freshness,
+            claims_stop=_asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required",
         )
         if self._command == "serve":
             project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
@@ -184,7 +187,9 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self.current_page = page.file.src_uri if page.file.generated_by else f"docs/{page.file.src_uri}"
         if "claims" in page.meta:
             self.edition.check(self.current_page, page.meta["claims"])
-        return markdown
+        script = f"examples/{Path(page.file.src_uri).stem}.py"
+        unproven = self.edition.unproven.get(script if page.file.generated_by else self.current_page)
+        return doubted(markdown, unproven) if unproven else markdown
 
     @event_priority(-100)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
