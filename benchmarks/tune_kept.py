@@ -23,7 +23,7 @@ from spritedocs.measurement import Measurement
 from spritedocs.model import Settings
 from spritedocs.provenance import Provenance
 
-FORMAT = 1
+FORMAT = 2
 
 
 class KeptError(RuntimeError):
@@ -139,6 +139,7 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
         "grid": outcome.grid and outcome.grid.as_json(),
         "picks": {name: [each.settings, each.seconds, each.says] for name, each in outcome.picks.items()},
         "ratios": [[settings, ratio.as_json()] for settings, ratio in outcome.ratios.items()],
+        "again": outcome.again and outcome.again.as_json(),
         "most_workers": outcome.most_workers,
         "disturbed": outcome.disturbed,
         "held_out": outcome.held_out,
@@ -157,6 +158,7 @@ def _outcome(stored: Mapping[str, Any]) -> Outcome:
             for name, (settings, seconds, says) in stored["picks"].items()
         },
         ratios={Settings(*settings): Measurement.from_json(ratio) for settings, ratio in stored["ratios"]},
+        again=stored["again"] and Measurement.from_json(stored["again"]),
         most_workers=stored["most_workers"],
         disturbed=stored["disturbed"],
         held_out=stored["held_out"],

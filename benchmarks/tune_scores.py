@@ -13,7 +13,7 @@ from typing import Any
 from spritedocs.measurement import Measurement
 from spritedocs.model import Settings
 
-TUNE = "tune"
+TUNE, AGAIN = "tune", "again"
 GOOD = 0.97
 GAIN, NO_GAIN = 1.05, 1.03
 """From the one on a change is worth it; below the other there is nothing to gain."""
@@ -88,6 +88,8 @@ class Outcome:
 
     None where these, or the grid, failed.
     """
+    again: Measurement | None = None
+    """The same ratio for a second loader with the settings of the best: what luck does to a rating."""
     most_workers: int | None = None
     disturbed: int | None = 0
     """In how many rounds of these other programs computed; ``None`` where that is not known."""
@@ -102,6 +104,8 @@ class Outcome:
 
     def score(self, contestant: str) -> Measurement | None:
         """The ratio of its pick; ``None`` without a pick, or one that fits into memory, or a rating."""
+        if contestant == AGAIN:
+            return self.again
         chosen = self.pick(contestant).settings
         if chosen is None or (self.most_workers is not None and chosen.num_workers > self.most_workers):
             return None

@@ -11,11 +11,11 @@ turns, in random order, for five rounds, which choose the best cell. Then the co
 `spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
 cell, the present settings and all picks, in turns, for seven rounds: throughput of the pick over that of
 the best, paired by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what
-luck chose. What fails is a row that says so, and counts as no pick.
+luck chose; and the best takes part a second time, as if somebody had picked it. What fails is a row that says so, and counts as no pick.
 
 **Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by
-some per cent from one to the next. A pick just as good as the best scores below 97% now and then, so the
-tables also say how many are *surely* below. And the cell that five rounds choose is not always the very
+some per cent from one to the next. A pick just as good as the best scores below 97% now and then: how often
+is what the second loader of the best shows, and the tables also say how many are *surely* below. And the cell that five rounds choose is not always the very
 best: a score may be above 100%. Short epochs also make brute force cheap: in a real training its time
 grows with the epoch, the tuner's does not. Everything is one machine's. Workloads and tuner were
 made by the same people, and the thresholds of its diagnosis were developed on the workloads that are not
@@ -40,7 +40,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset
 from tune_failures import attempted, noted
@@ -53,7 +53,7 @@ from tune_rivals import (
     by_single_grid,
     with_workers,
 )
-from tune_scores import TUNE, Grid, Outcome, Pick
+from tune_scores import AGAIN, TUNE, Grid, Outcome, Pick
 from tune_tables import of_contestants, of_workloads
 from tune_workloads import WORKLOADS, Workload, loader, prepared
 
@@ -148,19 +148,27 @@ def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid | None) -> dict
     }
 
 
+class Rating(NamedTuple):
+    """Throughputs over that of the best, by new loaders."""
+
+    ratios: Mapping[Settings, Measurement]
+    again: Measurement | None
+    """That of a second loader with the best's settings."""
+    disturbed: int | None
+    """In how many of the rounds other programs computed."""
+
+
 def against_best(
     workload: Workload, dataset: Dataset[Any], settings: Iterable[Settings], best: Settings
-) -> tuple[dict[Settings, Measurement], int | None]:
-    """Throughput with each of ``settings`` over that with ``best``, all in turns, by new loaders.
-
-    And in how many of the rounds other programs computed.
-    """
+) -> Rating:
+    """Throughput with each of ``settings`` over that with ``best``, and with that again, all in turns."""
     most = workload.most_workers or sys.maxsize
     tried = [each for each in dict.fromkeys([best, *settings]) if each.num_workers <= most]
-    with loaders(workload, dataset, tried) as arms:
-        result = compare(arms, FINAL_ROUNDS, step=workload.step)
+    with loaders(workload, dataset, tried) as arms, loaders(workload, dataset, [best]) as second:
+        result = compare({**arms, AGAIN: second[str(best)]}, FINAL_ROUNDS, step=workload.step)
     # Seconds of the best over seconds of each: its throughput over that of the best.
-    return {each: result.ratio(str(best), str(each), name="score") for each in tried}, result.disturbed
+    ratios = {each: result.ratio(str(best), str(each), name="score") for each in tried}
+    return Rating(ratios, result.ratio(str(best), AGAIN, name="score"), result.disturbed)
 
 
 def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:
@@ -168,8 +176,7 @@ def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:
     failures: list[str] = []
     grid: Grid | None = None
     picks: dict[str, Pick] = {}
-    ratios: Mapping[Settings, Measurement] = {}
-    disturbed: int | None = None
+    rating = Rating({}, None, None)
     with noted(failures, "the data set"), prepared(workload) as dataset:
         with noted(failures, "the grid"):
             grid = brute_force(workload, dataset, rounds)
@@ -179,7 +186,8 @@ def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:
         chosen = [pick.settings for pick in picks.values() if pick.settings is not None]
         if grid:
             with noted(failures, "the final comparison"):
-                ratios, disturbed = against_best(workload, dataset, [workload.present, *chosen], grid.best)
+                rating = against_best(workload, dataset, [workload.present, *chosen], grid.best)
+            picks[AGAIN] = Pick(grid.best, grid.seconds)
     failures += [f"{name}: {pick.says}" for name, pick in picks.items() if pick.settings is None]
     return Outcome(
         name=workload.name,
@@ -187,9 +195,10 @@ def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:
         present=workload.present,
         grid=grid,
         picks=picks,
-        ratios=ratios,
+        ratios=rating.ratios,
+        again=rating.again,
         most_workers=workload.most_workers,
-        disturbed=disturbed,
+        disturbed=rating.disturbed,
         held_out=workload.held_out,
         failures=tuple(failures),
     )

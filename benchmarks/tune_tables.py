@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tune_rivals import TITLES
-from tune_scores import GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
+from tune_scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
 
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.model import Settings
 from spritedocs.report import Report
 
-NAMES = {TUNE: "spritedocs tune", **TITLES}
+NAMES = {TUNE: "spritedocs tune", **TITLES, AGAIN: "the best itself, once more"}
 
 
 def of_contestants(outcomes: Sequence[Outcome], parts: int = 1, wanted: int | None = None) -> Report:

@@ -259,7 +259,10 @@ def test_a_workload_is_searched_by_all_and_rated_by_throughput(monkeypatch: pyte
         "until_slower": 8,
         "num_workers_search": os.cpu_count(),
         "single_grid": 8,
+        "again": 8,
     }
+    assert seen.again is not None
+    assert (seen.again.median, seen.score("again")) == (1, seen.again)
     assert {name: ratio.median for name, ratio in seen.ratios.items()} == pytest.approx(
         {each: (1 + each.num_workers) / 9 if each.num_workers else 0.8 / 9 for each in seen.ratios}
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spritedocs.model import Costs, Settings
-from spritedocs.tuning.candidates import grid, pick, predictions, shortlist, steady, survivors
+from spritedocs.tuning.candidates import between, grid, pick, predictions, shortlist, steady, survivors
 
 
 def workers(*counts: int) -> list[Settings]:
@@ -89,12 +89,35 @@ def test_the_best_and_the_smallest_near_it_go_on() -> None:
     assert survivors(rates, most=99) == workers(1, 2, 3, 4, 5)
 
 
+@pytest.mark.parametrize(
+    ("looked", "wanted"),
+    [
+        ({0: 1, 6: 8, 12: 10, 16: 10}, 8),
+        ({0: 1, 6: 8, 12: 9.6, 16: 10}, 8),
+        ({0: 1, 2: 3, 16: 10}, 8),
+        ({0: 1, 6: 9.6, 12: 10}, 3),
+        ({0: 1, 5: 8, 6: 9.6, 12: 10}, None),
+        ({0: 1, 9: 8, 12: 10}, None),
+        ({0: 10, 6: 8, 12: 9}, None),
+        ({0: 1, 4: 5}, 2),
+        ({40: 1}, None),
+    ],
+)
+def test_between_a_small_number_and_a_large_one_another_is_measured(
+    looked: dict[int, float], wanted: int | None
+) -> None:
+    found = between(predicted(looked), grid(16))
+    assert found == (None if wanted is None else Settings(wanted, 2, True))
+    assert between(predicted(looked), workers(*looked)) is None, "no choice is left there"
+
+
 def test_the_smallest_within_three_percent_is_picked() -> None:
     best = {Settings(4, 2, True): (1.0, 1.0)}
     two = Settings(2, 2, True)
     assert pick({**best, two: (0.98, 0.96)}) == two
-    assert pick({**best, two: (0.97, 0.94)}) == two
-    assert pick({**best, two: (0.969, 0.96)}) == Settings(4, 2, True)
+    assert pick({**best, two: (0.97, 0.97)}) == two
+    assert pick({**best, two: (0.969, 0.969)}) == Settings(4, 2, True)
+    assert pick({**best, two: (0.975, 0.945)}) == Settings(4, 2, True), "it is as likely to be further away"
     assert pick({**best, two: (0.99, 0.93)}) == Settings(4, 2, True), "it may lose more than twice that"
     assert pick({**best, Settings(): (0.98, 0.97), two: (0.99, 0.98)}) == Settings()
 

@@ -214,6 +214,18 @@ def test_a_few_settings_are_measured_and_the_best_of_them_thoroughly(world: Worl
     assert final.rounds >= FEWEST_SAMPLES > first.rounds
 
 
+def test_a_number_between_those_of_the_first_look_may_be_enough(world: World) -> None:
+    """The model expects 16 to be twice as fast as 8, and the cores are 8; but from 10 on the disk is busy."""
+    world.truth = lambda settings: 100.0 * max(1, min(10, settings.num_workers))
+    found = world.tune(max_workers=16)
+    first, final = world.asked
+    assert Settings(10, 2, True) in set(final.settings) - set(first.settings)
+    assert found.recommended["num_workers"] == 10
+    (row,) = [each for each in found.candidates if each.settings.num_workers == 10]
+    assert row.measured is not None
+    assert row.memory_mb == 100
+
+
 def test_rounds_are_planned_from_the_scatter_of_the_first_look(world: World) -> None:
     world.tune(max_workers=4)
     world.noise = 0.03

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from spritedocs.model import Costs, Settings, predict
 
-__all__ = ["CLOSE", "grid", "pick", "predictions", "shortlist", "survivors"]
+__all__ = ["CLOSE", "between", "grid", "pick", "predictions", "shortlist", "survivors"]
 
 CLOSE = 0.97
 """Within 3% of the best, fewer helpers are better: they take memory, and cores from everything else."""
+CAUTION = 0.25
 PREFETCH = (2, 4, 8)
 FURTHER = 1.02
 """What a larger ``prefetch_factor`` has to promise, as it takes more memory, to be tried."""
@@ -23,6 +24,8 @@ BEHIND = 0.93
 """What stays this far behind the best in a first look is not the best, scatter or not."""
 NEAR = 0.95
 """What comes this near in a first look may be within 3% of it."""
+WIDE = 4
+"""From so many workers on, the step from one that was looked at to the next hides a smaller good number."""
 
 
 def grid(most_workers: int) -> list[Settings]:
@@ -119,15 +122,43 @@ def survivors(rates: Mapping[Settings, float], most: int) -> list[Settings]:
     return sorted(kept, key=_size)
 
 
+def between(looked: Mapping[Settings, float], choices: Collection[Settings]) -> Settings | None:
+    """A number of workers to be measured too, as fewer may do than the smallest that seems as good as any.
+
+    It lies in the middle between that and the next smaller number that was looked at, if these are far
+    apart. ``None`` where there is nothing of the kind among ``choices``.
+
+    Examples:
+        >>> choices = grid(16)
+        >>> looked = {Settings(): 1.0, Settings(6, 2, True): 8.0, Settings(12, 2, True): 10.0}
+        >>> between(looked, choices).num_workers
+        8
+    """
+    best = max(looked.values())
+    smallest = min((each for each in looked if looked[each] >= NEAR * best), key=_size)
+    high = smallest.num_workers
+    low = max((each.num_workers for each in looked if each.num_workers < high), default=high)
+    if high - low < WIDE:
+        return None
+    alike = {each.num_workers: each for each in choices if each.prefetch_factor == smallest.prefetch_factor}
+    counts = [count for count in alike if low < count < high]
+    middle = (low + high) / 2
+    return alike[min(counts, key=lambda count: (abs(count - middle), count))] if counts else None
+
+
 def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
     """The smallest of the settings within 3% of the best.
 
     ``against_best`` gives the throughput of each as a share of the best one's: the middle and the lower
-    end of its interval. A setting with fewer helpers has to be within 3% by its middle and must not be in
-    danger of losing more than twice that.
+    end of its interval. A setting with fewer helpers has to be within 3% even a quarter of the way from the
+    middle to that end, so that it more likely is than not; and the end itself within twice that.
     """
     return min(
-        (each for each, (middle, low) in against_best.items() if middle >= CLOSE and low >= 2 * CLOSE - 1),
+        (
+            each
+            for each, (middle, low) in against_best.items()
+            if middle - CAUTION * (middle - low) >= CLOSE and low >= 2 * CLOSE - 1
+        ),
         key=_size,
     )
 

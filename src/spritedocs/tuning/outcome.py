@@ -199,7 +199,7 @@ class Outcome:
         found = []
         rates = {**self.world.rates}
         for each in sorted({*rates, *self.looked}):
-            if each not in self.looked and each.prefetch_factor != 2:
+            if each not in {*self.looked, *self.finalists} and each.prefetch_factor != 2:
                 continue
             measured = against = None
             if each in self.finalists:

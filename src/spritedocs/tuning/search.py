@@ -19,7 +19,7 @@ from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Settings
 from spritedocs.rounds import rounds_for
 from spritedocs.timing import Comparison
-from spritedocs.tuning.candidates import grid, predictions, shortlist, steady, survivors
+from spritedocs.tuning.candidates import between, grid, predictions, shortlist, steady, survivors
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome, World
 from spritedocs.tuning.probing import Probe, probe
@@ -89,9 +89,14 @@ class Search:
                 first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
                 looked = {each: _rate(first, each) for each in chosen}
                 finalists = self._finalists(looked, world.among_choices(looked), lengths)
-                rounds = self._rounds(first, finalists, lengths, {**looked, present: looked[steady(present)]})
-                final = self._measured(trials, finalists, rounds, "measuring the best", lengths, looked)
-                memory = {each: trials.memory_mb(each) for each in chosen}
+                if further := self._further(finalists, world, looked, lengths):
+                    lengths = trials.lengths = lengths.with_one(further, like=_fastest(looked))
+                    finalists = sorted([*finalists, further])
+                rates = {**looked, present: looked[steady(present)]}
+                rates |= {each: max(looked.values()) for each in finalists if each not in rates}
+                rounds = self._rounds(first, finalists, lengths, rates)
+                final = self._measured(trials, finalists, rounds, "measuring the best", lengths, rates)
+                memory = {each: trials.memory_mb(each) for each in {*chosen, *finalists}}
         return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
 
     @cached_property
@@ -170,6 +175,19 @@ class Search:
                 break
         return finalists
 
+    def _further(
+        self, finalists: list[Settings], world: World, looked: Mapping[Settings, float], lengths: Lengths
+    ) -> Settings | None:
+        """One more finalist that was not looked at, if there is reason, memory, and time for it."""
+        found = between(world.among_choices(looked), world.choices)
+        if found is None:
+            return None
+        workers = sum(each.num_workers for each in [*finalists, found])
+        rates = {**looked, self.variants.present: looked[steady(self.variants.present)]}
+        round_s = sum(self._epoch_s(each, lengths, rates) for each in [*finalists, _fastest(looked)])
+        fits = workers <= self._workers_that_fit(world.seen)
+        return found if fits and FEWEST_SAMPLES * RETAKEN * round_s <= self._left_s else None
+
     def _rounds(
         self, first: Comparison, finalists: list[Settings], lengths: Lengths, rates: Mapping[Settings, float]
     ) -> int:
@@ -227,6 +245,10 @@ def _starting_s(world: World, settings: list[Settings]) -> float:
     workers = sum(each.num_workers for each in settings)
     costs = world.costs
     return workers * costs.start_s + math.ceil(workers / costs.cores) * costs.boot_s
+
+
+def _fastest(looked: Mapping[Settings, float]) -> Settings:
+    return max(looked, key=lambda each: looked[each])
 
 
 def _rate(comparison: Comparison, settings: Settings) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -83,6 +83,11 @@ class Lengths:
         short = whole * batch_size / best <= WHOLE_S
         cut = {each: None if (short and n == alike) or n >= whole else n for each, n in found.items()}
         return cls(cut, batch_size)
+
+
+    def with_one(self, settings: Settings, like: Settings) -> Lengths:
+        """These, and for ``settings`` as many batches as ``like`` has."""
+        return replace(self, batches={**self.batches, settings: self.batches[like]})
 
 
 class Trials:
