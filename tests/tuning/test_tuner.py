@@ -219,11 +219,11 @@ def test_a_number_between_those_of_the_first_look_may_be_enough(world: World) ->
     world.truth = lambda settings: 100.0 * max(1, min(10, settings.num_workers))
     found = world.tune(max_workers=16)
     first, final = world.asked
-    assert Settings(10, 2, True) in set(final.settings) - set(first.settings)
-    assert found.recommended["num_workers"] == 10
-    (row,) = [each for each in found.candidates if each.settings.num_workers == 10]
+    assert Settings(12, 2, True) in set(final.settings) - set(first.settings)
+    assert found.recommended["num_workers"] == 12
+    (row,) = [each for each in found.candidates if each.settings == Settings(12, 2, True)]
     assert row.measured is not None
-    assert row.memory_mb == 100
+    assert row.memory_mb == 120
 
 
 def test_rounds_are_planned_from_the_scatter_of_the_first_look(world: World) -> None:
@@ -244,6 +244,12 @@ def test_the_gain_is_over_the_present_settings_as_they_are(world: World) -> None
     assert Settings(2, 3, False) in world.asked[-1].settings
     assert found.recommended["num_workers"] in (1, 2)
     assert 1.01 < found.gain.median < 1.5
+    (new, kept) = [each for each in found.candidates if each.settings[:2] == (2, 3)]
+    assert (new.settings, kept.settings.persistent_workers) == (found.present, True)
+    assert new.measured is not None
+    assert new.against_best is not None
+    assert 200 < new.measured.median < 400
+    assert new.against_best.median == pytest.approx(1 / found.gain.median, rel=0.02)
 
 
 def test_the_wait_is_that_of_whole_epochs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -578,6 +584,13 @@ def test_an_interruption_leaves_nothing() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         tune(batches_of(Numbers()), max_workers=2, progress=interrupt)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_readers_random_numbers_are_not_touched() -> None:
+    before = torch.get_rng_state()
+    tune(Numbers(64), batch_size=4, max_workers=1, budget_s=4)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.usefixtures("quick")

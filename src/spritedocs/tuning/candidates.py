@@ -11,6 +11,7 @@ __all__ = ["CLOSE", "between", "grid", "pick", "predictions", "shortlist", "surv
 CLOSE = 0.97
 """Within 3% of the best, fewer helpers are better: they take memory, and cores from everything else."""
 CAUTION = 0.25
+"""So much of the way to the lower end of its interval fewer helpers have to be within these 3%."""
 PREFETCH = (2, 4, 8)
 FURTHER = 1.02
 """What a larger ``prefetch_factor`` has to promise, as it takes more memory, to be tried."""

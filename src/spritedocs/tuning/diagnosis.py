@@ -4,7 +4,7 @@ The first line of this table that holds names the diagnosis: what holds the *pre
 
 | diagnosis | holds where |
 |---|---|
-| `consumer` | the training loop waits for less than 5% of the epoch, or 15% if there is nothing to gain |
+| `consumer` | the training loop waits for less than 5% of the epoch, or 20% if there is nothing to gain |
 | `startup` | workers are started for each epoch, and that takes 20% of it or more |
 | `memory` | more helpers did not fit into memory; with them, epochs would be 5% faster |
 | `slow-sample` | samples of 20 times the median and 5 ms are 20% of the loading; without, 10% faster |
@@ -66,7 +66,7 @@ def diagnose(situation: Situation) -> tuple[str, tuple[Remedy, ...]]:
 
 
 def _consumer(s: Situation) -> bool:
-    return s.wait_share_present < (0.15 if _nothing_to_gain(s) else 0.05)
+    return s.wait_share_present < (0.2 if _nothing_to_gain(s) else 0.05)
 
 
 def _startup(s: Situation) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 from typing import Any
 
 from spritedocs import machine
-from spritedocs.epochs import EpochTiming
 from spritedocs.measurement import FEWEST_SAMPLES, Measurement
 from spritedocs.model import Costs, Settings
 from spritedocs.timing import Comparison
@@ -20,6 +20,7 @@ from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
 from spritedocs.tuning.trials import label
 from spritedocs.tuning.variants import Variants
+from spritedocs.tuning.whole_epochs import WholeEpoch, whole_epochs
 
 __all__ = ["Outcome", "World"]
 
@@ -91,7 +92,7 @@ class Outcome:
             in_order=variants.in_order,
         )
         diagnosis, remedies = diagnose(situation)
-        candidates = self._candidates()
+        candidates = self._candidates(situation)
         return Tuning(
             recommended=arguments,
             line=self._line(arguments),
@@ -159,44 +160,23 @@ class Outcome:
         """The throughput of the recommended settings over the present ones', for epochs as they are."""
         if recommended == self._present:
             return Measurement.of("gain", [1.0], "×")
-        before, after = (self.final.arms[label(each)] for each in (self._present, recommended))
-        if self._present == steady(self._present):
-            return Measurement.of(
-                "gain",
-                [new.items_per_s / old.items_per_s for old, new in zip(before, after, strict=True)],
-                "×",
-            )
-        running = self.final.arms[label(steady(self._present))]
-        ratios = [
-            (old.total_s + self._rest_s(old, kept)) / (self._items / new.items_per_s)
-            for old, kept, new in zip(before, running, after, strict=True)
-        ]
+        after = self.final.arms[label(recommended)]
+        ratios = [new.items_per_s / old.items_per_s for old, new in zip(self._now, after, strict=True)]
         return Measurement.of("gain", ratios, "×")
 
     @property
     def _wait_share(self) -> float:
-        """Of an epoch as it is with the present settings: if workers are started for it, once."""
-        present = self.final.arms[label(self._present)]
-        if self._present == steady(self._present):
-            return median(epoch.data_wait_share for epoch in present)
-        shares = []
-        for started, running in zip(present, self.final.arms[label(steady(self._present))], strict=True):
-            rest_s = self._rest_s(started, running)
-            waited_s = started.total_s * started.data_wait_share + rest_s * running.data_wait_share
-            shares.append(waited_s / (started.total_s + rest_s))
-        return median(shares)
+        """Of an epoch as it is with the present settings."""
+        return median(epoch.data_wait_share for epoch in self._now)
 
-    @property
-    def _items(self) -> float:
-        """Of a whole epoch."""
-        return self._batches * self.world.batch_size
+    @cached_property
+    def _now(self) -> list[WholeEpoch]:
+        return whole_epochs(self.final, self._present, self._batches * self.world.batch_size)
 
-    def _rest_s(self, started: EpochTiming, running: EpochTiming) -> float:
-        """Seconds for the rest of an epoch of which a part, the start of its workers included, was timed."""
-        return max(0.0, self._items - started.items) / running.items_per_s
-
-    def _candidates(self) -> tuple[Candidate, ...]:
+    def _candidates(self, situation: Situation) -> tuple[Candidate, ...]:
         found = []
+        if self._present != steady(self._present):
+            found.append(self._new_in_each_epoch(situation))
         rates = {**self.world.rates}
         for each in sorted({*rates, *self.looked}):
             if each not in {*self.looked, *self.finalists} and each.prefetch_factor != 2:
@@ -208,7 +188,20 @@ class Outcome:
             elif each in self.looked:
                 measured = self.first.measurement(label(each), "items_per_s", "items_per_s")
             found.append(Candidate(each, rates[each], measured, against, self.memory_mb.get(each)))
-        return tuple(found)
+        return tuple(sorted(found, key=lambda each: each.settings))
+
+    def _new_in_each_epoch(self, situation: Situation) -> Candidate:
+        """The present settings, whose workers start anew in each epoch."""
+        now, best = self._now, self.final.arms[label(self._best)]
+        rates = [epoch.items_per_s for epoch in now]
+        ratios = [epoch.items_per_s / fast.items_per_s for epoch, fast in zip(now, best, strict=True)]
+        return Candidate(
+            self._present,
+            self._batches * self.world.batch_size / situation.epoch_s(self._present),
+            Measurement.of("items_per_s", rates, "items/s"),
+            Measurement.of("against_best", ratios, "×"),
+            self.memory_mb.get(steady(self._present)),
+        )
 
     def _line(self, arguments: Mapping[str, Any]) -> str:
         variants, undone = self.variants, {} if arguments["num_workers"] else self.variants.only_for_workers
@@ -256,6 +249,6 @@ def _prediction_error(candidates: tuple[Candidate, ...]) -> float | None:
     missed = [
         abs(each.predicted_items_per_s / each.measured.median - 1)
         for each in candidates
-        if each.measured is not None and each.settings.num_workers
+        if each.measured is not None and each.settings.persistent_workers
     ]
     return median(missed) if missed else None

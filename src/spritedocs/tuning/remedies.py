@@ -91,13 +91,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
             _by(handed_over_as_one_number),
         ),
     ),
-    "startup": (
-        _Cure(
-            "Keep the workers from epoch to epoch with persistent_workers=True.",
-            "#platform-quirks",
-            lambda s: s.epoch_s(s.recommended) / s.epoch_s(s.recommended._replace(persistent_workers=True)),
-        ),
-    ),
+    "startup": (),  # the recommended settings keep the workers
     "slow-sample": (
         _Cure(
             "Make the slow samples as fast as the others: store them ready made, or shrink them.",

@@ -20,7 +20,8 @@ class Candidate:
 
     settings: Settings
     predicted_items_per_s: float
-    """What the model expects of an epoch whose workers are there already."""
+    """What the model expects of an epoch whose workers are there already, or of a whole one with their start
+    if they are not persistent."""
     measured: Measurement | None = None
     """Items/s. From the thorough rounds with an interval, from a first look without."""
     against_best: Measurement | None = None
@@ -58,7 +59,8 @@ class Tuning:
     """What holds the present settings up: one of ``spritedocs.tuning.diagnosis.DIAGNOSES``."""
     remedies: tuple[Remedy, ...]
     candidates: tuple[Candidate, ...]
-    """By workers, then by ``prefetch_factor``."""
+    """By workers, then by ``prefetch_factor``. The present settings are among them; with workers that start
+    anew in each epoch they are there twice, once with workers that stay."""
     costs: Costs
     prediction_error: float | None
     """By how much the model missed the measured candidates, as a share, in the median."""

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import psutil
+from torch.random import fork_rng
 
 from spritedocs import machine
 from spritedocs.measurement import FEWEST_SAMPLES
@@ -74,7 +75,8 @@ class Search:
     def run(self) -> Tuning:
         """Look at the costs, predict, have a first look at a few settings, measure the likeliest, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
-        with told(self.variants.start_method, timeout_s), _without_advice():
+        # A loader draws from torch's generator: the reader's must be afterwards where it was before.
+        with told(self.variants.start_method, timeout_s), _without_advice(), fork_rng(devices=[]):
             self._say("looking at the items, in a worker", self.budget_s)
             world = self._world(timeout_s)
             present = self.variants.present
