@@ -11,13 +11,15 @@ turns, in random order, for five rounds, which choose the best cell. Then the co
 `spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
 cell, the present settings and all picks, in turns, for seven rounds: throughput of the pick over that of
 the best, paired by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what
-luck chose; and the best takes part a second time, as if somebody had picked it. What fails is a row that says so, and counts as no pick.
+luck chose; and the best takes part a second time, as if somebody had picked it. What fails is a row that
+says so, and counts as no pick.
 
 **Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by
 some per cent from one to the next. A pick just as good as the best scores below 97% now and then: how often
-is what the second loader of the best shows, and the tables also say how many are *surely* below. And the cell that five rounds choose is not always the very
-best: a score may be above 100%. Short epochs also make brute force cheap: in a real training its time
-grows with the epoch, the tuner's does not. Everything is one machine's. Workloads and tuner were
+is what the second loader of the best shows, and the tables also say how many are *surely* below. And the
+cell that five rounds choose is not always the very best: a score may be above 100%. Short epochs also make
+brute force cheap: in a real training its time grows with the epoch, the tuner's does not. Everything is one
+machine's. Workloads and tuner were
 made by the same people, and the thresholds of its diagnosis were developed on the workloads that are not
 held out; these are of the same kinds, with other costs.
 

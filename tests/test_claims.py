@@ -1,4 +1,4 @@
-"""Claims: read strictly, judged at the end of the interval that speaks against them."""
+"""Claims: read strictly, judged at both ends of the interval."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from spritedocs import machine, recorder
 from spritedocs.edition import Edition
 from spritedocs.macros import Macros
 from spritedocs.measurement import Measurement
+from spritedocs.pages import doubted
 from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT = f"experiments/{NAME}"
@@ -275,6 +276,19 @@ def test_claims_that_need_not_hold_stop_no_build_and_their_pages_say_so(tiny: Ti
     assert "ratio > 2.99" not in experiment
 
 
+@pytest.mark.parametrize(
+    ("page", "title", "rest"),
+    [
+        ("\n# Sprites\n\nHelp.\n", "\n# Sprites", "Help.\n"),
+        ("# Sprites\n\n    code\n", "# Sprites", "    code\n"),
+        ("Help.\n\n```\n# a remark\n```\n", "", "Help.\n\n```\n# a remark\n```\n"),
+    ],
+)
+def test_the_box_stands_below_the_title_or_on_top(page: str, title: str, rest: str) -> None:
+    box = '!!! warning "The figures do not bear out all that this page says"\n\n    - It is so.'
+    assert doubted(page, ["it is so.", "it is so."]) == f"{title}\n\n{box}\n\n{rest}"
+
+
 def test_a_gap_where_the_prose_needs_a_value_stops_a_build_with_the_reason(tiny: Tiny) -> None:
     tiny.add_recording(tiny.recording(), gap)
     claim = "the claim '01_counting: ratio > 2' cannot be checked, 'ratio' could not be measured there: "
@@ -440,6 +454,10 @@ def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
         (
             {"SPRITEDOCS_EXECUTE": "sometimes"},
             "SPRITEDOCS_EXECUTE is 'sometimes': make it one of never, missing, always.",
+        ),
+        (
+            {"SPRITEDOCS_EXECUTE": "always", "SPRITEDOCS_CLAIMS": "perhaps"},
+            "SPRITEDOCS_CLAIMS is 'perhaps': make it one of required, reported.",
         ),
         (
             {"SPRITEDOCS_EXECUTE": "always", "SPRITEDOCS_ACCELERATOR": "yes"},

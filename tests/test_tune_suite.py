@@ -148,7 +148,8 @@ def outcome(pick: Pick, present: Settings = NONE, **more: Any) -> Outcome:
     measured = {each: Measurement.of("score", [ratio] * 6, "×") for each, ratio in ratios.items()}
     totals = grid(none=[2.0, 2], two=[1.02, 1.02], four=[1.0, 1])
     picks = {"tune": pick, "none": Pick(NONE), "gpus": Pick(FOUR, 25.0)}
-    return Outcome("wait-longer", ("waiting",), present, totals, picks, measured, **more)
+    again = Measurement.of("score", [0.96, 1.0, 1.02], "×")
+    return Outcome("wait-longer", ("waiting",), present, totals, picks, measured, again, **more)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,7 @@ def test_standings_count_missing_picks_and_time() -> None:
     too_large = outcome(Pick(FOUR, 5.0, "waiting"), most_workers=2)
     standing = Standing.of("tune", [good, bad, too_large, good])
     assert (standing.good, standing.without, standing.worst, standing.time) == (50, 50, 98, 10)
+    assert (Standing.of("again", [good, bad]).good, Standing.of("again", [good]).worst) == (100, 100)
     none = Standing.of("none", [good, bad])
     assert (none.good, none.surely_below, none.worst, none.typical, none.without) == (0, 100, 50, 50, 0)
 

@@ -2,7 +2,7 @@
 
 A claim such as ``06_optional_num_workers: speedup_4 > 3`` compares one measured value of an example
 with a number or with another value. It holds only if it holds at the unfavourable end of the
-interval, and is false only if it is so at the favourable end too: between these it is not certain.
+interval, and is false only if it is so for all that the interval holds: between these it is not certain.
 Nothing in it is run as code.
 """
 
@@ -43,7 +43,7 @@ class Verdict:
 
     holds: bool
     refuted: bool
-    """Whether it is false, too, at the end of each interval that speaks for it."""
+    """Whether it is false for all that the intervals hold."""
     found: str
     """In words, such as ``speedup_4 is 3.62× (3.60–3.65×)``."""
 

@@ -207,7 +207,8 @@ class Edition:
                 continue
             judged.append((claim, verdict))
             if not verdict.holds:
-                said = f"the claim '{claim}' {verdict.in_words} on {recording.machine}, where {verdict.found}."
+                where = f"on {recording.machine}, where {verdict.found}"
+                said = f"the claim '{claim}' {verdict.in_words} {where}."
                 (self.problems if self.claims_stop else self.notices).append(f"{page}: {said}")
                 self.unproven.setdefault(page, []).append(said)
         return judged

@@ -69,11 +69,11 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
 
 def doubted(markdown: str, sentences: list[str]) -> str:
     """A page of which not all is borne out, with a box below its title that says so."""
-    title = "The figures do not bear out all that this page says"
-    box = "\n".join([f'!!! warning "{title}"', "", *(f"    - {text[0].upper()}{text[1:]}" for text in sentences)])
-    heading = re.search(r"^# .*$", markdown, re.MULTILINE)
+    said = [f"    - {text[0].upper()}{text[1:]}" for text in dict.fromkeys(sentences)]
+    box = "\n".join(['!!! warning "The figures do not bear out all that this page says"', "", *said])
+    heading = re.match(r"\s*# .*", markdown)
     end = heading.end() if heading else 0
-    return f"{markdown[:end]}\n\n{box}\n\n{markdown[end:].lstrip()}"
+    return f"{markdown[:end]}\n\n{box}\n\n{markdown[end:].lstrip(chr(10))}"
 
 
 def fenced(code: str, language: str = "python") -> str:

@@ -91,6 +91,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             raise PluginError(str(error)) from None
         self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
         execute = self._execute()
+        claims_stop = _asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required"
         if execute != "never" and not self._executed:
             self._executed = True
             self._here = self._record(project, everything=execute == "always")
@@ -100,7 +101,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             list(self.config.machines),
             publisher=self._here if execute == "always" else None,
             strict_freshness=self.config.strict_freshness,
-            claims_stop=_asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required",
+            claims_stop=claims_stop,
         )
         if self._command == "serve":
             project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
@@ -202,7 +203,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
-        for notice in self.edition.notices:
+        for notice in dict.fromkeys(self.edition.notices):
             log.info(notice)
         problems = list(dict.fromkeys(self.edition.problems))
         if self._command == "serve":

@@ -111,13 +111,18 @@ def test_between_a_small_number_and_a_large_one_another_is_measured(
     assert between(predicted(looked), workers(*looked)) is None, "no choice is left there"
 
 
+def test_between_settings_that_fetch_an_unusual_number_ahead_the_usual_is_measured() -> None:
+    looked = {**predicted({0: 1, 6: 5}), Settings(12, 3, True): 10.0}
+    assert between(looked, grid(16)) == Settings(8, 2, True)
+
+
 def test_the_smallest_within_three_percent_is_picked() -> None:
     best = {Settings(4, 2, True): (1.0, 1.0)}
     two = Settings(2, 2, True)
     assert pick({**best, two: (0.98, 0.96)}) == two
     assert pick({**best, two: (0.97, 0.97)}) == two
     assert pick({**best, two: (0.969, 0.969)}) == Settings(4, 2, True)
-    assert pick({**best, two: (0.975, 0.945)}) == Settings(4, 2, True), "it is as likely to be further away"
+    assert pick({**best, two: (0.975, 0.945)}) == Settings(4, 2, True), "it is not likely enough to be within 3%"
     assert pick({**best, two: (0.99, 0.93)}) == Settings(4, 2, True), "it may lose more than twice that"
     assert pick({**best, Settings(): (0.98, 0.97), two: (0.99, 0.98)}) == Settings()
 

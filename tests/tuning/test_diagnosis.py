@@ -200,6 +200,18 @@ def test_a_remedy_that_wins_next_to_nothing_is_not_told() -> None:
     assert [remedy.says for remedy in remedies if "half" in remedy.says] == []
 
 
+@pytest.mark.parametrize(
+    ("gain", "wait_share", "name"),
+    [(1.0, 0.19, "consumer"), (1.0, 0.21, "nothing-to-gain"), (1.2, 0.04, "consumer"), (1.2, 0.06, "cpu")],
+)
+def test_a_step_is_the_bottleneck_where_it_takes_most_of_the_time(
+    gain: float, wait_share: float, name: str
+) -> None:
+    situation = PLANTED["items compute beside a step"][1](lambda loading: loading)
+    gains = (gain * 0.99, gain, gain * 1.01)
+    assert diagnose(replace(situation, gain=gains, wait_share_present=wait_share))[0] == name
+
+
 def test_every_remedy_leads_to_an_anchor_of_the_guide() -> None:
     anchors = set(
         re.findall(r"\{ (#[\w-]+) \}", (PROJECT.root / "docs/guide/summoning-helpers.md").read_text())

@@ -128,6 +128,13 @@ def test_the_table_says_what_was_measured_and_what_only_predicted(shown: Shown) 
         assert re.fullmatch(pattern, row)
 
 
+def test_settings_of_too_few_rounds_for_an_interval_are_not_the_fastest(shown: Shown) -> None:
+    slower = Candidate(Settings(2), 200.0, measured("items/s", 200), measured("×", 0.5, count=3), 118.0)
+    said = words(shown(present=Settings(2), candidates=(*TUNED.candidates, slower)))
+    assert re.search(r"2 2 200 \([\d.–]+\) 0\.50*× 118 yours, new in each epoch", said)
+    assert said.count("the fastest") == 2  # with the head of the column
+
+
 def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Shown) -> None:
     text = words(shown(explain=True))
     assert "an item 5.7 ms (median 2.1 ms, largest 13 ms, of 3)" in text

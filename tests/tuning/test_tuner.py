@@ -587,9 +587,9 @@ def test_an_interruption_leaves_nothing() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_readers_random_numbers_are_not_touched() -> None:
+def test_torchs_own_random_numbers_go_on_as_without_it() -> None:
     before = torch.get_rng_state()
-    tune(Numbers(64), batch_size=4, max_workers=1, budget_s=4)
+    tune(Numbers(64), batch_size=4, max_workers=1)
     assert torch.equal(torch.get_rng_state(), before)
 
 

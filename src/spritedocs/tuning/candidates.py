@@ -26,7 +26,7 @@ BEHIND = 0.93
 NEAR = 0.95
 """What comes this near in a first look may be within 3% of it."""
 WIDE = 4
-"""From so many workers on, the step from one that was looked at to the next hides a smaller good number."""
+"""From so many workers on, the step from one that was looked at to the next may hide a smaller good number."""
 
 
 def grid(most_workers: int) -> list[Settings]:
@@ -141,7 +141,8 @@ def between(looked: Mapping[Settings, float], choices: Collection[Settings]) -> 
     low = max((each.num_workers for each in looked if each.num_workers < high), default=high)
     if high - low < WIDE:
         return None
-    alike = {each.num_workers: each for each in choices if each.prefetch_factor == smallest.prefetch_factor}
+    ahead = smallest.prefetch_factor if smallest.prefetch_factor in PREFETCH else PREFETCH[0]
+    alike = {each.num_workers: each for each in choices if each.prefetch_factor == ahead}
     counts = [count for count in alike if low < count < high]
     middle = (low + high) / 2
     return alike[min(counts, key=lambda count: (abs(count - middle), count))] if counts else None
@@ -152,7 +153,7 @@ def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
 
     ``against_best`` gives the throughput of each as a share of the best one's: the middle and the lower
     end of its interval. A setting with fewer helpers has to be within 3% even a quarter of the way from the
-    middle to that end, so that it more likely is than not; and the end itself within twice that.
+    middle to that end, so that it is about twice as likely to be as not to be; and the end itself within twice that.
     """
     return min(
         (

@@ -34,6 +34,7 @@ class World:
     """Items per second of steady epochs, for all choices and for the present settings."""
     choices: frozenset[Settings]
     """The settings that fit into memory and have no more workers than may be tried."""
+    workers_that_fit: float
     batch_size: float
     """Items per batch, as ``timing`` counts them."""
     batches: int | None

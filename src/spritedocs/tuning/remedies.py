@@ -91,7 +91,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
             _by(handed_over_as_one_number),
         ),
     ),
-    "startup": (),  # the recommended settings keep the workers
+    "startup": (),  # recommended workers are never new in each epoch
     "slow-sample": (
         _Cure(
             "Make the slow samples as fast as the others: store them ready made, or shrink them.",
@@ -171,7 +171,7 @@ def _settings(name: str, s: Situation) -> Remedy:
             kept = s.recommended.persistent_workers
             chosen += f", prefetch_factor={s.recommended.prefetch_factor}, persistent_workers={kept}"
         return Remedy(f"Use {chosen}.", s.gain[1], f"{GUIDE}#finding-the-right-number")
-    why = "the step takes nearly all of the time" if name == "consumer" else "no others were faster"
+    why = "the step takes most of the time" if name == "consumer" else "no others were faster"
     if workers < present:
         says = f"Use num_workers={workers}: fewer workers, as fast as these rounds can tell."
         return Remedy(says, None, f"{GUIDE}#finding-the-right-number")

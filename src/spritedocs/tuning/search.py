@@ -73,9 +73,9 @@ class Search:
     begun_s: float = field(default_factory=time.perf_counter)
 
     def run(self) -> Tuning:
-        """Look at the costs, predict, have a first look at a few settings, measure the likeliest, decide."""
+        """Look at the costs, predict, have a first look at a few settings, measure the best, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
-        # A loader draws from torch's generator: the reader's must be afterwards where it was before.
+        # A loader without a generator of its own draws from torch's, which the reader may have seeded.
         with told(self.variants.start_method, timeout_s), _without_advice(), fork_rng(devices=[]):
             self._say("looking at the items, in a worker", self.budget_s)
             world = self._world(timeout_s)
@@ -86,7 +86,7 @@ class Search:
                 world.costs, {**rates, present: rates[steady(present)]}, world.batches, world.batch_size
             )
             chosen = self._affordable(chosen, world, lengths)
-            crowded = sum(each.num_workers for each in chosen) > self._workers_that_fit(world.seen)
+            crowded = sum(each.num_workers for each in chosen) > world.workers_that_fit
             with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
                 first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
                 looked = {each: _rate(first, each) for each in chosen}
@@ -128,6 +128,7 @@ class Search:
             seen=seen,
             rates={**fitting, present: rates[present]},
             choices=frozenset(fitting),
+            workers_that_fit=fits,
             batch_size=batch_size,
             batches=batches,
             step_s=step_s,
@@ -184,11 +185,12 @@ class Search:
         found = between(world.among_choices(looked), world.choices)
         if found is None:
             return None
-        workers = sum(each.num_workers for each in [*finalists, found])
+        fits = sum(each.num_workers for each in [*finalists, found]) <= world.workers_that_fit
         rates = {**looked, self.variants.present: looked[steady(self.variants.present)]}
         round_s = sum(self._epoch_s(each, lengths, rates) for each in [*finalists, _fastest(looked)])
-        fits = workers <= self._workers_that_fit(world.seen)
-        return found if fits and FEWEST_SAMPLES * RETAKEN * round_s <= self._left_s else None
+        # Its workers have to start, and then one round is thrown away.
+        needed_s = _starting_s(world, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
+        return found if fits and needed_s <= self._left_s else None
 
     def _rounds(
         self, first: Comparison, finalists: list[Settings], lengths: Lengths, rates: Mapping[Settings, float]

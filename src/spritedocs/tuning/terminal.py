@@ -25,7 +25,7 @@ _SAYS = {
     "handover": "Handing a batch from a worker to the training loop takes much of the time.",
     "startup": "Starting workers takes much of an epoch as short as this.",
     "slow-sample": "A few items take far longer than the others, and those behind them wait.",
-    "consumer": "The training step takes nearly all of the time: hardly any of it is waiting for data.",
+    "consumer": "The training step takes most of the time: faster loading would win little.",
     "memory": "More workers would be faster, and would not fit into memory.",
     "cores": "More workers could compute at the same time if there were more cores.",
     "nothing-to-gain": "No other number of workers is clearly faster.",
@@ -112,7 +112,8 @@ def _candidates(result: Json, explain: bool) -> Table:
 def _against(ratio: Measurement | None) -> str:
     if ratio is None:
         return ""
-    return f"{_with_interval(ratio)}{_doubt(ratio)}" if ratio.interval else "the fastest"
+    # The fastest one's ratio to itself is the only one that has a single sample.
+    return "the fastest" if len(ratio.samples) == 1 else f"{_with_interval(ratio)}{_doubt(ratio)}"
 
 
 def _remark(candidate: Json, result: Json) -> str:

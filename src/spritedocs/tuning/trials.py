@@ -1,4 +1,4 @@
-"""Measuring settings against each other: a first look at several, then the likeliest of them thoroughly."""
+"""Measuring settings against each other: several in a first look, the likeliest thoroughly."""
 
 from __future__ import annotations
 
@@ -83,7 +83,6 @@ class Lengths:
         short = whole * batch_size / best <= WHOLE_S
         cut = {each: None if (short and n == alike) or n >= whole else n for each, n in found.items()}
         return cls(cut, batch_size)
-
 
     def with_one(self, settings: Settings, like: Settings) -> Lengths:
         """These, and for ``settings`` as many batches as ``like`` has."""
