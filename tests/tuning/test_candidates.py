@@ -122,7 +122,9 @@ def test_the_smallest_within_three_percent_is_picked() -> None:
     assert pick({**best, two: (0.98, 0.96)}) == two
     assert pick({**best, two: (0.97, 0.97)}) == two
     assert pick({**best, two: (0.969, 0.969)}) == Settings(4, 2, True)
-    assert pick({**best, two: (0.975, 0.945)}) == Settings(4, 2, True), "it is not likely enough to be within 3%"
+    assert pick({**best, two: (0.975, 0.945)}) == Settings(4, 2, True), (
+        "it is not likely enough to be within 3%"
+    )
     assert pick({**best, two: (0.99, 0.93)}) == Settings(4, 2, True), "it may lose more than twice that"
     assert pick({**best, Settings(): (0.98, 0.97), two: (0.99, 0.98)}) == Settings()
 

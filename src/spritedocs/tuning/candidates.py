@@ -26,7 +26,7 @@ BEHIND = 0.93
 NEAR = 0.95
 """What comes this near in a first look may be within 3% of it."""
 WIDE = 4
-"""From so many workers on, the step from one that was looked at to the next may hide a smaller good number."""
+"""Numbers of workers that are so far apart may hide one between them that is good."""
 
 
 def grid(most_workers: int) -> list[Settings]:
@@ -153,7 +153,8 @@ def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
 
     ``against_best`` gives the throughput of each as a share of the best one's: the middle and the lower
     end of its interval. A setting with fewer helpers has to be within 3% even a quarter of the way from the
-    middle to that end, so that it is about twice as likely to be as not to be; and the end itself within twice that.
+    middle to that end, so that it is about twice as likely to be as not to be; and the end itself within
+    twice that.
     """
     return min(
         (

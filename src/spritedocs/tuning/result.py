@@ -23,8 +23,8 @@ class Candidate:
     """What the model expects of an epoch whose workers are there already, or of a whole one with their start
     if they are not persistent."""
     measured: Measurement | None = None
-    """Items/s. From the thorough rounds with an interval, from a first look without. Where workers start anew in
-    each epoch, of whole epochs: what was not timed of them at the pace that the same workers keep up."""
+    """Items/s. From the thorough rounds with an interval, from a first look without. Where workers start anew
+    in each epoch, of whole epochs: what was not timed of them at the pace that the same workers keep up."""
     against_best: Measurement | None = None
     """Its throughput over that of the fastest one, in ×; ``None`` where a first look was enough."""
     memory_mb: float | None = None
