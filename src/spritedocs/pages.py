@@ -21,8 +21,12 @@ from spritedocs.spans import TRACE_MIME
 
 __all__ = ["Marks", "doubted", "experiment_page", "fenced", "traces"]
 
-_VERDICTS = {"is false": "**differs here:**", "is not certain": "**not certain here:**"}
-"""What the table of claims says where one does not hold."""
+_VERDICTS = {
+    "holds": "holds:",
+    "is false": "**differs here:**",
+    "is not certain": "**not certain here:**",
+}
+"""What the table of claims says, by ``Verdict.in_words``."""
 
 
 class Marks:
@@ -73,7 +77,8 @@ def doubted(markdown: str, sentences: list[str]) -> str:
     box = "\n".join(['!!! warning "The figures do not bear out all that this page says"', "", *said])
     heading = re.match(r"\s*# .*", markdown)
     end = heading.end() if heading else 0
-    return f"{markdown[:end]}\n\n{box}\n\n{markdown[end:].lstrip(chr(10))}"
+    rest = markdown[end:].lstrip("\n")
+    return f"{markdown[:end]}\n\n{box}\n\n{rest}"
 
 
 def fenced(code: str, language: str = "python") -> str:
@@ -186,7 +191,7 @@ def _claims(entry: Entry, edition: Edition) -> str:
             verdict = claim.judge(recording.values, recording.gaps)
         except ClaimError:
             return _absent(recording, claim.left, claim.right)
-        return f"{_VERDICTS.get(verdict.in_words, 'holds:')} {verdict.found}"
+        return f"{_VERDICTS[verdict.in_words]} {verdict.found}"
 
     says = "Checked whenever this page is built, at the unfavourable end of each interval."
     return _by_machine(
