@@ -9,19 +9,18 @@ those of `tune_held_out.py`, which were drawn from a seed: the tuner was develop
 each: a brute-force grid, 0 to 8 workers × `prefetch_factor` 2, 4 and 8, workers persistent; all cells in
 turns, in random order, for five rounds, which choose the best cell. Then the contestants choose:
 `spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
-cell, the present settings and all picks, in turns, for seven rounds: throughput of the pick over that of
-the best, paired by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what
-luck chose; and the best takes part a second time, as if somebody had picked it. What fails is a row that
-says so, and counts as no pick.
+cell, the present settings and all picks, in turns, for 16 rounds: throughput of the pick over that of the
+best, paired by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what luck
+chose; and the best takes part a second time, as if somebody had picked it. Map-style data are shuffled, in
+the same orders for every loader. What fails is a row that says so, and counts as no pick.
 
-**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by
-some per cent from one to the next. A pick just as good as the best scores below 97% now and then: how often
-is what the second loader of the best shows, and the tables also say how many are *surely* below. And the
-cell that five rounds choose is not always the very best: a score may be above 100%. Short epochs also make
-brute force cheap: in a real training its time grows with the epoch, the tuner's does not. Everything is one
-machine's. Workloads and tuner were
-made by the same people, and the thresholds of its diagnosis were developed on the workloads that are not
-held out; these are of the same kinds, with other costs.
+**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by some per
+cent from one to the next. A pick just as good as the best scores below 97% now and then: how often is what
+the second loader of the best shows, and the tables also say how many are *surely* below. And the cell that
+five rounds choose is not always the very best: a score may be above 100%. Short epochs also make brute force
+cheap: in a real training its time grows with the epoch, the tuner's does not. Everything is one machine's.
+Workloads and tuner were made by the same people, and the thresholds of its diagnosis were developed on the
+workloads that are not held out; these are of the same kinds, with other costs.
 
     python benchmarks/tune_suite.py [--record] [--only NAME …] [--quick] [--without-rivals]
                                     [--minutes M] [--keep FILE | --resume FILE]
@@ -72,7 +71,7 @@ from spritedocs.tuning.tuner import tune
 
 PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)
-ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 7
+ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 16
 QUICK = ("wait", "compute", "short-epoch-tiny", "tiny-tensors")
 ORDER_SEED = 20261127
 EVERY = WORKLOADS | {workload.name: workload for workload in held_out()}

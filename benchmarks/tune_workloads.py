@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from torch.utils.data import DataLoader, Dataset
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 from tune_datasets import (
     Arrays,
     Cold,
@@ -45,6 +46,7 @@ from spritedocs.model import Settings
 
 MS = 1e-3
 NONE = Settings()
+ORDER_SEED = 20261127
 
 
 @dataclass(frozen=True)
@@ -229,8 +231,14 @@ def _keep_to(cores: set[int]) -> None:
 
 
 def loader(workload: Workload, dataset: Dataset[Any], settings: Settings) -> DataLoader[Any]:
-    """A loader of ``dataset`` with ``settings``."""
+    """A loader of ``dataset`` with ``settings``, shuffled as in training.
+
+    All of them draw the same orders, epoch by epoch, so that none has the luck of a better one.
+    """
     more: dict[str, Any] = settings._asdict() if settings.num_workers else {}
+    if not isinstance(dataset, IterableDataset):
+        sized: Any = dataset
+        more["sampler"] = RandomSampler(sized, generator=torch.Generator().manual_seed(ORDER_SEED))
     return DataLoader(dataset, workload.batch_size, collate_fn=workload.collate, **more)
 
 

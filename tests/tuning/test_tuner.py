@@ -32,6 +32,7 @@ from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Costs, Settings
 from spritedocs.timing import Comparison, EpochTiming
 from spritedocs.tuning import search, tuner
+from spritedocs.tuning import world as worlds
 from spritedocs.tuning.diagnosis import DIAGNOSES
 from spritedocs.tuning.probing import Probe
 from spritedocs.tuning.trials import Trials, label
@@ -126,7 +127,7 @@ class World:
         self.noise, self.memory_mb, self.disturbed, self.count = 0.001, 10.0, 0, 800
         self.asked: list[Asked] = []
         self._draw = random.Random(5)
-        monkeypatch.setattr(search, "probe", lambda *_, **__: self._probe())
+        monkeypatch.setattr(worlds, "probe", lambda *_, **__: self._probe())
         monkeypatch.setattr(search.machine, "usable_cores", lambda *_: 8)
         monkeypatch.setattr(Trials, "run", lambda trials, *arguments: self._run(trials, *arguments))
         monkeypatch.setattr(
@@ -228,11 +229,57 @@ def test_a_number_between_those_of_the_first_look_may_be_enough(world: World) ->
 
 def test_rounds_are_planned_from_the_scatter_of_the_first_look(world: World) -> None:
     world.tune(max_workers=4)
+    calm = world.asked[1].rounds
     world.noise = 0.03
+    world.asked.clear()
     world.tune(max_workers=4, budget_s=3000)
-    calm, wild = (final.rounds for final in world.asked[1::2])
-    assert calm < wild <= search.MOST_ROUNDS
+    assert calm < world.asked[1].rounds <= search.MOST_ROUNDS
     assert calm == FEWEST_SAMPLES
+
+
+def test_what_few_rounds_leave_open_more_of_them_settle(world: World) -> None:
+    """A gain of a fifth is not certain where epochs differ by a fifth: not after 8 rounds of them."""
+    world.truth = by_workers({0: 100, 2: 120}, 60)
+    world.noise = 0.2
+    found = world.tune(max_workers=2, budget_s=3000)
+    _first, final, longer = world.asked
+    assert final.rounds == search.MOST_ROUNDS < longer.rounds <= search.MOST_FURTHER_ROUNDS
+    assert longer.settings == final.settings
+    assert found.recommended["num_workers"] == 2
+    assert found.gain.interval is not None
+    assert found.gain.interval[0] > 1
+    # Only those that were taken to settle it do: they know nothing of how it was left open.
+    assert len(found.gain.samples) == longer.rounds
+
+
+@pytest.mark.parametrize(
+    ("rates", "noise"),
+    [
+        pytest.param({0: 100, 2: 300}, 0.2, id="a gain that no noise hides"),
+        pytest.param({0: 100, 2: 40}, 0.2, id="nothing to gain, noise or not"),
+        pytest.param({0: 100, 2: 101}, 0.01, id="a gain too small to be missed"),
+    ],
+)
+def test_what_few_rounds_settle_costs_no_more(world: World, rates: dict[int, float], noise: float) -> None:
+    world.truth = by_workers(rates, min(rates.values()) / 3)
+    world.noise = noise
+    world.tune(max_workers=2, budget_s=3000)
+    assert len(world.asked) == 2
+
+
+def test_a_budget_that_is_spent_settles_nothing_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.truth = by_workers({0: 100, 2: 120}, 60)
+    world.noise = 0.2
+    run = Trials.run
+
+    def runs(trials: Trials, settings: list[Settings], rounds: int, told: Any) -> Comparison:
+        if world.asked:  # The first look is over; when the next one is, so is the budget.
+            monkeypatch.setattr(search.Search, "_left_s", 1.0)
+        return run(trials, settings, rounds, told)
+
+    monkeypatch.setattr(Trials, "run", runs)
+    world.tune(max_workers=2, budget_s=3000)
+    assert [asked.rounds for asked in world.asked] == [search.LOOKS, search.MOST_ROUNDS]
 
 
 def test_the_gain_is_over_the_present_settings_as_they_are(world: World) -> None:
@@ -447,6 +494,7 @@ def test_what_is_no_data_set(thing: Any) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch, servers: None) -> Iterator[None]:
     """Few rounds, and no process left after them."""
     monkeypatch.setattr(search, "MOST_ROUNDS", FEWEST_SAMPLES)
+    monkeypatch.setattr(search, "MOST_FURTHER_ROUNDS", FEWEST_SAMPLES)
     monkeypatch.setattr(search, "PROBING_S", 0.05)
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.5)  # for so long a worker that hangs may end
     if sys.platform != "win32":

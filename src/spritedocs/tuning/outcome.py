@@ -11,46 +11,21 @@ from typing import Any
 
 from spritedocs import machine
 from spritedocs.measurement import FEWEST_SAMPLES, Measurement
-from spritedocs.model import Costs, Settings
+from spritedocs.model import Settings
 from spritedocs.timing import Comparison
 from spritedocs.tuning.candidates import pick, steady
 from spritedocs.tuning.diagnosis import Situation, diagnose
-from spritedocs.tuning.probing import Probe
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
 from spritedocs.tuning.trials import label
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import WholeEpoch, whole_epochs
+from spritedocs.tuning.world import World
 
-__all__ = ["Outcome", "World"]
+__all__ = ["Outcome"]
 
-
-@dataclass(frozen=True)
-class World:
-    """What was seen of the dataset, and what the model makes of it."""
-
-    seen: Probe
-    rates: Mapping[Settings, float]
-    """Items per second of steady epochs, for all choices and for the present settings."""
-    choices: frozenset[Settings]
-    """The settings that fit into memory and have no more workers than may be tried."""
-    workers_that_fit: float
-    batch_size: float
-    """Items per batch, as ``timing`` counts them."""
-    batches: int | None
-    step_s: float
-    step_cpu_share: float
-    limited_by_memory: bool
-    repeats: bool
-    """Whether every worker delivers the whole of a stream."""
-
-    @property
-    def costs(self) -> Costs:
-        return self.seen.costs
-
-    def among_choices(self, rates: Mapping[Settings, float]) -> dict[Settings, float]:
-        """Those of ``rates`` that may be recommended."""
-        return {each: rate for each, rate in rates.items() if each in self.choices}
+MUCH = 1.05
+"""What is this many times as fast should not be missed."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +89,16 @@ class Outcome:
             seconds_spent=time.perf_counter() - self.begun_s,
             warnings=self._warnings(),
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another choice may yet be so much faster than the pick that it should not be missed.
+
+        It lies in the interval of their ratio; or more workers are, but not for certain.
+        """
+        chosen = self._pick()
+        others = [each for each in self.finalists if each in self.world.choices and each != chosen]
+        return any(self._against(each, chosen).bounds[1] >= MUCH for each in others)
 
     @property
     def _present(self) -> Settings:

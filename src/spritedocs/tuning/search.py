@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
 from typing import Any, NamedTuple
 
-import psutil
 from torch.random import fork_rng
 
 from spritedocs import machine
@@ -20,14 +19,14 @@ from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Settings
 from spritedocs.rounds import rounds_for
 from spritedocs.timing import Comparison
-from spritedocs.tuning.candidates import between, grid, predictions, shortlist, steady, survivors
+from spritedocs.tuning.candidates import between, shortlist, steady, survivors
 from spritedocs.tuning.failures import ArgumentError, told
-from spritedocs.tuning.outcome import Outcome, World
-from spritedocs.tuning.probing import Probe, probe
+from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.result import Tuning
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.trials import Lengths, Trials, label, scatter
 from spritedocs.tuning.variants import Variants
+from spritedocs.tuning.world import World, looked_into
 
 __all__ = ["Progress", "Search"]
 
@@ -39,17 +38,13 @@ FINALISTS = 2
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
 MOST_ROUNDS = 8
+MOST_FURTHER_ROUNDS = 24
+"""Where those leave open what to choose."""
 LOOKING_SHARE = 0.4
 """Of what is left of the budget, so much may go into the first look."""
 PROBING_S = 0.6
-MEMORY_SHARE = 0.8
-"""Of the memory that is free, so much may go to workers, if no limit is given."""
 RETAKEN = 1.2
 """Rounds may have to be taken again, because of other programs."""
-MANY_BATCHES = 128
-"""Of an epoch whose length nobody knows."""
-MORE = 1.05
-"""What more workers have to promise for their memory to be what holds loading up."""
 
 
 class Progress(NamedTuple):
@@ -88,62 +83,42 @@ class Search:
             chosen = self._affordable(chosen, world, lengths)
             crowded = sum(each.num_workers for each in chosen) > world.workers_that_fit
             with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
-                first = self._measured(trials, chosen, LOOKS, "having a first look at", lengths, rates)
-                looked = {each: _rate(first, each) for each in chosen}
-                finalists = self._finalists(looked, world.among_choices(looked), lengths)
-                if further := self._further(finalists, world, looked, lengths):
-                    lengths = trials.lengths = lengths.with_one(further, like=_fastest(looked))
-                    finalists = sorted([*finalists, further])
-                rates = {**looked, present: looked[steady(present)]}
-                rates |= {each: max(looked.values()) for each in finalists if each not in rates}
-                rounds = self._rounds(first, finalists, lengths, rates)
-                final = self._measured(trials, finalists, rounds, "measuring the best", lengths, rates)
-                memory = {each: trials.memory_mb(each) for each in {*chosen, *finalists}}
-        return Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s).tuning()
+                first = self._measured(trials, chosen, LOOKS, "having a first look at", rates)
+                outcome = self._outcome(trials, world, first, chosen)
+        return outcome.tuning()
+
+    def _outcome(
+        self, trials: Trials, world: World, first: Comparison, chosen: Sequence[Settings]
+    ) -> Outcome:
+        """Measure the best of those ``chosen`` for the first look, and once more where that leaves much open.
+
+        Then only the second comparison decides: the first one's chance is why there is a second.
+        """
+        looked = {each: _rate(first, each) for each in chosen}
+        finalists = self._finalists(looked, world.among_choices(looked), trials.lengths)
+        rates = dict(looked)
+        if further := self._further(finalists, world, looked, trials.lengths):
+            trials.lengths = trials.lengths.with_one(further, like=_fastest(looked))
+            finalists = sorted([*finalists, further])
+            rates[further] = max(looked.values())
+
+        rounds = self._rounds(first, finalists, trials.lengths, rates, MOST_ROUNDS)
+        final = self._measured(trials, finalists, rounds, "measuring the best", rates)
+        memory = {each: trials.memory_mb(each) for each in {*chosen, *finalists}}
+        found = Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s)
+        longer = self._rounds(final, finalists, trials.lengths, rates, MOST_FURTHER_ROUNDS)
+        if longer <= rounds or not found.is_open:
+            return found
+        return replace(found, final=self._measured(trials, finalists, longer, "settling between", rates))
+
+    def _world(self, timeout_s: float) -> World:
+        seconds = min(PROBING_S, self.budget_s / 10)
+        most, limit_mb = self.most_workers, self.memory_limit_mb
+        return looked_into(self.variants, self._timed, most, limit_mb, seconds=seconds, timeout_s=timeout_s)
 
     @cached_property
     def _timed(self) -> TimedStep | None:
         return None if self.step is None else TimedStep(self.step)
-
-    def _world(self, timeout_s: float) -> World:
-        seconds = min(PROBING_S, self.budget_s / 10)
-        seen = probe(self.variants, self._timed, seconds=seconds, timeout_s=timeout_s)
-        step_s = seen.alone.step_s / seen.alone.batches
-        cpu_share = min(1.0, self._timed.cpu_share) if self._timed else 0.0
-        batches = self.variants.batches
-        fits = self._workers_that_fit(seen)
-        settings = [*grid(self.most_workers), steady(self.variants.present)]
-        # Items as timing counts them: tokens for instance, where a collate_fn joins the items of a batch.
-        batch_size = seen.alone.items / seen.alone.batches
-        in_order = getattr(self.variants.loader, "in_order", True)  # from torch 2.6 on
-        played = predictions(
-            seen.costs, settings, batches or MANY_BATCHES, step_s, cpu_share, in_order=in_order
-        )
-        rates = {each: rate * batch_size / seen.costs.batch_size for each, rate in played.items()}
-        rates[Settings()] = seen.alone.items_per_s
-        wanted = {each: rate for each, rate in rates.items() if each.num_workers <= self.most_workers}
-        fitting = {each: rate for each, rate in wanted.items() if each.num_workers <= fits}
-        present = steady(self.variants.present)
-        return World(
-            seen=seen,
-            rates={**fitting, present: rates[present]},
-            choices=frozenset(fitting),
-            workers_that_fit=fits,
-            batch_size=batch_size,
-            batches=batches,
-            step_s=step_s,
-            step_cpu_share=cpu_share,
-            limited_by_memory=max(wanted.values()) >= MORE * max(fitting.values()),
-            repeats=self.variants.repeats(timeout_s),
-        )
-
-    def _workers_that_fit(self, seen: Probe) -> float:
-        """How many workers the memory holds, with the batches that each has fetched ahead."""
-        free = min(psutil.virtual_memory().available, machine.memory_limit() or math.inf)
-        free_mb = free / 1e6 * MEMORY_SHARE
-        limit_mb = free_mb if self.memory_limit_mb is None else self.memory_limit_mb
-        each_mb = (seen.memory_mb or 0.0) + 2 * seen.bytes_per_batch / 1e6
-        return limit_mb / each_mb if each_mb else math.inf
 
     def _affordable(self, chosen: list[Settings], world: World, lengths: Lengths) -> list[Settings]:
         """The most of ``chosen`` for which the budget lasts, the present settings and the likeliest first."""
@@ -169,11 +144,10 @@ class Search:
     ) -> list[Settings]:
         """The present settings and the likeliest choices: fewer of them if the budget is short."""
         present = self.variants.present
-        rates = {**looked, present: looked[steady(present)]}
         for most in range(FINALISTS, 0, -1):
             # The present ones may start new workers in every epoch: then they are measured both ways.
             finalists = list(dict.fromkeys([steady(present), *survivors(choices, most), present]))
-            round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
+            round_s = sum(self._epoch_s(each, lengths, looked) for each in finalists)
             if FEWEST_SAMPLES * RETAKEN * round_s <= self._left_s:
                 break
         return finalists
@@ -186,21 +160,25 @@ class Search:
         if found is None:
             return None
         fits = sum(each.num_workers for each in [*finalists, found]) <= world.workers_that_fit
-        rates = {**looked, self.variants.present: looked[steady(self.variants.present)]}
-        round_s = sum(self._epoch_s(each, lengths, rates) for each in [*finalists, _fastest(looked)])
+        round_s = sum(self._epoch_s(each, lengths, looked) for each in [*finalists, _fastest(looked)])
         # Its workers have to start, and then one round is thrown away.
         needed_s = _starting_s(world, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
         return found if fits and needed_s <= self._left_s else None
 
     def _rounds(
-        self, first: Comparison, finalists: list[Settings], lengths: Lengths, rates: Mapping[Settings, float]
+        self,
+        pilot: Comparison,
+        finalists: list[Settings],
+        lengths: Lengths,
+        rates: Mapping[Settings, float],
+        most: int,
     ) -> int:
-        """How many rounds the finalists need, by the spread of the first look, and can have."""
-        spread, freedom = scatter(first)
-        wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else MOST_ROUNDS
+        """How many rounds the finalists need, by the spread of the ``pilot``, and can have."""
+        spread, freedom = scatter(pilot)
+        wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
         round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
         possible = int(self._left_s / round_s / RETAKEN)
-        return max(2, min(max(FEWEST_SAMPLES, wanted), possible, MOST_ROUNDS))
+        return max(2, min(max(FEWEST_SAMPLES, wanted), possible, most))
 
     def _measured(
         self,
@@ -208,12 +186,9 @@ class Search:
         settings: list[Settings],
         rounds: int,
         says: str,
-        lengths: Lengths,
         rates: Mapping[Settings, float],
     ) -> Comparison:
-        present = self.variants.present
-        known = {**rates, present: rates[steady(present)]}
-        round_s = sum(self._epoch_s(each, lengths, known) for each in settings)
+        round_s = sum(self._epoch_s(each, trials.lengths, rates) for each in settings)
 
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
@@ -222,8 +197,9 @@ class Search:
         return trials.run(settings, rounds, said)
 
     def _epoch_s(self, settings: Settings, lengths: Lengths, rates: Mapping[Settings, float]) -> float:
+        """By the ``rates`` of workers that stay, which those that start anew have once they run."""
         batches = lengths.batches[settings] or self.variants.batches or 0
-        return batches * lengths.batch_size / rates[settings]
+        return batches * lengths.batch_size / rates[steady(settings)]
 
     @property
     def _left_s(self) -> float:
