@@ -9,7 +9,7 @@ those of `tune_held_out.py`, which were drawn from a seed: the tuner was develop
 each: a brute-force grid, 0 to 8 workers × `prefetch_factor` 2, 4 and 8, workers persistent; all cells in
 turns, in random order, for five rounds, which choose the best cell. Then the contestants choose:
 `spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
-cell, the present settings and all picks, in turns, for 16 rounds: throughput of the pick over that of the
+cell, the present settings and all picks, in turns, for 20 rounds: throughput of the pick over that of the
 best, paired by round, with its 95% interval. These epochs chose nobody, so that luck does not rate what luck
 chose; and the best takes part a second time, as if somebody had picked it. Map-style data are shuffled, in
 the same orders for every loader. What fails is a row that says so, and counts as no pick.
@@ -71,7 +71,7 @@ from spritedocs.tuning.tuner import tune
 
 PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)
-ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 16
+ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 20
 QUICK = ("wait", "compute", "short-epoch-tiny", "tiny-tensors")
 ORDER_SEED = 20261127
 EVERY = WORKLOADS | {workload.name: workload for workload in held_out()}

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spritedocs.model import Costs, Settings
-from spritedocs.tuning.candidates import between, grid, pick, predictions, shortlist, steady, survivors
+from spritedocs.tuning.candidates import (
+    between,
+    beyond,
+    grid,
+    pick,
+    predictions,
+    shortlist,
+    steady,
+    survivors,
+)
 
 
 def workers(*counts: int) -> list[Settings]:
@@ -109,6 +118,28 @@ def test_between_a_small_number_and_a_large_one_another_is_measured(
     found = between(predicted(looked), grid(16))
     assert found == (None if wanted is None else Settings(wanted, 2, True))
     assert between(predicted(looked), workers(*looked)) is None, "no choice is left there"
+
+
+@pytest.mark.parametrize(
+    ("looked", "most", "tried"),
+    [
+        pytest.param({0: 1, 3: 2, 5: 3}, 32, 10, id="twice as many"),
+        pytest.param({0: 1, 3: 2, 5: 3}, 8, 8, id="no more than there are"),
+        pytest.param({0: 1, 3: 2, 5: 3}, 5, None, id="there are no more"),
+        pytest.param({0: 1, 3: 2.9, 5: 3}, 32, None, id="hardly faster than fewer"),
+        pytest.param({0: 1, 3: 3, 5: 2}, 32, None, id="slower than fewer"),
+        pytest.param({0: 1}, 32, None, id="no workers were looked at"),
+    ],
+)
+def test_beyond_the_most_that_were_clearly_the_fastest_more_are_measured(
+    looked: dict[int, float], most: int, tried: int | None
+) -> None:
+    found = beyond(predicted(looked), grid(most))
+    assert found == (None if tried is None else Settings(tried, 2, True))
+
+
+def test_beyond_settings_that_fetch_further_ahead_others_do_too() -> None:
+    assert beyond(predicted({0: 1, 3: 2}, (3, 4, 3)), grid(32)) == Settings(6, 4, True)
 
 
 def test_between_settings_that_fetch_an_unusual_number_ahead_the_usual_is_measured() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from spritedocs.model import Costs, Settings, predict
 
-__all__ = ["CLOSE", "between", "grid", "pick", "predictions", "shortlist", "survivors"]
+__all__ = ["CLOSE", "between", "beyond", "grid", "pick", "predictions", "shortlist", "survivors"]
 
 CLOSE = 0.97
 """Within 3% of the best, fewer helpers are better: they take memory, and cores from everything else."""
@@ -141,11 +141,37 @@ def between(looked: Mapping[Settings, float], choices: Collection[Settings]) -> 
     low = max((each.num_workers for each in looked if each.num_workers < high), default=high)
     if high - low < WIDE:
         return None
-    ahead = smallest.prefetch_factor if smallest.prefetch_factor in PREFETCH else PREFETCH[0]
-    alike = {each.num_workers: each for each in choices if each.prefetch_factor == ahead}
+    alike = _alike(smallest, choices)
     counts = [count for count in alike if low < count < high]
     middle = (low + high) / 2
     return alike[min(counts, key=lambda count: (abs(count - middle), count))] if counts else None
+
+
+def beyond(looked: Mapping[Settings, float], choices: Collection[Settings]) -> Settings | None:
+    """More workers to be measured too, as the most that were looked at are clearly the fastest so far.
+
+    Twice as many, or as near to that as may be. The model did not ask for them, but it takes the waiting of
+    several workers for independent, and knows no disk that serves many at once better than few.
+
+    Examples:
+        >>> looked = {Settings(): 1.0, Settings(3, 2, True): 2.0, Settings(5, 2, True): 3.0}
+        >>> beyond(looked, grid(8)).num_workers, beyond({**looked, Settings(8, 2, True): 3.0}, grid(16))
+        (8, None)
+    """
+    most = max(each.num_workers for each in looked)
+    fastest = max(looked, key=lambda each: looked[each])
+    fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=0.0)
+    if not most or fastest.num_workers < most or fewer > NEAR * looked[fastest]:
+        return None
+    alike = _alike(fastest, choices)
+    further = max((count for count in alike if most < count <= 2 * most), default=None)
+    return None if further is None else alike[further]
+
+
+def _alike(settings: Settings, choices: Collection[Settings]) -> dict[int, Settings]:
+    """The choices that fetch as far ahead, by their number of workers."""
+    ahead = settings.prefetch_factor if settings.prefetch_factor in PREFETCH else PREFETCH[0]
+    return {each.num_workers: each for each in choices if each.prefetch_factor == ahead}
 
 
 def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:

@@ -13,7 +13,7 @@ from spritedocs import machine
 from spritedocs.measurement import FEWEST_SAMPLES, Measurement
 from spritedocs.model import Settings
 from spritedocs.timing import Comparison
-from spritedocs.tuning.candidates import pick, steady
+from spritedocs.tuning.candidates import CLOSE, pick, steady
 from spritedocs.tuning.diagnosis import Situation, diagnose
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
@@ -92,13 +92,18 @@ class Outcome:
 
     @property
     def is_open(self) -> bool:
-        """Whether another choice may yet be so much faster than the pick that it should not be missed.
+        """Whether more rounds may well change the pick.
 
-        It lies in the interval of their ratio; or more workers are, but not for certain.
+        Another choice may be so much faster that it should not be missed, by the interval of their ratio; or
+        one with fewer workers seems as good, but not surely.
         """
         chosen = self._pick()
         others = [each for each in self.finalists if each in self.world.choices and each != chosen]
-        return any(self._against(each, chosen).bounds[1] >= MUCH for each in others)
+        ratios = {each: self._against(each, chosen) for each in others}
+        return any(
+            ratio.bounds[1] >= MUCH or (each < chosen and ratio.median >= CLOSE)
+            for each, ratio in ratios.items()
+        )
 
     @property
     def _present(self) -> Settings:

@@ -19,7 +19,7 @@ from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Settings
 from spritedocs.rounds import rounds_for
 from spritedocs.timing import Comparison
-from spritedocs.tuning.candidates import between, shortlist, steady, survivors
+from spritedocs.tuning.candidates import between, beyond, shortlist, steady, survivors
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.result import Tuning
@@ -98,7 +98,7 @@ class Search:
         finalists = self._finalists(looked, world.among_choices(looked), trials.lengths)
         rates = dict(looked)
         if further := self._further(finalists, world, looked, trials.lengths):
-            trials.lengths = trials.lengths.with_one(further, like=_fastest(looked))
+            trials.lengths = trials.lengths.with_one(further, _fastest(looked), world.batches)
             finalists = sorted([*finalists, further])
             rates[further] = max(looked.values())
 
@@ -156,7 +156,9 @@ class Search:
         self, finalists: list[Settings], world: World, looked: Mapping[Settings, float], lengths: Lengths
     ) -> Settings | None:
         """One more finalist that was not looked at, if there is reason, memory, and time for it."""
-        found = between(world.among_choices(looked), world.choices)
+        seen = world.among_choices(looked)
+        found = beyond(seen, world.choices) if world.items_wait else None
+        found = found or between(seen, world.choices)
         if found is None:
             return None
         fits = sum(each.num_workers for each in [*finalists, found]) <= world.workers_that_fit

@@ -21,6 +21,8 @@ MEMORY_SHARE = 0.8
 """Of the memory that is free, so much may go to workers, if no limit is given."""
 MANY_BATCHES = 128
 """Of an epoch whose length nobody knows."""
+COMPUTING = 0.8
+"""An item that uses the processor for more of its time than this does little else."""
 MORE = 1.05
 """What more workers have to promise for their memory to be what holds loading up."""
 
@@ -47,6 +49,11 @@ class World:
     @property
     def costs(self) -> Costs:
         return self.seen.costs
+
+    @property
+    def items_wait(self) -> bool:
+        """Whether items wait for so much of their time that more workers than cores may load faster."""
+        return sum(self.costs.item_cpu_s) <= COMPUTING * sum(self.costs.item_s)
 
     def among_choices(self, rates: Mapping[Settings, float]) -> dict[Settings, float]:
         """Those of ``rates`` that may be recommended."""
