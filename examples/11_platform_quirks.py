@@ -224,7 +224,7 @@ def all_rounds(methods, clock=time.perf_counter):
         if len(rounds) < ROUNDS and clock() - begun + per_round > PATIENCE_S:
             return rounds, (
                 f"Only {len(rounds)} of {ROUNDS} rounds: each takes "
-                f"{per_round:.0f} s here. More cores would help."
+                f"{per_round:.0f} s here, too long to wait for more."
             )
     return rounds, ""
 
