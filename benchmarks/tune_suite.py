@@ -14,7 +14,7 @@ best, paired by round, with its 95% interval. These epochs chose nobody, so that
 chose; and the best takes part a second time, as if somebody had picked it. Map-style data are shuffled, in
 the same orders for every loader. What fails is a row that says so, and counts as no pick.
 
-**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour or so, and differ by some per
+**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour and a half, and differ by some per
 cent from one to the next. A pick just as good as the best scores below 97% now and then: how often is what
 the second loader of the best shows, and the tables also say how many are *surely* below. And the cell that
 five rounds choose is not always the very best: a score may be above 100%. Short epochs also make brute force
@@ -56,7 +56,7 @@ from tune_rivals import (
 )
 from tune_scores import AGAIN, TUNE, Grid, Outcome, Pick
 from tune_tables import of_contestants, of_workloads
-from tune_workloads import WORKLOADS, Workload, loader, prepared
+from tune_workloads import SHUFFLING, WORKLOADS, Workload, loader, prepared
 
 from spritedocs import machine
 from spritedocs.epochs import dismiss, time_epoch
@@ -87,10 +87,10 @@ def cells(workload: Workload) -> list[Settings]:
 
 @contextmanager
 def loaders(
-    workload: Workload, dataset: Dataset[Any], settings: Iterable[Settings]
+    workload: Workload, dataset: Dataset[Any], settings: Iterable[Settings], seed: int = SHUFFLING
 ) -> Iterator[dict[str, DataLoader[Any]]]:
     """A loader for each of the settings, by their text; their workers are gone afterwards."""
-    made = {str(each): loader(workload, dataset, each) for each in settings}
+    made = {str(each): loader(workload, dataset, each, seed) for each in settings}
     with ExitStack() as stack:
         for each in made.values():
             stack.callback(dismiss, each)
@@ -165,7 +165,12 @@ def against_best(
     """Throughput with each of ``settings`` over that with ``best``, and with that again, all in turns."""
     most = workload.most_workers or sys.maxsize
     tried = [each for each in dict.fromkeys([best, *settings]) if each.num_workers <= most]
-    with loaders(workload, dataset, tried) as arms, loaders(workload, dataset, [best]) as second:
+    # Other orders than those of the grid, which have chosen the best.
+    order = SHUFFLING + 1
+    with (
+        loaders(workload, dataset, tried, order) as arms,
+        loaders(workload, dataset, [best], order) as second,
+    ):
         result = compare({**arms, AGAIN: second[str(best)]}, FINAL_ROUNDS, step=workload.step)
     # Seconds of the best over seconds of each: its throughput over that of the best.
     ratios = {each: result.ratio(str(best), str(each), name="score") for each in tried}
@@ -235,7 +240,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", action="store_true", help="store the results for publication")
     parser.add_argument("--only", nargs="+", choices=sorted(EVERY), metavar="NAME", help="these workloads")
-    parser.add_argument("--quick", action="store_true", help="four workloads, two rounds: a look")
+    parser.add_argument("--quick", action="store_true", help="four workloads, a grid of two rounds: a look")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no workload after these")
     parser.add_argument("--without-rivals", action="store_true", help="the tuner alone")
     files = parser.add_mutually_exclusive_group()

@@ -46,7 +46,8 @@ from spritedocs.model import Settings
 
 MS = 1e-3
 NONE = Settings()
-ORDER_SEED = 20261127
+SHUFFLING = 20261127
+"""The seed of the order of items."""
 
 
 @dataclass(frozen=True)
@@ -230,15 +231,17 @@ def _keep_to(cores: set[int]) -> None:
             os.sched_setaffinity(thread.id, cores)
 
 
-def loader(workload: Workload, dataset: Dataset[Any], settings: Settings) -> DataLoader[Any]:
+def loader(
+    workload: Workload, dataset: Dataset[Any], settings: Settings, seed: int = SHUFFLING
+) -> DataLoader[Any]:
     """A loader of ``dataset`` with ``settings``, shuffled as in training.
 
-    All of them draw the same orders, epoch by epoch, so that none has the luck of a better one.
+    All with the same ``seed`` draw the same orders, epoch by epoch, so that none is lucky with them.
     """
     more: dict[str, Any] = settings._asdict() if settings.num_workers else {}
     if not isinstance(dataset, IterableDataset):
         sized: Any = dataset
-        more["sampler"] = RandomSampler(sized, generator=torch.Generator().manual_seed(ORDER_SEED))
+        more["sampler"] = RandomSampler(sized, generator=torch.Generator().manual_seed(seed))
     return DataLoader(dataset, workload.batch_size, collate_fn=workload.collate, **more)
 
 

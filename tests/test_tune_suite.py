@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
 from spritedocs.epochs import EpochTiming, TimingError
@@ -60,6 +61,21 @@ def test_a_workload_gives_batches_and_reaches_workers_by_any_start_method(worklo
         if not isinstance(dataset, IterableDataset):
             assert len(loader(workload, dataset, workload.present)) >= 16
         assert len(batch) == 2 or len(batch) == len(items[0])
+
+
+def test_all_loaders_of_a_workload_draw_the_same_orders_epoch_by_epoch(tmp_path: Path) -> None:
+    workload = WORKLOADS["tiny-integers"]
+    numbers: Any = list(range(100))
+
+    def orders(seed: int, settings: Settings) -> list[list[int]]:
+        made = loader(workload, numbers, settings, seed)
+        return [torch.cat(list(made)).tolist() for _ in range(3)]
+
+    one, other = orders(1, NONE), orders(1, TWO)
+    assert one == other
+    assert one[0] != one[1] != list(range(100))
+    assert one[0] != orders(2, NONE)[0]
+    assert loader(workload, WORKLOADS["tiny-iterable"].make(tmp_path), NONE).dataset
 
 
 def test_every_bottleneck_is_planted_in_some_of_at_least_30_workloads() -> None:

@@ -36,17 +36,6 @@ def lengths(costs: Costs, rates: dict[Settings, float], whole: int | None) -> di
     return dict(Lengths.of(costs, rates, whole, costs.batch_size, epoch_s=1.0).batches)
 
 
-@pytest.mark.parametrize(
-    ("like", "whole", "wanted"),
-    [(100, 500, 100), (40, 500, 64), (40, 60, None), (40, None, 64), (None, 30, None)],
-)
-def test_one_more_setting_loads_as_much_and_enough_to_show_its_pace(
-    like: int | None, whole: int | None, wanted: int | None
-) -> None:
-    lengths = Lengths({TWO: like}, 4.0).with_one(Settings(8, 2, True), TWO, whole)
-    assert dict(lengths.batches) == {TWO: like, Settings(8, 2, True): wanted}
-
-
 def test_every_setting_has_a_name_of_its_own() -> None:
     settings = [NONE, ONE, TWO, Settings(2, 4, True), Settings(2, 2, False)]
     assert len({label(each) for each in settings}) == len(settings)

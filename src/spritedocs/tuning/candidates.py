@@ -1,7 +1,8 @@
-"""Which settings are worth measuring, by the model's word; and which of the measured ones to recommend."""
+"""Which settings are worth measuring, by the model's word and a first look; and which to recommend."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from spritedocs.model import Costs, Settings, predict
@@ -160,7 +161,7 @@ def beyond(looked: Mapping[Settings, float], choices: Collection[Settings]) -> S
     """
     most = max(each.num_workers for each in looked)
     fastest = max(looked, key=lambda each: looked[each])
-    fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=0.0)
+    fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=math.inf)
     if not most or fastest.num_workers < most or fewer > NEAR * looked[fastest]:
         return None
     alike = _alike(fastest, choices)

@@ -94,16 +94,19 @@ class Outcome:
     def is_open(self) -> bool:
         """Whether more rounds may well change the pick.
 
-        Another choice may be so much faster that it should not be missed, by the interval of their ratio; or
-        one with fewer workers seems as good, but not surely.
+        By the intervals, another choice may be so much faster that it should not be missed; or workers that
+        are recommended gain too little to be sure. Or a smaller choice seems as good, but not surely.
         """
-        chosen = self._pick()
-        others = [each for each in self.finalists if each in self.world.choices and each != chosen]
-        ratios = {each: self._against(each, chosen) for each in others}
-        return any(
-            ratio.bounds[1] >= MUCH or (each < chosen and ratio.median >= CLOSE)
-            for each, ratio in ratios.items()
-        )
+        chosen, kept = self._pick(), steady(self._present)
+        for each in self.finalists:
+            if each not in self.world.choices or each == chosen:
+                continue
+            ratio = self._against(each, chosen)
+            # A gain gets a second chance to show; so it also gets one to prove luck.
+            most = 1 / WORTH_CHANGING if each == kept < chosen else MUCH
+            if ratio.bounds[1] >= most or (each < chosen and ratio.median >= CLOSE):
+                return True
+        return False
 
     @property
     def _present(self) -> Settings:

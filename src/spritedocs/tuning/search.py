@@ -39,7 +39,9 @@ WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
 MOST_ROUNDS = 8
 MOST_FURTHER_ROUNDS = 24
-"""Where those leave open what to choose."""
+"""Where ``MOST_ROUNDS`` leave open what to choose."""
+MORE_ROUNDS = 2
+"""So many times as many have to be possible, or there are none: as few again would be as unsure."""
 LOOKING_SHARE = 0.4
 """Of what is left of the budget, so much may go into the first look."""
 PROBING_S = 0.6
@@ -83,7 +85,8 @@ class Search:
             chosen = self._affordable(chosen, world, lengths)
             crowded = sum(each.num_workers for each in chosen) > world.workers_that_fit
             with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
-                first = self._measured(trials, chosen, LOOKS, "having a first look at", rates)
+                round_s = sum(self._epoch_s(each, lengths, rates) for each in chosen)
+                first = self._measured(trials, chosen, LOOKS, "having a first look at", round_s)
                 outcome = self._outcome(trials, world, first, chosen)
         return outcome.tuning()
 
@@ -98,18 +101,22 @@ class Search:
         finalists = self._finalists(looked, world.among_choices(looked), trials.lengths)
         rates = dict(looked)
         if further := self._further(finalists, world, looked, trials.lengths):
-            trials.lengths = trials.lengths.with_one(further, _fastest(looked), world.batches)
+            trials.lengths = trials.lengths.with_one(further, like=_fastest(looked))
             finalists = sorted([*finalists, further])
             rates[further] = max(looked.values())
 
-        rounds = self._rounds(first, finalists, trials.lengths, rates, MOST_ROUNDS)
-        final = self._measured(trials, finalists, rounds, "measuring the best", rates)
+        expected_s = sum(self._epoch_s(each, trials.lengths, rates) for each in finalists)
+        rounds = self._rounds(first, expected_s, MOST_ROUNDS)
+        begun = time.perf_counter()
+        final = self._measured(trials, finalists, rounds, "measuring the best", expected_s)
+        # With the starting of workers: those of the present settings may start in every round.
+        round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
         memory = {each: trials.memory_mb(each) for each in {*chosen, *finalists}}
         found = Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s)
-        longer = self._rounds(final, finalists, trials.lengths, rates, MOST_FURTHER_ROUNDS)
-        if longer <= rounds or not found.is_open:
+        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
+        if more < MORE_ROUNDS * rounds or not found.is_open:
             return found
-        return replace(found, final=self._measured(trials, finalists, longer, "settling between", rates))
+        return replace(found, final=self._measured(trials, finalists, more, "settling between", round_s))
 
     def _world(self, timeout_s: float) -> World:
         seconds = min(PROBING_S, self.budget_s / 10)
@@ -157,41 +164,28 @@ class Search:
     ) -> Settings | None:
         """One more finalist that was not looked at, if there is reason, memory, and time for it."""
         seen = world.among_choices(looked)
-        found = beyond(seen, world.choices) if world.items_wait else None
-        found = found or between(seen, world.choices)
-        if found is None:
-            return None
-        fits = sum(each.num_workers for each in [*finalists, found]) <= world.workers_that_fit
+        wanted = [beyond(seen, world.choices)] if world.items_wait else []
         round_s = sum(self._epoch_s(each, lengths, looked) for each in [*finalists, _fastest(looked)])
-        # Its workers have to start, and then one round is thrown away.
-        needed_s = _starting_s(world, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
-        return found if fits and needed_s <= self._left_s else None
+        for found in [*wanted, between(seen, world.choices)]:
+            if found is None:
+                continue
+            fits = sum(each.num_workers for each in [*finalists, found]) <= world.workers_that_fit
+            # Its workers have to start, and then one round is thrown away.
+            needed_s = _starting_s(world, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
+            if fits and needed_s <= self._left_s:
+                return found
+        return None
 
-    def _rounds(
-        self,
-        pilot: Comparison,
-        finalists: list[Settings],
-        lengths: Lengths,
-        rates: Mapping[Settings, float],
-        most: int,
-    ) -> int:
-        """How many rounds the finalists need, by the spread of the ``pilot``, and can have."""
+    def _rounds(self, pilot: Comparison, round_s: float, most: int) -> int:
+        """How many rounds of ``round_s`` are needed, by the spread of the ``pilot``, and can be had."""
         spread, freedom = scatter(pilot)
         wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
-        round_s = sum(self._epoch_s(each, lengths, rates) for each in finalists)
         possible = int(self._left_s / round_s / RETAKEN)
         return max(2, min(max(FEWEST_SAMPLES, wanted), possible, most))
 
     def _measured(
-        self,
-        trials: Trials,
-        settings: list[Settings],
-        rounds: int,
-        says: str,
-        rates: Mapping[Settings, float],
+        self, trials: Trials, settings: list[Settings], rounds: int, says: str, round_s: float
     ) -> Comparison:
-        round_s = sum(self._epoch_s(each, trials.lengths, rates) for each in settings)
-
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 

@@ -84,13 +84,9 @@ class Lengths:
         cut = {each: None if (short and n == alike) or n >= whole else n for each, n in found.items()}
         return cls(cut, batch_size)
 
-    def with_one(self, settings: Settings, like: Settings, whole: int | None) -> Lengths:
-        """These, and for ``settings`` as many batches as ``like`` has, or as it takes to show their pace."""
-        found = self.batches[like]
-        if found is not None:
-            found = max(found, FILLINGS * settings.num_workers * settings.prefetch_factor)
-            found = None if whole is not None and found >= whole else found
-        return replace(self, batches={**self.batches, settings: found})
+    def with_one(self, settings: Settings, like: Settings) -> Lengths:
+        """These, and for ``settings`` as many batches as ``like`` has."""
+        return replace(self, batches={**self.batches, settings: self.batches[like]})
 
 
 class Trials:

@@ -1,7 +1,8 @@
 """Which settings are best for your own dataset, by how much, and what holds it up.
 
-What items cost is measured inside a worker. A model of the loader says which settings may be the best;
-only those are measured, in turns, in rounds whose number is settled before the first one counts.
+What items cost is measured inside a worker. A model of the loader says which settings may be the best. Those
+get a first look, and the likeliest of them are measured in turns, in rounds whose number is settled
+beforehand. Where these leave much open there are more, and then only those decide.
 """
 
 from __future__ import annotations
