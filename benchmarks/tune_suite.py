@@ -14,13 +14,13 @@ best, paired by round, with its 95% interval. These epochs chose nobody, so that
 chose; and the best takes part a second time, as if somebody had picked it. Map-style data are shuffled, in
 the same orders for every loader. What fails is a row that says so, and counts as no pick.
 
-**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour and a half, and differ by some per
-cent from one to the next. A pick just as good as the best scores below 97% now and then: how often is what
-the second loader of the best shows, and the tables also say how many are *surely* below. And the cell that
-five rounds choose is not always the very best: a score may be above 100%. Short epochs also make brute force
-cheap: in a real training its time grows with the epoch, the tuner's does not. Everything is one machine's.
-Workloads and tuner were made by the same people, and the thresholds of its diagnosis were developed on the
-workloads that are not held out; these are of the same kinds, with other costs.
+**Caveat.** Epochs last tenths of a second, so that all of it fits into an hour and a half, and differ by
+some per cent from one to the next. A pick just as good as the best scores below 97% now and then: how often
+is what the second loader of the best shows, and the tables also say how many are *surely* below. And the
+cell that five rounds choose is not always the very best: a score may be above 100%. Short epochs also make
+brute force cheap: in a real training its time grows with the epoch, the tuner's does not. Everything is one
+machine's. Workloads and tuner were made by the same people, and the thresholds of its diagnosis were
+developed on the workloads that are not held out; these are of the same kinds, with other costs.
 
     python benchmarks/tune_suite.py [--record] [--only NAME …] [--quick] [--without-rivals]
                                     [--minutes M] [--keep FILE | --resume FILE]
@@ -250,7 +250,7 @@ def arguments() -> argparse.Namespace:
     if wanted.record and (wanted.only or wanted.quick or wanted.without_rivals):
         parser.error("--record publishes one whole run: leave out what shortens it")
     if wanted.record and not (wanted.keep or wanted.resume):
-        # It takes an hour, which somebody may end.
+        # It takes more than an hour, which somebody may end.
         wanted.keep = Path(tempfile.gettempdir(), f"tune-suite-{os.getpid()}.json")
         print(f"Go on with this by --resume {wanted.keep}", file=sys.stderr)
     return wanted
