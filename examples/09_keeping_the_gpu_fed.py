@@ -559,10 +559,10 @@ if __name__ == "__main__":
                 for row in share_rows(arm, label, timelines[arm], kinds)
             ],
             figure=Lanes(
-                alt="Two timelines of the first batches of an epoch. Without "
-                "helpers, a batch is trained on only while none is loaded. "
-                "With helpers, they load while the model trains, and its "
-                "steps follow closer upon each other.",
+                alt="Two timelines. Without helpers the main process loads a "
+                "batch, trains on it, and loads the next. With helpers they "
+                "load while the model trains. It waits for the first batch, "
+                "and a little for each of the others.",
                 panels=windows,
                 names={"device": "GPU"},
             ),
