@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_high, median_low
 from typing import Any
 
 __all__ = ["FEWEST_SAMPLES", "MIME", "Gap", "Measurement"]
@@ -38,7 +38,7 @@ class Measurement:
     unit: str
     """``"s"``, ``"×"``, ``"items/s"``, ``"%"``, or ``""`` for a plain count."""
     median: float
-    """The median of the samples, in ``unit``."""
+    """The median of the samples, in ``unit``; of a ratio that of their logarithms."""
     interval: tuple[float, float] | None
     """95% interval in ``unit``, which holds the median; ``None`` below ``FEWEST_SAMPLES`` samples."""
     samples: tuple[float, ...]
@@ -55,7 +55,9 @@ class Measurement:
         when samples are few. Samples that are not all positive get no interval.
 
         That is an interval of the geometric mean, while the median is what stands beside it: the
-        typical sample, which a single disturbed one does not move. Of many skewed samples the two may
+        typical sample, which a single disturbed one does not move. The median of a ratio is that of
+        its logarithms, so that ``a / b`` and ``b / a`` tell the same story: between the middle two of
+        an even number of samples lies their geometric mean. Of many skewed samples the two may
         differ by more than the interval is wide. Then it is widened to hold the median as well: what
         is typical is no better known than to lie between the two, and the interval still covers the
         geometric mean at least as often as it says.
@@ -66,7 +68,7 @@ class Measurement:
         values = tuple(float(sample) for sample in samples)
         if not values or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{name} needs at least one sample, all of them finite, not {values}")
-        middle, interval = median(values), log_interval(values)
+        middle, interval = _middle(values, unit), log_interval(values)
         if interval:
             interval = min(interval[0], middle), max(interval[1], middle)
         return cls(name, unit, middle, interval, values, label)
@@ -204,6 +206,13 @@ class Gap:
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"the name {name!r} is not of the form lower_case_7, which claims need")
+
+
+def _middle(samples: Sequence[float], unit: str) -> float:
+    low, high = median_low(samples), median_high(samples)
+    if unit == "×" and 0 < low < high:
+        return math.sqrt(low) * math.sqrt(high)
+    return median(samples)
 
 
 def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
