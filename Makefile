@@ -22,7 +22,7 @@ help:
 	@echo "make test          run the tests"
 	@echo "make record        measure the examples here, beside ours; EXAMPLES=\"06_optional_num_workers\" names some"
 	@echo "make site          build the site into site/, strictly"
-	@echo "make test-all      run every example under every start method"
+	@echo "make test-all      run every example under every start method, and try random inputs"
 	@echo "make test-publish  run the steps of the publishing workflow in a fresh clone: minutes"
 	@echo "make lint          check style, types and workflows"
 	@echo "make install       only set up $(VENV), which each of these does first"
@@ -47,10 +47,10 @@ record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not every_start_method and not publishing"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not every_start_method and not publishing"
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -m every_start_method
+	$(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile random -m "every_start_method or hypothesis"
 
 test-publish: $(STAMP)
 	$(BIN)/python -m pytest -m publishing tests/test_workflows.py

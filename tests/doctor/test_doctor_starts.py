@@ -22,7 +22,7 @@ def test_a_worker_is_started_measured_and_gone(only_the_default: None, servers: 
     before = set(psutil.Process().children(recursive=True))
     [start] = start_all()
     assert (start.method, start.problem, start.torch_threads) == (METHOD, "", 1)
-    assert 0 < start.seconds < 10
+    assert start.seconds > 0
     assert start.threads >= 1
     assert start.private_mb is None or start.private_mb > 0
     assert set(psutil.Process().children(recursive=True)) <= before

@@ -86,4 +86,4 @@ def test_what_a_published_recording_ran_is_in_the_commit_that_it_names(path: Pat
     then = Project(tmp_path)
     is_example = path.is_relative_to(PROJECT.recorded)
     script = then.example(path.stem) if is_example else then.benchmark(path.stem)
-    assert recording.is_fresh(script, then.package)
+    assert recording.is_fresh(script, tmp_path / "src" / "spritedocs")
