@@ -123,8 +123,8 @@ def lock_for_here(clone: Path) -> Path:
     """The lock of ``clone``, or one beside ``clone`` where pip takes another build of PyTorch here.
 
     The lock knows the published files. A machine may be set up to take a build from its own disk, such as
-    one without CUDA. Then that file is allowed too, and what only the published build asks for is left
-    out. All other packages are the lock's.
+    one without CUDA. Then that file is the one to take, and what only the published build asks for is left
+    out. All other packages are the lock's, and no file of theirs is taken by another hash.
     """
     lock = clone / LOCK
     entries = locked(lock.read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def lock_for_here(clone: Path) -> Path:
     own = taken["download_info"]["archive_info"]["hashes"]["sha256"]
     if own in torch:
         return lock
-    entries["torch"] = [f"{torch} \\\n    --hash=sha256:{own}"]
+    entries["torch"] = [f"{torch.split(' ')[0]} --hash=sha256:{own}"]
     usual = locked((clone / "constraints.txt").read_text(encoding="utf-8"))
     lines = [entry for name in usual for entry in entries[name]]
     here = clone.parent / LOCK
