@@ -129,11 +129,7 @@ def lock_for_here(clone: Path) -> Path:
     lock = clone / LOCK
     entries = locked(lock.read_text(encoding="utf-8"))
     [torch] = entries["torch"]
-    asked = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--no-deps", "--ignore-installed"]
-    command = [*asked, "--report", "-", torch.split()[0]]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    [taken] = json.loads(answer)["install"]
-    own = taken["download_info"]["archive_info"]["hashes"]["sha256"]
+    own = hash_of_what_pip_takes(torch.split()[0])
     if own in torch:
         return lock
     entries["torch"] = [f"{torch.split(' ')[0]} --hash=sha256:{own}"]
@@ -142,6 +138,15 @@ def lock_for_here(clone: Path) -> Path:
     here = clone.parent / LOCK
     here.write_text("\n".join(lines), encoding="utf-8")
     return here
+
+
+def hash_of_what_pip_takes(requirement: str) -> str:
+    """The SHA-256 of the file that pip would install here for ``requirement``. Nothing is installed."""
+    asked = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--no-deps", "--ignore-installed"]
+    command = [*asked, "--report", "-", requirement]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    [taken] = json.loads(answer)["install"]
+    return str(taken["download_info"]["archive_info"]["hashes"]["sha256"])
 
 
 def run_step(step: Step, clone: Path, inherited: Mapping[str, str]) -> float:
