@@ -3,6 +3,7 @@
 PYTHON ?= python3
 ADDRESS ?= 127.0.0.1:8000
 EXAMPLES ?=
+LOCK :=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ help:
 	@echo "make test-all      run every example under every start method, and try random inputs"
 	@echo "make test-publish  run the steps of the publishing workflow in a fresh clone: minutes"
 	@echo "make lint          check style, types and workflows"
-	@echo "make install       only set up $(VENV), which each of these does first"
+	@echo "make install       only set up $(VENV), which each of these does first; LOCK=requirements.lock checks hashes"
 	@echo "make clean         remove what was built; $(VENV) and your recordings stay"
 
 TAKEN := import socket, sys; host, _, port = sys.argv[1].rpartition(":"); \
@@ -66,7 +67,7 @@ clean:
 	rm -rf site dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-ifneq "$(STAMPED)" "$(CURDIR)"
+ifneq "$(STAMPED)$(LOCK)" "$(CURDIR)"
 $(STAMP): FORCE
 endif
 
@@ -74,9 +75,22 @@ NEEDS := spritedocs needs Python 3.11 to 3.14
 CHECK := import sys; v = sys.version_info[:2]; \
   sys.exit(not (3, 11) <= v < (3, 15) and "%s is Python %d.%d, and $(NEEDS): %s." % (sys.argv[1], *v, sys.argv[2]))
 
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
+ifdef LOCK
+$(if $(wildcard $(LOCK)),,$(error LOCK=$(LOCK) is no file: name one that lists hashes, as in `make install LOCK=requirements.lock`))
+# Wheels only, as pip checks no hash of what it would build a source package with. The package itself comes
+# second: it is built by the backend that the lock brought, and pip may look for nothing more.
+INSTALL = $(PIP) --require-hashes --only-binary :all: -r $(LOCK) && \
+  $(PIP) --no-index --no-build-isolation -e ".[docs,test]"
+else
 # pip 25.3 and newer read the versions of the build backend from PIP_BUILD_CONSTRAINT, older ones from
 # PIP_CONSTRAINT.
-$(STAMP): pyproject.toml constraints.txt
+INSTALL = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) -e ".[docs,test]"
+endif
+
+# With a lock the environment is always a new one: pip checks no hash of what is there already.
+$(STAMP): pyproject.toml constraints.txt $(LOCK)
+	@if test -n "$(LOCK)"; then rm -rf $(VENV); fi
 	@if test -n "$(STAMPED)" && test "$(STAMPED)" != "$(CURDIR)"; then \
 	  echo "$(VENV) was made for $(STAMPED): making a new one."; rm -rf $(VENV); fi
 	@rm -f $@
@@ -90,8 +104,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -c '$(CHECK)' $(BIN)/python 'remove it with `rm -rf $(VENV)` and run make again'
 	@echo "Installing into $(VENV): a minute or two, longer where PyTorch's CUDA build has to come ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
-	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	  $(BIN)/python -m pip install -qq -e ".[docs,test]"
+	@$(INSTALL)
 	@echo "$(CURDIR)" > $@
 
 FORCE:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,8 +26,9 @@ EXPRESSIONS = {
     "github.server_url": FORGE,
     "github.repository": "sprites/guide",
 }
-FOR_TAGS = "github.ref_type == 'tag'"
-"""The condition of a step that the simulated run, which a push to main started, passes over."""
+CHECK_OUT, NEWEST = "Check out the newest commit of main", "Publish nothing older than main"
+"""The steps with which each job of the workflow begins. The simulated run has no main to ask about."""
+LOCK = "requirements.lock"
 # Not all of SPRITE…: the mark of a run has to reach its steps, or nothing that they leave is found.
 _OURS = ("SPRITEDOCS", "SPRITE_TEST")
 _NOT_THE_RUNNERS = (*_OURS, "PYTEST", "PYTHON", "VIRTUAL_ENV", "MAKE", "MFLAGS", "COLUMNS", "NO_MKDOCS")
@@ -66,7 +69,7 @@ def run_steps(job: Mapping[str, Any]) -> list[Step]:
     assert job["defaults"] == {"run": {"shell": "bash"}}
     found = []
     for step in job["steps"]:
-        if "run" in step and step.get("if") != FOR_TAGS:
+        if "run" in step and step["name"] != NEWEST:
             assert set(step) <= {"name", "run", "env"}, f"{step['name']} has keys that are not obeyed here"
             given = {**job.get("env", {}), **step.get("env", {})}
             environment = {name: resolved(value) for name, value in given.items()}
@@ -97,14 +100,66 @@ def fresh_clone(folder: Path) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
+def checked_out(step: Mapping[str, Any], origin: Path, folder: Path, commit: str) -> None:
+    """Do what actions/checkout does with ``step``, in a run of main at ``commit``, as its source says.
+
+    Without a ``ref`` it takes the run's own commit, whatever became of main, and calls that origin/main.
+    """
+    source = step.get("with", {}).get("ref", commit)
+    git(folder, "init", "-q")
+    git(folder, "fetch", "-q", "--depth=1", origin.as_uri(), f"+{source}:refs/remotes/origin/main")
+    git(folder, "checkout", "-q", "-B", "main", "refs/remotes/origin/main")
+
+
+def locked(text: str) -> dict[str, list[str]]:
+    """The entries of a lock, or of constraints, by the name of the package. Some have one for each system."""
+    found: dict[str, list[str]] = {}
+    for entry in re.findall(r"^[a-z0-9].*(?:\n +.*)*", text, re.MULTILINE):
+        found.setdefault(re.split(r"[= ]", entry)[0], []).append(entry)
+    return found
+
+
+def lock_for_here(clone: Path) -> Path:
+    """The lock of ``clone``, or one beside ``clone`` where pip takes another build of PyTorch here.
+
+    The lock knows the published files. A machine may be set up to take a build from its own disk, such as
+    one without CUDA. Then that file is the one to take, and what only the published build asks for is left
+    out. All other packages are the lock's, and no file of theirs is taken by another hash.
+    """
+    lock = clone / LOCK
+    entries = locked(lock.read_text(encoding="utf-8"))
+    [torch] = entries["torch"]
+    own = hash_of_what_pip_takes(torch.split()[0])
+    if own in torch:
+        return lock
+    entries["torch"] = [f"{torch.split(' ')[0]} --hash=sha256:{own}"]
+    usual = locked((clone / "constraints.txt").read_text(encoding="utf-8"))
+    lines = [entry for name in usual for entry in entries[name]]
+    here = clone.parent / LOCK
+    here.write_text("\n".join(lines), encoding="utf-8")
+    return here
+
+
+def hash_of_what_pip_takes(requirement: str) -> str:
+    """The SHA-256 of the file that pip would install here for ``requirement``. Nothing is installed."""
+    asked = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--no-deps", "--ignore-installed"]
+    command = [*asked, "--report", "-", requirement]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    [taken] = json.loads(answer)["install"]
+    return str(taken["download_info"]["archive_info"]["hashes"]["sha256"])
+
+
 def run_step(step: Step, clone: Path, inherited: Mapping[str, str]) -> float:
     """Run ``step`` as a runner does, and return how many seconds it took. Raises ``StepError``."""
+    run = step.run
+    if f"LOCK={LOCK}" in run:
+        run = run.replace(f"LOCK={LOCK}", f"LOCK={shlex.quote(str(lock_for_here(clone)))}")
     environment = {key: value for key, value in inherited.items() if not key.startswith(_NOT_THE_RUNNERS)}
     # The Python that runs this, as the first one on a runner's PATH would be the one to use there.
     environment |= {"CI": "true", "PYTHON": sys.executable, **step.environment}
     begin = time.perf_counter()
     done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.run],
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", run],
         cwd=clone,
         env=environment,
         stdin=subprocess.DEVNULL,
