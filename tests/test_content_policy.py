@@ -28,6 +28,7 @@ ATTACKS = (
     '<a id="attack" href="javascript:ran()" onclick="ran()">It</a>\n\n'
     '<iframe srcdoc="&lt;script&gt;parent.ran()&lt;/script&gt;"></iframe>\n'
 )
+TITLE = '"><img src="missing.png" onerror="ran()">'
 
 
 def prints(notebook: dict[str, Any]) -> None:
@@ -41,6 +42,7 @@ def hostile(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tiny.add_recording(tiny.recording(), prints)
     quoted = '\n\n{{ printed("01_counting") }}\n\n{{ source("01_counting", "counted = ") }}\n\n'
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", f"{{{{ gpu_notice() }}}}{quoted}{ATTACKS}")
+    tiny.edit("docs/index.md", "---\nrender", f"---\ntitle: '{TITLE}'\ndescription: '{TITLE}'\nrender")
     tiny.edit(f"examples/{NAME}.py", "    counted =", '    """\n```\n<b>{{ lipsum }}</b>\n"""\n    counted =')
     built = tiny.build("--strict")
     assert built.status == 0, built.said
@@ -56,10 +58,8 @@ def test_every_page_carries_the_policy_before_anything_else(hostile: Built) -> N
     assert {"404.html", "index.html"} < set(found)
     assert any("notebooks" in path for path in found)
     for path, page in found.items():
-        head = re.search(
-            r'<head>\s*<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="([^"]*)">',
-            page,
-        )
+        policy = r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">'
+        head = re.search(rf'<head>\s*<meta charset="utf-8">{policy}', page)
         assert head, path
         assert page.count("http-equiv") == 1, path
         directives = dict(part.split(" ", 1) for part in head[1].split("; "))
@@ -72,14 +72,21 @@ def test_every_page_carries_the_policy_before_anything_else(hostile: Built) -> N
 
 def test_what_is_quoted_stands_as_it_is(hostile: Built) -> None:
     page = hostile.page("")
-    code = [
-        html.unescape(re.sub("<[^>]+>", "", part)) for part in re.findall(r"<code>(.*?)</code>", page, re.S)
-    ]
+    found = re.findall(r"<code>(.*?)</code>", page, re.DOTALL)
+    code = [html.unescape(re.sub("<[^>]+>", "", part)) for part in found]
     assert PRINTED.replace("\0", "␀") in [part.strip() for part in code]
-    [source] = [part for part in code if "counted = " in part]
-    assert source.strip().endswith(")\n    )")
+    sources = [part.strip() for part in code if "counted = " in part]
+    assert len(sources) == 2
+    assert all(source.endswith(")\n    )") for source in sources)
     experiment = hostile.page(f"experiments/{NAME}")
     assert '"""\n```\n<b>{{ lipsum }}</b>\n"""' in html.unescape(re.sub("<[^>]+>", "", experiment))
+
+
+def test_title_and_description_are_text(hostile: Built) -> None:
+    escaped = html.escape(TITLE)
+    assert f'<meta name="description" content="{escaped}">' in hostile.page("")
+    assert f"<title>{escaped} - tiny</title>" in hostile.page("")
+    assert TITLE not in "".join(pages(hostile.site).values())
 
 
 def test_no_page_holds_a_character_that_html_does_not_allow(hostile: Built) -> None:

@@ -69,8 +69,7 @@ def test_a_link_within_the_repository_is_a_file_like_any_other(root: Path) -> No
 @links
 def test_docs_may_not_lie_elsewhere(root: Path, tmp_path: Path) -> None:
     (root / "pages").symlink_to(tmp_path)
-    [fault] = [fault for fault in file_faults(root, root / "pages") if "link" in fault]
-    assert fault.startswith("pages is a link to ")
+    assert any(fault.startswith("pages is a link to ") for fault in file_faults(root, root / "pages"))
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,10 @@ class Watched:
         self.page, self.base, self.width, self.scheme = context.new_page(), base, width, scheme
         self.address, self.faults = "", []
         self.page.on("console", lambda m: m.type in ("error", "warning") and self.note(m.text))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', event => "
+            "console.error(`the policy forbids ${event.violatedDirective} ${event.blockedURI}`))"
+        )
         self.page.on("pageerror", lambda error: self.note(str(error)))
         # What is still on its way when we go on to the next page is aborted, and nobody's fault.
         self.page.on("requestfailed", lambda r: "ABORTED" in str(r.failure) or self.note(f"failed {r.url}"))

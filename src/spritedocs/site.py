@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -202,6 +203,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             self.current_page = f"examples/{Path(page.file.src_uri).stem}.py"
         header = read_page(page.file.content_string)
         page.meta, markdown = header.values, header.markdown
+        for key in {"title", "description"} & page.meta.keys():
+            page.meta[key] = escape(page.meta[key])  # the theme takes them for HTML
         faults = [f" {fault}" for fault in (*header.faults, *markdown_faults(markdown))]
         if "claims" in page.meta:
             self.edition.check(self.current_page, page.meta["claims"])
