@@ -1,12 +1,38 @@
-"""What a page must not hold, be it in its Markdown or in the HTML that this became."""
+"""Reads a page, and says what it must not hold, in its Markdown or in the HTML that this became."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-__all__ = ["content_faults", "markdown_faults", "told"]
+from spritedocs.front_matter import read_page
+from spritedocs.macro_calls import rendered
+
+__all__ = ["Reading", "content_faults", "markdown_faults", "read", "told"]
+
+
+class Reading(NamedTuple):
+    """What a page says."""
+
+    meta: dict[str, Any]
+    """What its front matter says; title and description are HTML, for which the theme takes them."""
+    markdown: str
+    """Its Markdown, with what the macros say in place of their calls."""
+    faults: list[str]
+    """What is wrong with it, a sentence each."""
+
+
+def read(source: str, name: str, macros: Mapping[str, Callable[..., str]]) -> Reading:
+    """Read the page that people know by its path ``name``."""
+    meta, faults, markdown, first_line = read_page(source)
+    said = [f"{name} {fault}" for fault in (*faults, *markdown_faults(markdown))]
+    if meta.get("render_macros"):
+        markdown, unread = rendered(markdown, macros, first_line)
+        said += [f"{name}, {fault}" for fault in unread]
+    texts = {key: html.escape(meta[key]) for key in ("title", "description") if key in meta}
+    return Reading(meta | texts, markdown, said)
 
 
 _AUTODOC = re.compile(r"^[ \t>*+\-\d.#]*:::[ \t]*(.*)((?:\n[ \t]*)*\n[ \t]+\S.*)?", re.MULTILINE)

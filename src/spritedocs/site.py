@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -23,10 +22,8 @@ from spritedocs.content_policy import ContentPolicy
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
 from spritedocs.fences import visible
-from spritedocs.front_matter import read_page
-from spritedocs.macro_calls import rendered
 from spritedocs.macros import macros_of
-from spritedocs.page_faults import content_faults, markdown_faults, told
+from spritedocs.page_faults import content_faults, read, told
 from spritedocs.page_files import file_faults
 from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
@@ -201,17 +198,9 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self.current_page = f"docs/{page.file.src_uri}"
         if page.file.generated_by:
             self.current_page = f"examples/{Path(page.file.src_uri).stem}.py"
-        header = read_page(page.file.content_string)
-        page.meta, markdown = header.values, header.markdown
-        for key in {"title", "description"} & page.meta.keys():
-            page.meta[key] = escape(page.meta[key])  # the theme takes them for HTML
-        faults = [f" {fault}" for fault in (*header.faults, *markdown_faults(markdown))]
+        page.meta, markdown, self._faults = read(page.file.content_string, self.current_page, macros_of(self))
         if "claims" in page.meta:
             self.edition.check(self.current_page, page.meta["claims"])
-        if page.meta.get("render_macros"):
-            markdown, unread = rendered(markdown, macros_of(self), header.first_line)
-            faults += [f", {fault}" for fault in unread]
-        self._faults = [f"{self.current_page}{fault}" for fault in faults]
         unproven = self.edition.unproven.get(self.current_page)
         return doubted(markdown, unproven) if unproven else markdown
 
