@@ -54,6 +54,7 @@ EXAMPLE = "examples/01_counting.py"
 def faulty(tiny: Tiny) -> Tiny:
     for name, (text, _) in PAGES.items():
         (tiny.root / "docs" / name).write_text(text, encoding="utf-8")
+    (tiny.root / "docs" / "run.js").write_text("alert(1)", encoding="utf-8")
     with tiny.script.open("a", encoding="utf-8") as script:
         script.write("\n# %% [markdown]\n# ## Open\n#\n# It is {{ 1 }}.\n#\n# ```\n# x = 1\n")
     return tiny
@@ -68,6 +69,7 @@ def test_a_build_names_what_is_wrong_with_each_page_in_one_sentence(faulty: Tiny
     )
     assert found, built.said
     expected = [f"docs/{name}{sentence}" for name, (_, sentence) in PAGES.items()]
+    expected.append("docs/run.js is of a kind that the site does not publish: ")
     expected.append(f"{EXAMPLE} has a code block that does not end, in the Markdown cell '## Open': ")
     expected.append(f"{EXAMPLE} shows '{{{{ 1 }}}}.' as it stands: ")
     lines = found[1].splitlines()

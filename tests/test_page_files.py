@@ -10,7 +10,7 @@ import pytest
 from mkdocs.exceptions import PluginError
 from running import PROJECT
 
-from spritedocs.page_files import file_faults
+from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.site import SpritedocsPlugin
 
 links = pytest.mark.skipif(sys.platform == "win32", reason="Windows lets only administrators make links")
@@ -28,10 +28,6 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def found(root: Path) -> list[str]:
-    return file_faults(root, root / "docs")
-
-
 @links
 @pytest.mark.parametrize(
     ("path", "target"),
@@ -44,7 +40,7 @@ def found(root: Path) -> list[str]:
         ("docs/again", "."),
         ("docs/round.md", "round.md"),
         ("docs/nowhere.md", "missing.md"),
-        ("docs/.hidden/leak.png", "../../../secret.png"),
+        ("docs/.all", "/"),
         ("examples/01_x.py", "../.git/config"),
         ("examples/recorded/there", ".."),
         ("examples/recorded/here/01_x.ipynb", "/etc/hostname"),
@@ -52,24 +48,31 @@ def found(root: Path) -> list[str]:
     ],
 )
 def test_a_link_that_leads_out_of_the_repository_is_refused(root: Path, path: str, target: str) -> None:
-    (root / path).parent.mkdir(exist_ok=True)
     (root / path).symlink_to(target)
-    [fault] = found(root)
+    [fault] = link_faults(root, root / "docs")
     assert fault.startswith(f"{path} is a link to {target!r}, and a site is made only of files of its ")
 
 
 @links
 def test_a_link_within_the_repository_is_a_file_like_any_other(root: Path) -> None:
     (root / "docs" / "two.md").symlink_to("index.md")
-    assert found(root) == []
-    root.with_name("linked").symlink_to(root)
-    assert found(root.with_name("linked")) == []
+    (root / "docs" / ".#index.md").symlink_to("somebody@somewhere.42")  # an editor's lock
+    linked = root.with_name("linked")
+    linked.symlink_to(root)
+    assert link_faults(root, root / "docs") == link_faults(linked, linked / "docs") == []
 
 
 @links
 def test_docs_may_not_lie_elsewhere(root: Path, tmp_path: Path) -> None:
     (root / "pages").symlink_to(tmp_path)
-    assert any(fault.startswith("pages is a link to ") for fault in file_faults(root, root / "pages"))
+    assert any(fault.startswith("pages is a link to ") for fault in link_faults(root, root / "pages"))
+
+
+def test_a_page_is_utf_8(root: Path) -> None:
+    (root / "docs" / "index.md").write_bytes("# Elfenstück\n".encode("latin-1"))
+    [fault] = link_faults(root, root / "docs")
+    assert fault.startswith("docs/index.md cannot be read (")
+    assert fault.endswith("): store it as UTF-8 text.")
 
 
 @pytest.mark.parametrize(
@@ -87,19 +90,21 @@ def test_docs_may_not_lie_elsewhere(root: Path, tmp_path: Path) -> None:
 )
 def test_what_would_run_without_the_policy_is_refused(root: Path, name: str, text: str, fault: str) -> None:
     (root / "docs" / "assets" / name).write_text(text, encoding="utf-8")
-    [said] = found(root)
+    [said] = kind_faults(root, root / "docs")
     assert said.startswith(f"docs/assets/{name} {fault}")
 
 
 def test_the_guides_own_files_may_lie_there() -> None:
-    assert file_faults(PROJECT.root, PROJECT.root / "docs") == []
+    docs = PROJECT.root / "docs"
+    assert link_faults(PROJECT.root, docs) + kind_faults(PROJECT.root, docs) == []
 
 
+@links
 @pytest.mark.parametrize("command", ["build", "serve"])
 def test_a_build_stops_before_it_reads_any(root: Path, command: str) -> None:
-    (root / "docs" / "run.js").write_text("alert(1)", encoding="utf-8")
+    (root / "docs" / "leak.md").symlink_to("/etc/hostname")
     plugin = SpritedocsPlugin()
     plugin.on_startup(command=command, dirty=False)  # type: ignore[arg-type]
     config = SimpleNamespace(config_file_path=str(root / "mkdocs.yml"), docs_dir=str(root / "docs"))
-    with pytest.raises(PluginError, match=r"docs/run\.js is of a kind that the site does not publish"):
+    with pytest.raises(PluginError, match=r"docs/leak\.md is a link to '/etc/hostname'"):
         plugin.on_config(config)  # type: ignore[arg-type]

@@ -11,17 +11,22 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["file_faults"]
+__all__ = ["kind_faults", "link_faults"]
 
 _KINDS = (".css", ".gif", ".ico", ".jpeg", ".jpg", ".md", ".png", ".svg", ".webp")
 _ACTIVE = re.compile(rb"<script|<foreignobject|\son\w+\s*=|javascript:|<!entity", re.IGNORECASE)
 """What makes a picture in SVG a program."""
 
 
-def file_faults(root: Path, docs: Path) -> list[str]:
-    """What must not be published of the project at ``root``, whose pages are in ``docs``: a sentence each."""
-    linked = [fault for name in ("examples", "benchmarks") for fault in _links(root, root / name)]
-    return sorted([*_links(root, docs), *linked, *_kinds(root, docs)])
+def link_faults(root: Path, docs: Path) -> list[str]:
+    """What a build of the project at ``root``, with its pages in ``docs``, must not even read, a sentence each."""
+    folders = (docs, root / "examples", root / "benchmarks")
+    return sorted([*(fault for folder in folders for fault in _links(root, folder)), *_undecoded(root, docs)])
+
+
+def kind_faults(root: Path, docs: Path) -> list[str]:
+    """What a build of the project at ``root``, with its pages in ``docs``, must not publish, a sentence each."""
+    return sorted(_kinds(root, docs))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -32,7 +37,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _links(root: Path, folder: Path) -> Iterator[str]:
     for path in (folder, *_files(folder)):
-        if path.is_symlink() and not _stays(root, path):
+        # MkDocs follows any link to a folder; hidden files it leaves alone, such as the locks of an editor.
+        hidden = path.name.startswith(".") and not path.is_dir()
+        if path.is_symlink() and not hidden and not _stays(root, path):
             yield (
                 f"{_relative(root, path)} is a link to {str(path.readlink())!r}, and a site is made only of "
                 "files of its repository that are not hidden: put the file itself there."
@@ -45,6 +52,15 @@ def _stays(root: Path, path: Path) -> bool:
     except (OSError, RuntimeError, ValueError):  # it leads nowhere, round in a circle, or out
         return False
     return path.is_file() and not any(part.startswith(".") for part in target.parts)
+
+
+def _undecoded(root: Path, docs: Path) -> Iterator[str]:
+    for path in _files(docs):
+        if path.suffix == ".md" and path.is_file():
+            try:
+                path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                yield f"{_relative(root, path)} cannot be read ({error}): store it as UTF-8 text."
 
 
 def _kinds(root: Path, docs: Path) -> Iterator[str]:

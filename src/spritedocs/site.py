@@ -24,7 +24,7 @@ from spritedocs.examples import ExampleError, Project
 from spritedocs.fences import visible
 from spritedocs.macros import macros_of
 from spritedocs.page_faults import content_faults, read, told
-from spritedocs.page_files import file_faults
+from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 
@@ -97,7 +97,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             project = Project.find(Path(config.config_file_path).parent)
         except ExampleError as error:
             raise PluginError(str(error)) from None
-        if faults := file_faults(project.root, Path(config.docs_dir)):
+        docs = Path(config.docs_dir)
+        if faults := link_faults(project.root, docs):
             raise PluginError("\n".join(faults))
         self._policy = ContentPolicy(config.theme.dirs, live=self._command == "serve")
         self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
@@ -114,6 +115,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             strict_freshness=self.config.strict_freshness,
             claims_stop=claims_stop,
         )
+        self.edition.problems += kind_faults(project.root, docs)
         if self._command == "serve":
             project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
             config.watch += [str(project.root / "examples"), str(project.own)]
