@@ -19,13 +19,13 @@ _ACTIVE = re.compile(rb"<script|<foreignobject|\son\w+\s*=|javascript:|<!entity"
 
 
 def link_faults(root: Path, docs: Path) -> list[str]:
-    """What a build of the project at ``root``, with its pages in ``docs``, must not even read, a sentence each."""
+    """What a build must not even read of a project and its pages, a sentence each."""
     folders = (docs, root / "examples", root / "benchmarks")
     return sorted([*(fault for folder in folders for fault in _links(root, folder)), *_undecoded(root, docs)])
 
 
 def kind_faults(root: Path, docs: Path) -> list[str]:
-    """What a build of the project at ``root``, with its pages in ``docs``, must not publish, a sentence each."""
+    """What a build must not publish of the folder of pages, a sentence each."""
     return sorted(_kinds(root, docs))
 
 
