@@ -55,7 +55,7 @@ def test_an_example_has_a_header_and_the_cells_that_hold_something(tmp_path: Pat
         ("x = 1\n", "has no header"),
         (GOOD.replace("# ---\n\n", "\n"), "has no header"),
         (GOOD.replace('"A title', '"A "title'), "has a header that is not YAML"),
-        (GOOD.replace("title:", "name:"), "has no title"),
+        (GOOD.replace("title:", "description:"), "has no title"),
         (GOOD.replace("# title", "# time_limit_s: soon\n# title"), "has a time_limit_s that is not a number"),
         ("# ---\n# ---\n", "has no title"),
         (b"# \xff", "cannot be read"),

@@ -105,7 +105,7 @@ def test_no_page_is_heavy(pages: dict[str, Page]) -> None:
 def test_nothing_of_the_making_is_left_in_a_page(pages: dict[str, Page]) -> None:
     marks = re.compile(r"SPRITEMARK|#0102[01]\d|\*\*\?\*\*|\{\{|\{%")
     shown = {
-        address: re.sub(r"<script.*?</script>", "", page.text, flags=re.DOTALL)
+        address: re.sub(r"<(script|pre|code)\b.*?</\1>", "", page.text, flags=re.DOTALL)
         for address, page in pages.items()
     }
     assert {address: marks.findall(text) for address, text in shown.items() if marks.search(text)} == {}
@@ -162,6 +162,10 @@ class Watched:
         self.page, self.base, self.width, self.scheme = context.new_page(), base, width, scheme
         self.address, self.faults = "", []
         self.page.on("console", lambda m: m.type in ("error", "warning") and self.note(m.text))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', event => "
+            "console.error(`the policy forbids ${event.violatedDirective} ${event.blockedURI}`))"
+        )
         self.page.on("pageerror", lambda error: self.note(str(error)))
         # What is still on its way when we go on to the next page is aborted, and nobody's fault.
         self.page.on("requestfailed", lambda r: "ABORTED" in str(r.failure) or self.note(f"failed {r.url}"))

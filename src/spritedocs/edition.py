@@ -177,11 +177,8 @@ class Edition:
         self.problems.append(f"{page} asks for {what}.")
         return None
 
-    def claims(self, page: str, raw_claims: Any, example: str | None = None) -> list[Claim]:
+    def claims(self, page: str, raw_claims: list[Any], example: str | None = None) -> list[Claim]:
         """The well-formed ones of a page's claims. The others become problems of ``page``."""
-        if not isinstance(raw_claims, list):
-            self.problems.append(f"{page} has claims that are not a list: begin each with '- '.")
-            return []
         found = []
         for raw in raw_claims:
             try:
@@ -190,7 +187,9 @@ class Edition:
                 self.problems.append(f"{page}: {error}.")
         return found
 
-    def check(self, page: str, raw_claims: Any, example: str | None = None) -> list[tuple[Claim, Verdict]]:
+    def check(
+        self, page: str, raw_claims: list[Any], example: str | None = None
+    ) -> list[tuple[Claim, Verdict]]:
         """Judge a page's claims by the published recordings.
 
         One that does not hold is a problem of ``page``, or where ``claims_stop`` is false a notice.

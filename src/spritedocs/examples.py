@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from spritedocs.front_matter import EXAMPLE_KEYS, parsed
+
 __all__ = ["Cell", "Example", "ExampleError", "Project"]
 
 _HEADER = re.compile(r"\A# ---\n(?P<yaml>(?:#.*\n)*?)# ---\n")
@@ -50,16 +52,15 @@ class Example:
             raise ExampleError(f"{path} cannot be read ({error}): store it as UTF-8 text.") from None
         match = _HEADER.match(text)
         if match is None:
-            raise ExampleError(f"{path} has no header: begin it with '# ---', '# title: …' and '# ---'.")
-        try:
-            header = yaml.safe_load(re.sub(r"^# ?", "", match["yaml"], flags=re.MULTILINE))
-        except yaml.YAMLError as error:
-            problem = " ".join(str(error).split())
-            raise ExampleError(f"{path} has a header that is not YAML: {problem}.") from None
-        if not isinstance(header, dict) or not isinstance(header.get("title"), str):
-            raise ExampleError(f"{path} has no title in its header: add '# title: …'.")
-        if not isinstance(header.get("time_limit_s", 1), int | float):
-            raise ExampleError(f"{path} has a time_limit_s that is not a number: {header['time_limit_s']!r}.")
+            raise ExampleError(
+                f"{path} has no header: begin it with '# ---' on the first line, '# title: …' and '# ---'."
+            )
+        written = re.sub(r"^# ?", "", match["yaml"], flags=re.MULTILINE)
+        header, faults = parsed(written, EXAMPLE_KEYS, "a header")
+        if not faults and "title" not in header:
+            faults = ["has no title in its header: add '# title: …'."]
+        if faults:
+            raise ExampleError(f"{path} {faults[0]}")
         return cls(path, text, header)
 
     @property

@@ -1,25 +1,25 @@
-"""What guide pages call to quote recordings: functions for mkdocs-macros.
+"""What guide pages call to quote recordings.
 
 What a page asks for and cannot have is noted in the ``Edition``, and the plugin stops the build with
-all such sentences at once. Only a call with the wrong arguments is left to mkdocs-macros.
+all such sentences at once.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from spritedocs.edition import machine_name, provenance_line
-from spritedocs.pages import fenced
+from spritedocs.fences import fenced
+from spritedocs.macro_calls import MISSING
 from spritedocs.recordings import joined
 
 if TYPE_CHECKING:
     from spritedocs.site import SpritedocsPlugin
 
-__all__ = ["Macros", "define_env"]
-
-_MISSING = "**?**"
+__all__ = ["Macros", "macros_of"]
 
 
 class Macros:
@@ -41,7 +41,7 @@ class Macros:
         value = self._plugin.edition.value(self._page, example, name)
         recording = self._plugin.edition.recording(example)
         if value is None or recording is None:
-            return _MISSING
+            return MISSING
         spread = f" ({value.interval_text})" if interval and value.interval_text else ""
         doubt = f" ({value.doubt})" if value.doubt else ""
         where = machine_name(recording.provenance["machine"])
@@ -59,13 +59,13 @@ class Macros:
     def _part(self, example: str, which: int | str, pattern: str) -> str:
         result = self._plugin.edition.result(self._page, example, which)
         if result is None:
-            return _MISSING
+            return MISSING
         part = re.search(pattern, result.html, re.DOTALL)
         if part is None:
             self._plugin.edition.problems.append(
                 f"{self._page} asks for a part that result {which!r} of {example} does not have."
             )
-            return _MISSING
+            return MISSING
         return self._plugin.marks.keep(f'<div class="sprite-report">{part[0]}</div>')
 
     def source(self, example: str, containing: str = "") -> str:
@@ -73,21 +73,21 @@ class Macros:
         entry = self._plugin.edition.entry(example)
         if entry is None:
             self._plugin.edition.wanted(self._page, example)
-            return _MISSING
+            return MISSING
         code = [cell.text for cell in entry.example.cells if cell.kind == "code"]
         chosen = [text for text in code if containing in text]
         if containing and len(chosen) != 1:
             self._plugin.edition.problems.append(
                 f"{self._page} asks for the one cell of {example} with {containing!r}: {len(chosen)} have it."
             )
-            return _MISSING
+            return MISSING
         return fenced("\n\n\n".join(chosen))
 
     def printed(self, example: str) -> str:
         """What an example or a benchmark printed, as a terminal showed it."""
         recording = self._plugin.edition.wanted(self._page, example)
         if recording is None:
-            return _MISSING
+            return MISSING
         outputs = [output for cell in recording.code_cells for output in cell["outputs"]]
         said = [joined(output["text"]) for output in outputs if output["output_type"] == "stream"]
         return fenced("".join(said), "text")
@@ -97,7 +97,7 @@ class Macros:
         entry = self._plugin.edition.entry(example)
         recording = self._plugin.edition.wanted(self._page, example)
         if entry is None or recording is None or entry.published is None:
-            return _MISSING
+            return MISSING
         line = provenance_line(recording, entry.published.state == "fresh", self._plugin.repo_url)
         return self._plugin.marks.keep(line)
 
@@ -137,7 +137,7 @@ class Macros:
             picture = sprite_svg(index)
         except ValueError as error:
             self._plugin.edition.problems.append(f"{self._page}: {error}.")
-            return _MISSING
+            return MISSING
         label = f' role="img" aria-label="{html.escape(text)}"' if text else ' aria-hidden="true"'
         return (
             f'<span class="sprite" style="width:{16 * scale}px;height:{16 * scale}px"{label}>{picture}</span>'
@@ -151,9 +151,7 @@ def _machine_row(machine: dict[str, Any]) -> str:
     return "| " + " | ".join(str(fact) for fact in facts) + " |"
 
 
-def define_env(env: Any) -> None:
-    """Give the macros to mkdocs-macros, which calls this when it is configured."""
-    macros = Macros(env.conf["plugins"]["spritedocs"])
-    for name in dir(macros):
-        if not name.startswith("_"):
-            env.macro(getattr(macros, name), name)
+def macros_of(plugin: SpritedocsPlugin) -> dict[str, Callable[..., str]]:
+    """The macros that pages of the site of ``plugin`` can call, by name."""
+    macros = Macros(plugin)
+    return {name: getattr(macros, name) for name in dir(macros) if not name.startswith("_")}

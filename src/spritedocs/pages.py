@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from spritedocs.claims import Claim, ClaimError
 from spritedocs.edition import Edition, Entry, provenance_line
+from spritedocs.fences import fenced, left_open
 from spritedocs.measurement import MIME
 from spritedocs.recordings import Recording, joined
 from spritedocs.spans import TRACE_MIME
 
-__all__ = ["Marks", "doubted", "experiment_page", "fenced", "traces"]
+__all__ = ["Marks", "doubted", "experiment_page", "traces"]
+
+_MARK = f"SPRITEMARK{secrets.token_hex(4)}x"
+"""How each mark begins in this process: no page and no recording can hold one."""
 
 _VERDICTS = {
     "holds": "holds:",
@@ -37,7 +42,7 @@ class Marks:
 
     def keep(self, text: str) -> str:
         """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
-        mark = f"SPRITEMARK{len(self._waiting):05d}"
+        mark = f"{_MARK}{len(self._waiting):05d}"
         # Two machines may have drawn the same figure: on one page its ids must differ.
         self._waiting[mark] = re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{len(self._waiting)}-", text)
         return mark
@@ -45,7 +50,7 @@ class Marks:
     def replaced(self, page: str) -> str:
         """The rendered ``page`` with the kept HTML in place of the marks."""
         return re.sub(
-            r"<p>(SPRITEMARK\d{5})</p>|(SPRITEMARK\d{5})",
+            rf"<p>({_MARK}\d{{5}})</p>|({_MARK}\d{{5}})",
             lambda match: self._waiting.get(match[1] or match[2], match[0]),
             page,
         )
@@ -60,6 +65,11 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
     number = -1
     for cell in example.cells:
         if cell.kind == "markdown":
+            if left_open(cell.text):
+                edition.problems.append(
+                    f"examples/{example.path.name} has a code block that does not end, in the Markdown cell "
+                    f"{cell.text.splitlines()[0]!r}: close it with the fence that opens it."
+                )
             parts.append(cell.text)
             if len(parts) == 2:
                 parts.append(_standing(entry))
@@ -81,15 +91,10 @@ def doubted(markdown: str, sentences: list[str]) -> str:
     return f"{markdown[:end]}\n\n{box}\n\n{rest}"
 
 
-def fenced(code: str, language: str = "python") -> str:
-    """A code block for Markdown."""
-    return f"```{language}\n{code.strip()}\n```"
-
-
 def _folded(code: str) -> str:
     """A code block behind a line that opens it: for code that measures and shows, and teaches nothing."""
-    lines = code.strip().splitlines()
-    block = "\n".join(f"    {line}" if line else "" for line in fenced(code).splitlines())
+    lines = code.strip().split("\n")
+    block = "\n".join(f"    {line}" if line else "" for line in fenced(code).split("\n"))
     return f'??? abstract "The code of this step ({len(lines)} lines)"\n\n{block}'
 
 

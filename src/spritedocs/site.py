@@ -9,15 +9,22 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File, Files
+from mkdocs.utils import get_relative_url
 
+from spritedocs.content_policy import ContentPolicy
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
+from spritedocs.fences import visible
+from spritedocs.macros import macros_of
+from spritedocs.page_faults import content_faults, read, told
+from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 
@@ -76,6 +83,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self._command = "build"
         self._executed = False
         self._here: str | None = None
+        self._faults: list[str] = []
         self._rendered: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
@@ -89,6 +97,10 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             project = Project.find(Path(config.config_file_path).parent)
         except ExampleError as error:
             raise PluginError(str(error)) from None
+        docs = Path(config.docs_dir)
+        if faults := link_faults(project.root, docs):
+            raise PluginError("\n".join(faults))
+        self._policy = ContentPolicy(config.theme.dirs, live=self._command == "serve")
         self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
         execute = self._execute()
         claims_stop = _asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required"
@@ -103,12 +115,10 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             strict_freshness=self.config.strict_freshness,
             claims_stop=claims_stop,
         )
+        self.edition.problems += kind_faults(project.root, docs)
         if self._command == "serve":
             project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
             config.watch += [str(project.root / "examples"), str(project.own)]
-            if "macros" in config.plugins:
-                # A typing error belongs on the page then: mkdocs-macros would end the server.
-                config.plugins["macros"].config["on_error_fail"] = False
 
     def _execute(self) -> str:
         return _asked("SPRITEDOCS_EXECUTE", self.config.execute, EXECUTE)
@@ -184,12 +194,16 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     @event_priority(100)
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-        """Check the page's claims, and let the macros know which page they work for."""
-        self.current_page = page.file.src_uri if page.file.generated_by else f"docs/{page.file.src_uri}"
+        """Read the page's front matter, check its claims, and put in what its macros say."""
+        if page.file.src_uri.endswith(".ipynb"):
+            return markdown
+        self.current_page = f"docs/{page.file.src_uri}"
+        if page.file.generated_by:
+            self.current_page = f"examples/{Path(page.file.src_uri).stem}.py"
+        page.meta, markdown, self._faults = read(page.file.content_string, self.current_page, macros_of(self))
         if "claims" in page.meta:
             self.edition.check(self.current_page, page.meta["claims"])
-        script = f"examples/{Path(page.file.src_uri).stem}.py"
-        unproven = self.edition.unproven.get(script if page.file.generated_by else self.current_page)
+        unproven = self.edition.unproven.get(self.current_page)
         return doubted(markdown, unproven) if unproven else markdown
 
     @event_priority(-100)
@@ -198,8 +212,14 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
             return _PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html))
+        if not self._faults:
+            # One that could not be read would be told of again, as what it left on the page.
+            shown = f"{page.title} {page.meta.get('description')} {html}"
+            self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
+        self.edition.problems += self._faults
         html = _PLAIN.sub(r"\1", html)
-        return self.marks.replaced(_SCROLLING.sub(_BOXED, html))
+        html = self.marks.replaced(_SCROLLING.sub(_BOXED, html))
+        return told(self._faults) + html
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
@@ -224,6 +244,18 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         editable = self.repo_url and not source.startswith("notebooks/")
         page.edit_url = f"{self.repo_url}/edit/main/{path}" if editable else None
         return context
+
+    @event_priority(-100)
+    def on_post_template(self, output: str, *, template_name: str, config: MkDocsConfig) -> str:
+        """Put the policy into the pages that are no documents, such as 404.html."""
+        if not template_name.endswith(".html"):
+            return output
+        return self._policy.guarded(output, urlsplit(config.site_url or "/").path, config)
+
+    @event_priority(-100)
+    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
+        """Put the policy into the page, and make it valid HTML whatever a recording printed."""
+        return visible(self._policy.guarded(output, get_relative_url(".", page.url), config))
 
 
 def _asked(variable: str, usually: str, known: tuple[str, ...]) -> str:
