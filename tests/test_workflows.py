@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from publishing import (
     CHECK_OUT,
     FORGE,
@@ -165,11 +166,17 @@ def test_an_expression_that_the_simulation_does_not_know_is_not_passed_over() ->
 
 
 def test_other_test_targets_leave_the_publishing_test_out() -> None:
-    assert re.findall(r"pytest (?:-n 2 --dist loadfile )?-m (.*)", MAKEFILE) == [
-        '"not every_start_method and not publishing"',
-        "every_start_method",
-        "publishing tests/test_workflows.py",
+    assert re.findall(r"pytest (?:-n 2 --dist worksteal )?(-.*)", MAKEFILE) == [
+        '-m "not every_start_method and not publishing"',
+        '--hypothesis-profile random -m "every_start_method or hypothesis"',
+        "-m publishing tests/test_workflows.py",
     ]
+
+
+def test_the_same_inputs_are_tried_each_time_unless_random_ones_are_asked_for() -> None:
+    """So that what `make test` says of a commit does not change."""
+    assert settings.get_profile("fixed").derandomize
+    assert not settings.get_profile("random").derandomize
 
 
 def test_what_the_workflows_refer_to_is_there() -> None:
