@@ -430,7 +430,7 @@ def test_a_budget_that_is_too_small_says_what_is_enough(world: World, item_s: fl
 def test_progress_moves_on(world: World) -> None:
     said: list[Progress] = []
     world.tune(max_workers=4, progress=said.append)
-    assert said[0].says == "looking at the items, in a worker"
+    assert said[0].says == "looking at the items"
     assert any("first look" in each.says for each in said)
     assert all(0 <= each.done_s <= each.total_s for each in said)
     assert [each.done_s for each in said] == sorted(each.done_s for each in said)
