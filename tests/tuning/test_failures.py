@@ -104,7 +104,10 @@ def item_of_a_chain() -> None:
         (RuntimeError("DataLoader worker (pid(s) 1, 2) exited unexpectedly"), "ended, and nothing tells how"),
         (ItemError("item 7 raised MemoryError: "), "Memory ran out ("),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "Memory ran out (OSError: [Errno 12] Cannot"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "Memory ran out ("),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "Memory ran out (",
+        ),
         (RuntimeError("std::bad_alloc"), "Memory ran out ("),
         (RuntimeError("can't start new thread"), "No more processes or threads may be started ("),
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "No more processes or threads"),

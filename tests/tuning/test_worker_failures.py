@@ -18,13 +18,25 @@ signals = pytest.mark.skipif(sys.platform == "win32", reason="processes end by n
     [
         (WorkerEnded(3), "ended with the exit code 3: your code, or a library that it uses, called sys.exit"),
         (WorkerEnded(0), "os._exit, or raised KeyboardInterrupt. Let it raise an error instead"),
-        (WorkerEnded(1, "Vanished: sprite 13."), "since your code raised Vanished: sprite 13, which no loader"),
-        (WorkerEnded(1, "RuntimeError: can't start new thread"), "No more processes or threads may be started"),
+        (
+            WorkerEnded(1, "Vanished: sprite 13."),
+            "since your code raised Vanished: sprite 13, which no loader",
+        ),
+        (
+            WorkerEnded(1, "RuntimeError: can't start new thread"),
+            "No more processes or threads may be started",
+        ),
         (WorkerEnded(1, "MemoryError: "), "Memory ran out (MemoryError: )"),
         (WorkerEnded(0xC0000005), "A worker crashed (0xc0000005), in compiled code"),
         (WorkerEnded(1, ran=False), "while it started: it could not import what the dataset is made of"),
-        (BatchLost("OSError: [Errno 28] No space left on device"), "/dev/shm, is full: set TMPDIR to a folder"),
-        (BatchLost("OSError: [Errno 12] Cannot allocate memory"), "Memory ran out (OSError: [Errno 12] Cannot"),
+        (
+            BatchLost("OSError: [Errno 28] No space left on device"),
+            "/dev/shm, is full: set TMPDIR to a folder",
+        ),
+        (
+            BatchLost("OSError: [Errno 12] Cannot allocate memory"),
+            "Memory ran out (OSError: [Errno 12] Cannot",
+        ),
         (BatchLost("ValueError: torn"), "A worker could not hand over a batch (ValueError: torn): "),
         (NotStarted(60.0), "were not there after 60 s: each imports your code anew"),
         (NotStarted(7.0, is_init=True), "The worker_init_fn has not returned for 7 s: "),
@@ -59,7 +71,9 @@ def test_a_killed_worker_died_of_memory_only_if_the_system_says_so(
 
 
 @signals
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT] if sys.platform != "win32" else [])
+@pytest.mark.parametrize(
+    "number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT] if sys.platform != "win32" else []
+)
 def test_the_words_of_torch_are_understood(number: signal.Signals) -> None:
     found = as_torch_said(f"DataLoader worker (pid 12) is killed by signal: {signal.strsignal(number)}. ")
     assert found is not None

@@ -49,7 +49,8 @@ def signed(stream: IO[bytes], key: bytes) -> Iterator[dict[str, Any]]:
         signature, _, body = line.rstrip(b"\n").partition(b" ")
         if hmac.compare_digest(signature, _signature(key, body)):
             message = json.loads(body)
-            if len(message) == 1 and all(_KINDS[kind](value) for kind, value in message.items()):
+            (kind, value), *more = message.items() or [("", None)]
+            if kind in _KINDS and _KINDS[kind](value) and not more:
                 yield message
 
 

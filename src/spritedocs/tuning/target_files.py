@@ -115,16 +115,12 @@ def _unusable(path: Path, error: OSError) -> str:
 
 
 def _missing(path: Path) -> str:
-    here = current_folder()
-    if here is None and not path.is_absolute():
-        return "The current folder has been deleted: change to one that exists, as by 'cd ~'."
     name, folder = shown(path), path.parent
     if path.is_symlink():
         return f"{name} is a link to a file that does not exist: mend the link, or name another file."
     status = _status(folder)
     if status is None or not stat.S_ISDIR(status.st_mode):
-        start = "" if here is None else f": a path starts at {here}"
-        return f"There is no folder {shown(folder)}{start}."
+        return f"There is no folder {shown(folder)}: a path starts at {current_folder()}."
     known: list[str] = []
     with suppress(OSError):
         known = [other.name for other in folder.glob("*.py") if other.is_file()]

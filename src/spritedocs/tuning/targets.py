@@ -52,9 +52,11 @@ class Target:
     @classmethod
     def parse(cls, text: str) -> Target:
         """Take ``text`` apart, and see whether its file exists. Runs no code; raises ``TargetError``."""
+        if current_folder() is None:  # where torch itself cannot be imported
+            raise TargetError("The current folder has been deleted: change to one that exists, as by 'cd ~'.")
         if not text.strip():
             raise TargetError(
-                f"The target is {text!r}, as of a variable that is not set: write it as {_FORM}."
+                f"{text!r:.9} names nothing, as of a variable that is not set: write it as {_FORM}."
             )
         place, _, name = text.rpartition(":")
         # The colon of a drive, as in C:\sprites.py, parts no name from it.
@@ -143,7 +145,7 @@ def _found(target: Target) -> Any:
 
 def _module(target: Target) -> ModuleType:
     importlib.invalidate_caches()  # the file may be younger than the last look into its folder
-    name, here = target.place, current_folder()
+    name, here = target.place, str(Path.cwd())
     if target.is_file:
         path = Path(target.place).resolve()
         names, top, folder = [path.stem], path, path.parent
@@ -153,7 +155,7 @@ def _module(target: Target) -> ModuleType:
         name = ".".join(names).removesuffix(".__init__")
         sys.path[:0] = dict.fromkeys((str(folder), str(path.parent)))
         _check_not_hidden(names[0], top)
-    elif here is not None:
+    else:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
@@ -161,8 +163,7 @@ def _module(target: Target) -> ModuleType:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and not target.is_file and f"{name}.".startswith(f"{missing}."):
             remedy = nearest(missing, _modules(missing), "")
-            where = "" if here is None else f" in {here} or installed"
-            raise TargetError(f"There is no module {shown(missing)}{where}{remedy}") from None
+            raise TargetError(f"There is no module {shown(missing)} in {here} or installed{remedy}") from None
         raise TheirError(failed(f"Importing {target.place}", error)) from error
 
 
