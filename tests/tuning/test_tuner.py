@@ -416,14 +416,15 @@ def test_what_is_fetched_ahead_has_to_fit_too(world: World) -> None:
     assert found.recommended["num_workers"] == 2
 
 
-@pytest.mark.parametrize(("measured", "picked"), [(110, 2), (200, 1), (300, 0)])
+@pytest.mark.parametrize(("measured", "picked"), [(110, 3), (150, 2), (400, 0)])
 def test_workers_that_turn_out_to_be_larger_than_they_seemed_are_not_recommended(
     world: World, measured: float, picked: int
 ) -> None:
-    world.memory_mb = 100
+    world.memory_mb, world.truth = 100, by_workers({0: 100, 1: 150, 2: 300, 3: 450})
     world.measured_mb = lambda: measured
-    found = world.tune(max_workers=2, memory_limit_mb=250)
+    found = world.tune(max_workers=3, memory_limit_mb=350)
     assert found.recommended["num_workers"] == picked
+    assert (found.diagnosis == "memory") == (picked < 3)
 
 
 def test_workers_that_grow_while_they_are_measured_are_not_recommended(world: World) -> None:

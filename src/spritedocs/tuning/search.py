@@ -99,9 +99,10 @@ class Search:
         looked = {each: _rate(first, each) for each in chosen}
         while True:
             world = world.without_too_large(trials.memory_mb)
-            if not world.among_choices(looked):
-                looked[Settings()] = world.rates[Settings()]
-                trials.lengths = trials.lengths.with_one(Settings(), like=chosen[0])
+            if not any(each.num_workers for each in world.among_choices(looked)):
+                likeliest = _fastest(world.among_choices(world.rates))
+                looked.setdefault(likeliest, world.rates[likeliest])
+                trials.lengths = trials.lengths.with_one(likeliest, like=chosen[0])
             found = self._compared(trials, world, first, looked)
             world = world.without_too_large(trials.memory_mb)
             if not world.choices.isdisjoint(found.finalists):

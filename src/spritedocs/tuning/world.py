@@ -61,13 +61,20 @@ class World:
         return sum(_memory_mb(self.seen, each) for each in settings) <= self.memory_limit_mb
 
     def without_too_large(self, memory_mb: Callable[[Settings], float | None]) -> World:
-        """Without choices that were measured to take too much: each of their workers ``memory_mb``."""
+        """Without choices that were measured to take too much: each of their workers ``memory_mb``.
+
+        Those that were not measured are taken to be as large as the largest that was.
+        """
+        measured = {each: memory_mb(each) for each in self.choices}
+        largest = max((each_mb for each_mb in measured.values() if each_mb is not None), default=None)
         fitting = {
             each
-            for each in self.choices
-            if _memory_mb(self.seen, each, memory_mb(each)) <= self.memory_limit_mb
+            for each, each_mb in measured.items()
+            if _memory_mb(self.seen, each, largest if each_mb is None else each_mb) <= self.memory_limit_mb
         }
-        return replace(self, choices=frozenset(fitting))
+        best = max(self.rates[each] for each in self.choices)
+        limited = best >= MORE * max(self.rates[each] for each in fitting)
+        return replace(self, choices=frozenset(fitting), limited_by_memory=self.limited_by_memory or limited)
 
     def among_choices(self, rates: Mapping[Settings, float]) -> dict[Settings, float]:
         """Those of ``rates`` that may be recommended."""
