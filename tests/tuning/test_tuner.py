@@ -403,17 +403,13 @@ def test_workers_have_to_fit_into_memory(world: World) -> None:
 
 
 def test_what_is_fetched_ahead_has_to_fit_too(world: World) -> None:
-    """Two workers hold 200 MB, and 2 batches of 10 MB each: 4 batches each would be too many."""
+    """Two workers of 100 MB, each with batches of 10 MB ahead."""
     world.memory_mb = 100
-    made = world._probe
-    world._probe = lambda: replace(made(), bytes_per_batch=10_000_000)  # type: ignore[method-assign]
-    found = world.tune(memory_limit_mb=250)
-    assert {each.settings for each in found.candidates} <= {
-        Settings(),
-        Settings(1, 2, True),
-        Settings(2, 2, True),
-    }
-    assert found.recommended["num_workers"] == 2
+    seen = replace(world._probe(), bytes_per_batch=10_000_000)
+    assert worlds._memory_mb(seen, Settings(2, 2, True)) == 2 * (100 + 2 * 10)
+    assert worlds._memory_mb(seen, Settings(2, 8, True)) == 2 * (100 + 8 * 10)
+    assert worlds._memory_mb(seen, Settings(2, 8, True), 300) == 2 * (300 + 8 * 10)
+    assert worlds._memory_mb(seen, Settings()) == 0
 
 
 @pytest.mark.parametrize(("measured", "picked"), [(110, 3), (150, 2), (400, 0)])
