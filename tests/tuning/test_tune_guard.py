@@ -99,6 +99,10 @@ class Killed(Sprites):
     def __getitem__(self, index):
         os.kill(os.getpid(), signal.SIGKILL)
 
+class Stopped(Sprites):
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGTERM)
+
 class Leaving(Sprites):
     def __getitem__(self, index):
         os._exit(3)
@@ -270,6 +274,10 @@ def test_misuse_has_status_2_and_no_traceback(folder: Path) -> None:
     [
         ("Crashing", "Your code crashed Python (SIGSEGV) while loading item 0: run it by "),
         ("Killed", "The process of your code was killed while loading item 0: if it was for want of memory"),
+        (
+            "Stopped",
+            "Python was ended by a signal (SIGTERM) while loading item 0: see whether your code, or ",
+        ),
         ("Leaving", "Your code ended Python, with the status 3, while loading item 0: "),
     ],
 )

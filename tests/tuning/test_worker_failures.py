@@ -37,6 +37,10 @@ signals = pytest.mark.skipif(sys.platform == "win32", reason="processes end by n
             BatchLost("OSError: [Errno 12] Cannot allocate memory"),
             "Memory ran out (OSError: [Errno 12] Cannot",
         ),
+        (
+            BatchLost("AttributeError: Can't pickle local object"),
+            "what items raise, be of classes at the top",
+        ),
         (BatchLost("ValueError: torn"), "A worker could not hand over a batch (ValueError: torn): "),
         (NotStarted(60.0), "were not there after 60 s: each imports your code anew"),
         (NotStarted(7.0, is_init=True), "The worker_init_fn has not returned for 7 s: "),

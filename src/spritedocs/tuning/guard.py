@@ -44,6 +44,7 @@ if sys.platform == "win32":
 _CRASH_ON_WINDOWS = 0xC0000000
 _OURS = ("starting Python", "importing torch")
 """What is done before any code of theirs runs."""
+_SENT = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGALRM")
 
 
 class RunError(RuntimeError):
@@ -199,6 +200,9 @@ def _ended(status: int, doing: str) -> str:
         return (
             f"The tuner's own Python ended ({how}) while {doing}: see whether python -c 'import torch' works."
         )
+    if crash in _SENT:
+        remedy = "see whether your code, or a program that watches over processes, sent it"
+        return f"Python was ended by a signal ({crash}) while {doing}: {remedy}."
     if crash:
         remedy = "run it by 'python -X faulthandler' to see where"
         return f"Your code crashed Python ({crash}) while {doing}: {remedy}."

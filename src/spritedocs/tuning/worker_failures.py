@@ -55,6 +55,8 @@ def worker_sentence(error: WorkerError, start_method: str) -> str:
     assert isinstance(error, BatchLost)
     if "No space left" in str(error) or "temporary directory" in str(error):
         remedy = "the temporary folder, or /dev/shm, is full: set TMPDIR to a folder with room, or make some"
+    elif re.search("[Pp]ickl", str(error)):
+        remedy = "let it, and what items raise, be of classes at the top level of a module"
     else:
         remedy = "'spritedocs doctor' looks at what that takes"
     return scarcity(str(error)) or f"A worker could not hand over a batch ({error}): {remedy}."
