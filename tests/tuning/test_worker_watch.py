@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe, get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,14 @@ def kill() -> Any:
 
 def hang() -> Any:
     time.sleep(1000)
+
+
+def drop() -> Any:
+    queue = Queue(ctx=get_context())
+    queue.put(Unsendable())
+    queue.close()
+    queue.join_thread()
+    return torch.tensor(0)
 
 
 class Unsendable:
@@ -157,6 +166,29 @@ def test_a_batch_that_cannot_be_sent_is_not_waited_for(servers: None) -> None:
     """As where the temporary folder is full, so that no socket for a tensor can be made there."""
     with pytest.raises(BatchLost, match="No space left on device"):
         load(Numbers(Unsendable), METHOD)
+
+
+def test_a_queue_of_the_readers_own_may_drop_what_it_likes(servers: None) -> None:
+    assert load(Numbers(drop), METHOD) == [0, 1, 2, 3]
+
+
+def test_a_worker_of_another_loader_is_not_taken_for_one_of_this(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch tells of any worker that ended wherever the main process is."""
+
+    class Worker:
+        pid = 1
+
+    class Iterator:
+        _workers = (Worker(),)
+
+        def _try_get_data(self, timeout: float) -> Any:
+            raise RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. ")
+
+    iterator = Iterator()
+    heard, _said = Pipe(duplex=False)
+    with pytest.raises(RuntimeError, match="pid 12") as caught:
+        worker_watch._Watch(iterator, heard, lambda _: None).try_get_data(7.0)
+    assert not isinstance(caught.value, WorkerError)
 
 
 def test_the_readers_own_worker_init_fn_is_called_and_nothing_else_changes(servers: None) -> None:

@@ -88,9 +88,16 @@ class _Reporting:
         report(_UP)
         Finalize(None, ends, exitpriority=100)
         # Python drops a batch that cannot be sent, and the loader would wait for it for ever.
-        Queue._on_queue_feeder_error = staticmethod(  # type: ignore[attr-defined]
-            lambda error, batch: report(_LOST, error)
-        )
+        others: Callable[..., None] = Queue._on_queue_feeder_error  # type: ignore[attr-defined]
+
+        def drops(error: Exception, sent: Any) -> None:
+            match sent:
+                case (int(), _):  # as the loader sends batches: other queues are their own business
+                    report(_LOST, error)
+                case _:
+                    others(error, sent)
+
+        Queue._on_queue_feeder_error = staticmethod(drops)  # type: ignore[attr-defined]
         if self.inner is not None:
             self.inner(worker)
         report(_READY)
@@ -139,8 +146,8 @@ class _Watch:
             try:
                 found: tuple[bool, Any] = self._get(iterator, max(0.0, min(LOOKING_S, left_s)))
             except RuntimeError as error:
-                if dead := _DEAD.match(str(error)):
-                    raise self._ended(iterator, dead[1].split(", ")) from error
+                if ended := self._ended(iterator, str(error)):
+                    raise ended from error
                 raise
             if found[0]:
                 self._started()
@@ -176,10 +183,16 @@ class _Watch:
                 kind, worker, said = self._heard.recv_bytes().decode(errors="replace").split(" ", 2)
                 self._told[kind].setdefault(int(worker), said)
 
-    def _ended(self, iterator: Any, pids: list[str]) -> WorkerEnded:
-        number, worker = next(
+    def _ended(self, iterator: Any, said: str) -> WorkerEnded | None:
+        """The worker that torch says has ended; not one of another iterator, of which it tells anywhere."""
+        dead = _DEAD.match(said)
+        pids = dead[1].split(", ") if dead else []
+        found = [
             (number, worker) for number, worker in enumerate(iterator._workers) if str(worker.pid) in pids
-        )
+        ]
+        if not found:
+            return None
+        number, worker = found[0]
         worker.join(1)
         self._listen()
         kills = _kills()
