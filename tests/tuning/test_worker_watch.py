@@ -75,6 +75,7 @@ def drop() -> Any:
     queue.put(Unsendable())
     queue.close()
     queue.join_thread()
+    time.sleep(0.3)
     return torch.tensor(0)
 
 
@@ -168,7 +169,10 @@ def test_a_batch_that_cannot_be_sent_is_not_waited_for(servers: None) -> None:
         load(Numbers(Unsendable), METHOD)
 
 
-def test_a_queue_of_the_readers_own_may_drop_what_it_likes(servers: None) -> None:
+def test_a_queue_of_the_readers_own_may_drop_what_it_likes(
+    servers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_watch, "LOOKING_S", 0.01)  # long before the item is there
     assert load(Numbers(drop), METHOD) == [0, 1, 2, 3]
 
 
