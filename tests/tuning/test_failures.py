@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from spritedocs.epochs import TimingError, time_epoch
 from spritedocs.model import Costs, Settings, predict
 from spritedocs.tuning.failures import ArgumentError, StepError, TuneError, told
 from spritedocs.tuning.probes import BatchError, ItemError
+from spritedocs.tuning.worker_watch import NotStarted, WorkerEnded
 
 
 class TwoPartsError(Exception):
@@ -96,14 +98,24 @@ def item_of_a_chain() -> None:
         (RuntimeError("DataLoader timed out after 7.0 seconds"), "No batch came within 7 s: an item hangs"),
         (OSError("connection timed out after 9 s"), "failed: OSError: connection timed out after 9 s;"),
         (
-            RuntimeError("DataLoader worker (pid 12) is killed by signal: Segmentation fault. "),
-            "A worker ended (signal: Segmentation fault): it crashed, or was killed for the memory",
-        ),
-        (
             RuntimeError("DataLoader worker (pid 12) exited unexpectedly with exit code 3. Details are lost"),
-            "A worker ended (exit code 3): it crashed",
+            "A worker ended with the exit code 3: your code, or a library that it uses, called sys.exit",
         ),
-        (RuntimeError("DataLoader worker (pid(s) 1, 2) exited unexpectedly"), "A worker ended: it crashed"),
+        (RuntimeError("DataLoader worker (pid(s) 1, 2) exited unexpectedly"), "ended, and nothing tells how"),
+        (ItemError("item 7 raised MemoryError: "), "Memory ran out ("),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Memory ran out (OSError: [Errno 12] Cannot"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "Memory ran out (",
+        ),
+        (RuntimeError("std::bad_alloc"), "Memory ran out ("),
+        (RuntimeError("can't start new thread"), "No more processes or threads may be started ("),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "No more processes or threads"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No room is left to write (OSError"),
+        (
+            ItemError("item 7 raised AssertionError: daemonic processes are not allowed to have children"),
+            "An item starts a process, which a worker may not",
+        ),
         (
             RuntimeError("Cannot re-initialize CUDA in forked subprocess. To use CUDA with ..."),
             "because a forked worker used CUDA, which the main process had started: keep CUDA out",
@@ -135,10 +147,22 @@ def test_what_we_did_wrong_is_not_blamed_on_the_dataset() -> None:
         predict(Costs((1.0,), (1.0,), 1), Settings(), batches=0)
 
 
-def test_a_worker_that_was_not_forked_may_not_even_have_started() -> None:
-    error = RuntimeError("DataLoader worker (pid(s) 1) exited unexpectedly")
-    assert "could not import" in sentence(error, "spawn")
-    assert "could not import" not in sentence(error)
+@pytest.mark.skipif(sys.platform == "win32", reason="processes end by no signals there")
+def test_a_worker_that_ended_during_the_step_is_not_the_steps_doing() -> None:
+    """Torch raises this wherever the main process is."""
+    ended = RuntimeError("DataLoader worker (pid 12) is killed by signal: Segmentation fault. ")
+    with pytest.raises(TuneError, match=r"^A worker crashed \(SIGSEGV\), in compiled code"), told("fork", 7):
+        raise StepError from ended
+    with pytest.raises(TuneError, match=r"^A worker crashed \(SIGSEGV\), in compiled code"), told("fork", 7):
+        raise ended
+
+
+def test_what_the_watch_over_workers_found_is_told_as_that() -> None:
+    found = WorkerEnded(0, "Vanished: sprite 13")
+    with pytest.raises(TuneError, match="your code raised Vanished: sprite 13") as raised, told("fork", 7):
+        raise TimingError from found
+    assert raised.value.__cause__ is found
+    assert sentence(NotStarted(60.0), "spawn").startswith("Workers were not there after 60 s: each imports")
 
 
 @pytest.mark.parametrize("thing", [lambda: 1, open], ids=["lambda", "file"])

@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from spritedocs.tuning import printed as module
 from spritedocs.tuning.printed import FIRST, LAST, Printed
 
 
@@ -35,3 +36,18 @@ def test_what_moves_the_cursor_is_left_out() -> None:
 
 def test_a_line_without_end_is_shown_in_parts() -> None:
     assert len(printed(b"x" * 1_000_000)[1]) == FIRST
+
+
+def test_a_line_that_is_not_shown_is_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may print a hundred megabytes, and the run waits for whoever reads them."""
+    cleaned: list[bytes] = []
+    made = module._shown
+
+    def counting(line: bytes) -> list[str]:
+        cleaned.append(line)
+        return made(line)
+
+    monkeypatch.setattr(module, "_shown", counting)
+    reader, shown = printed(b"sprite\n" * 100_000)
+    assert (len(shown), len(cleaned)) == (FIRST, FIRST)
+    assert reader.rest(with_last=True) == ["… 99,985 more lines from your code", *["sprite"] * LAST]

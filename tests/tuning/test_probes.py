@@ -32,6 +32,7 @@ from spritedocs.tuning.probes import (
 from spritedocs.tuning.probing import probe
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
+from spritedocs.tuning.worker_watch import WorkerEnded
 
 LIMIT_S = 60.0
 
@@ -269,5 +270,5 @@ def test_a_stream_without_a_second_batch(count: int, said: str) -> None:
 def test_a_worker_that_fails_leaves_nothing() -> None:
     with pytest.raises(ItemError, match="item 9 raised ValueError"):
         probed(Numbers(broken=9))
-    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+    with pytest.raises(WorkerEnded, match="a worker ended, exit code 3"):
         probed(Numbers(), collate_fn=end)

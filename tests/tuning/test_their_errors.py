@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
+from spritedocs.epochs import dismiss
 from spritedocs.model import Costs, Settings, predict
 from spritedocs.tuning.targets import load
 from spritedocs.tuning.their_errors import TheirError, failed, their_traceback
@@ -75,8 +76,11 @@ class Cursed:
 
 
 def test_of_what_a_worker_passes_on_only_what_it_raised_is_shown() -> None:
+    loader = DataLoader(Cursed(), num_workers=1, multiprocessing_context="fork")
+    iterator = iter(loader)
     with pytest.raises(ValueError, match="is cursed") as caught:
-        next(iter(DataLoader(Cursed(), num_workers=1, multiprocessing_context="fork")))
+        next(iterator)
+    dismiss(loader, iterator)  # else its worker stays as long as the traceback does
     lines = their_traceback(caught.value).splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[1].endswith("in __getitem__")

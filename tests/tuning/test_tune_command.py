@@ -155,6 +155,8 @@ def test_without_a_result_there_is_a_sentence_and_a_status(
     [
         ([], "Missing argument 'TARGET'"),
         (["mine.py"], "write it as mine.py:Sprites."),
+        ([""], "'' names nothing, as of a variable that is not set: write it as path/to/file.py:callable"),
+        (["mine.py:Sprites", "--step", ""], "'' names nothing, as of a variable that is not set"),
         (["nime.py:Sprites"], "There is no file nime.py: did you mean mine.py?"),
         (["mine.py:Sprites", "--step", "nime.py:step"], "There is no file nime.py: did you mean mine.py?"),
         (

@@ -50,7 +50,7 @@ sys.modules |= {"spritedocs.tuning.tuner": tuning, "spritedocs.tuning.dataset_ki
 """
 
 MINE = """\
-import multiprocessing.util, os, signal, subprocess, sys, time, warnings
+import json, multiprocessing.util, os, signal, subprocess, sys, time, warnings
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -99,6 +99,10 @@ class Killed(Sprites):
     def __getitem__(self, index):
         os.kill(os.getpid(), signal.SIGKILL)
 
+class Stopped(Sprites):
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGTERM)
+
 class Leaving(Sprites):
     def __getitem__(self, index):
         os._exit(3)
@@ -106,6 +110,39 @@ class Leaving(Sprites):
 class Mistaken(Sprites):
     def __getitem__(self, index):
         raise ValueError("of theirs")
+
+def write_everywhere():
+    for descriptor in range(3, 64):
+        for line in ({"line": "pwned"}, {"result": {"line": "pwned"}}, {"tries": 5}, {"error": "pwned"}, []):
+            try:
+                os.write(descriptor, json.dumps(line).encode() + b"\\n")
+            except OSError:
+                break
+
+class Forging(Sprites):
+    def __getitem__(self, index):
+        write_everywhere()
+        return index
+
+class Closing(Sprites):
+    def __init__(self):
+        os.closerange(3, 64)
+
+class Silent(Sprites):
+    def __init__(self):
+        sys.stdout = sys.stderr = sys.__stdout__ = None
+
+class Bare(BaseException):
+    pass
+
+class Baring(Sprites):
+    def __getitem__(self, index):
+        raise Bare("sprite 13")
+
+class Loud(Sprites):
+    def __init__(self):
+        for _ in range(2000):
+            print("x" * 50_000)
 
 def step(batch):
     raise ValueError(f"no step with {batch}")
@@ -178,6 +215,53 @@ def test_what_their_code_raises_is_a_failure_with_their_frames(folder: Path) -> 
         assert (found.status, found.traceback.splitlines()[0]) == (1, "Traceback (most recent call last):")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no such numbers there")
+def test_what_their_code_writes_into_the_pipe_is_no_result(folder: Path) -> None:
+    tried: list[str] = []
+    assert run(options("Forging"), Ears(tries=lambda says, *_: tried.append(says))) == {
+        "item": 2,
+        "budget_s": 2.0,
+    }
+    assert tried[-1] == "loading item 2"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no such numbers there")
+def test_the_pipe_that_their_code_closes_is_told(folder: Path) -> None:
+    assert str(failure("Closing")) == (
+        "Your code closed the pipe through which the tuner answers, while importing 01-mine.py and calling "
+        "Closing: let it close only what it has opened itself."
+    )
+
+
+def test_their_code_may_take_standard_output_away_or_print_a_lot(folder: Path) -> None:
+    assert run(options("Silent"), Ears())["item"] == 2
+    printed: list[str] = []
+    assert run(options("Loud"), Ears(prints=printed.append))["item"] == 2
+    assert len(printed) == 11
+
+
+def test_what_is_no_exception_is_told_too(folder: Path) -> None:
+    found = failure("Baring")
+    assert str(found) == "Your code failed with Bare: sprite 13. Mend that, and run the command again."
+    assert found.traceback.endswith("Bare: sprite 13")
+
+
+def test_what_ends_before_their_code_runs_is_not_their_doing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder.parent / "stand_in" / "sitecustomize.py").write_text("import os; os._exit(3)", encoding="utf-8")
+    assert str(failure("Sprites")).startswith(
+        "The tuner's own Python ended (status 3) while starting Python: "
+    )
+
+
+@pytest.mark.parametrize("target", ["", ":", "\n"])
+def test_a_target_that_names_nothing_is_misuse_in_the_process_too(folder: Path, target: str) -> None:
+    with pytest.raises(RunError, match=r"write it as path/to/file\.py:callable") as caught:
+        run({**options("Sprites"), "target": target}, Ears())
+    assert (caught.value.status, caught.value.traceback) == (2, "")
+
+
 def test_misuse_has_status_2_and_no_traceback(folder: Path) -> None:
     for name, others in (("Zebra", {}), ("SLEEP", {"step": "01-mine.py:SLEEP"})):
         found = failure(name, **others)
@@ -190,6 +274,10 @@ def test_misuse_has_status_2_and_no_traceback(folder: Path) -> None:
     [
         ("Crashing", "Your code crashed Python (SIGSEGV) while loading item 0: run it by "),
         ("Killed", "The process of your code was killed while loading item 0: if it was for want of memory"),
+        (
+            "Stopped",
+            "Python was ended by a signal (SIGTERM) while loading item 0: see whether your code, or ",
+        ),
         ("Leaving", "Your code ended Python, with the status 3, while loading item 0: "),
     ],
 )

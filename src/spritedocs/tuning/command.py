@@ -111,8 +111,9 @@ def tune(
         "budget_s": budget,
     }
     try:
-        for named in filter(None, (target, step)):
-            Target.parse(named)
+        Target.parse(target)
+        if step is not None:
+            Target.parse(step)
         with _Bar() as bar:
             result = run(options, Ears(bar.tries, bar.waits, bar.prints))
     except TargetError as misuse:
@@ -145,7 +146,7 @@ class _Bar:
         self._console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(20),
             TextColumn("{task.fields[left]}"),
             console=self._console,

@@ -13,6 +13,8 @@ from pathlib import Path
 from spritedocs.accelerator import explained
 from spritedocs.epochs import TimingError
 from spritedocs.tuning.probes import BatchError, ItemError
+from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
+from spritedocs.tuning.worker_watch import WorkerError
 
 __all__ = ["ArgumentError", "StepError", "TuneError", "told"]
 
@@ -50,11 +52,14 @@ def told(start_method: str, timeout_s: float) -> Iterator[None]:
             raise
         cause = error.__cause__ if passed_on else error
         assert isinstance(cause, Exception)
-        sentence = (
-            f"The step failed: {_raised(cause)}; calling it with one batch shows where."
-            if isinstance(error, StepError)
-            else _sentence(cause, start_method, timeout_s)
-        )
+        # Torch tells of a worker that ended wherever the main process is, in the step for instance.
+        ended = cause if isinstance(cause, WorkerError) else as_torch_said(str(cause))
+        if ended is not None:
+            sentence = worker_sentence(ended, start_method)
+        elif isinstance(error, StepError):
+            sentence = f"The step failed: {_raised(cause)}; calling it with one batch shows where."
+        else:
+            sentence = _sentence(cause, start_method, timeout_s)
         raise TuneError(sentence) from cause
 
 
@@ -62,7 +67,9 @@ def _is_ours(error: Exception) -> bool:
     """Whether a function of ours raised it, and not on behalf of the reader's."""
     frames = traceback.extract_tb(error.__traceback__)
     raised_here = bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
-    is_theirs = isinstance(error, ItemError | BatchError | MemoryError) or _GAVE_NOTHING in str(error)
+    is_theirs = isinstance(error, ItemError | BatchError | WorkerError | MemoryError) or _GAVE_NOTHING in str(
+        error
+    )
     return raised_here and not is_theirs
 
 
@@ -70,7 +77,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
     said, raised = str(error), _raised(error)
     if meaning := explained(f"{type(error).__name__}: {said}"):
         return f"The dataset failed, because {meaning}."
-    if "unable to allocate shared memory" in said or "signal: Bus error" in said:
+    if "unable to allocate shared memory" in said:
         return (
             "/dev/shm is full: batches on their way must fit into it. 'spritedocs doctor' says how much that "
             "is; a smaller batch size takes less."
@@ -80,6 +87,10 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
             "Too many files are open: each worker needs some, and so does each tensor on its way. Raise the "
             "limit, as by 'ulimit -n 65536', or try fewer workers; 'spritedocs doctor' says what it is."
         )
+    if scarce := scarcity(raised):
+        return scarce
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        return f"No room is left to write ({raised}): make some, or set TMPDIR to a folder with room."
     if _GAVE_NOTHING in said:
         return (
             "The dataset gave batches at first, and then an epoch without one: let its __iter__ begin anew "
@@ -89,7 +100,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         hint = (
             "give a DataLoader with a collate_fn of your own"
             if isinstance(error, BatchError)
-            else "loading that item alone shows where"
+            else "loading that item alone shows where, or else a DataLoader with num_workers=1"
         )
         return f"The dataset failed: {raised.partition(': ')[2]}; {hint}."
     if "DataLoader timed out after" in said:
@@ -97,19 +108,6 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
             f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer. "
             "Choose a smaller batch size, or a larger budget, half of which a batch may take; if it loads "
             "without workers, try another start method."
-        )
-    if re.search(r"DataLoader worker \(pid.*?\) (?:is killed|exited)", said):
-        how = re.search(r"signal: [\w ]+|exit code \d+", said)
-        ended = f" ({how[0]})" if how else ""
-        starting = (
-            ""
-            if start_method == "fork"
-            else ", or could not import what the dataset is made of, as where a script starts workers not "
-            'under if __name__ == "__main__"'
-        )
-        return (
-            f"A worker ended{ended}: it crashed, or was killed for the memory that it took{starting}. "
-            "'spritedocs doctor' looks at the memory; a smaller batch size takes less."
         )
     if isinstance(error, pickle.PicklingError) or re.search(r"[Cc]an(?:'t|not) (?:pickle|get local)", said):
         return (

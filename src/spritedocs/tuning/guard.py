@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from spritedocs.processes import marked, undisturbed
+from spritedocs.tuning.channel import CLOSED_STATUS, signed
 from spritedocs.tuning.printed import Printed
 from spritedocs.tuning.process import MARKER
 from spritedocs.workspace import room_for
@@ -40,6 +42,9 @@ _APART: dict[str, Any] = {"start_new_session": True}
 if sys.platform == "win32":
     _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 _CRASH_ON_WINDOWS = 0xC0000000
+_OURS = ("starting Python", "importing torch")
+"""What is done before any code of theirs runs."""
+_SENT = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGALRM")
 
 
 class RunError(RuntimeError):
@@ -109,14 +114,15 @@ def _child(
         pipes = (child.stdin, child.stdout, child.stderr)
         told, said, shown = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
         try:
+            key = secrets.token_bytes(32)
             listeners += [
-                threading.Thread(target=_listen, args=(said, messages), daemon=True),
+                threading.Thread(target=_listen, args=(said, key, messages), daemon=True),
                 threading.Thread(target=printed.read, args=(shown,), daemon=True),
             ]
             for listener in listeners:
                 listener.start()
             with suppress(OSError):  # that it has ended is noticed later
-                told.write(json.dumps({**options, "folder": str(folder)}).encode() + b"\n")
+                told.write(json.dumps({**options, "folder": str(folder), "key": key.hex()}).encode() + b"\n")
                 told.flush()
             yield child
         finally:
@@ -133,13 +139,10 @@ def _join(listeners: list[threading.Thread]) -> None:
         listener.join(_PARTING_S)
 
 
-def _listen(stream: IO[bytes], messages: queue.SimpleQueue[Any]) -> None:
+def _listen(stream: IO[bytes], key: bytes, messages: queue.SimpleQueue[Any]) -> None:
     with stream:
-        for line in stream:
-            # Their code may have found the pipe, and have written into it.
-            with suppress(ValueError):
-                if isinstance(message := json.loads(line), dict):
-                    messages.put(message)
+        for message in signed(stream, key):
+            messages.put(message)
 
 
 def _result(
@@ -179,7 +182,7 @@ def _result(
             remedy = "if it hangs, mend that; if it only takes long, give it longer by --budget"
             raise RunError(f"Nothing was heard for {now - heard:.0f} s while {doing}: {remedy}.")
         if now > end:
-            remedy = "give it a larger one, or fewer items in a batch"
+            remedy = "give it a larger one, fewer items in a batch, or fewer workers"
             raise RunError(f"It is still {doing}, long after its budget of {budget_s:g} s: {remedy}.")
         ears.waits()
 
@@ -192,7 +195,18 @@ def _ended(status: int, doing: str) -> str:
     if crash == "SIGKILL":
         remedy = "if it was for want of memory, a smaller --batch-size or --max-workers takes less"
         return f"The process of your code was killed while {doing}: {remedy}."
+    if doing in _OURS:
+        how = crash or f"status {status}"
+        return (
+            f"The tuner's own Python ended ({how}) while {doing}: see whether python -c 'import torch' works."
+        )
+    if crash in _SENT:
+        remedy = "see whether your code, or a program that watches over processes, sent it"
+        return f"Python was ended by a signal ({crash}) while {doing}: {remedy}."
     if crash:
         remedy = "run it by 'python -X faulthandler' to see where"
         return f"Your code crashed Python ({crash}) while {doing}: {remedy}."
+    if status == CLOSED_STATUS:
+        remedy = "let it close only what it has opened itself"
+        return f"Your code closed the pipe through which the tuner answers, while {doing}: {remedy}."
     return f"Your code ended Python, with the status {status}, while {doing}: let it raise an error instead."

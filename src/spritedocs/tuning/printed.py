@@ -32,12 +32,15 @@ class Printed:
     def __init__(self, show: Callable[[str], object]) -> None:
         self._show = show
         self._count = 0
-        self._last: deque[str] = deque(maxlen=LAST)
+        self._last: deque[bytes] = deque(maxlen=LAST)
 
     def read(self, stream: IO[bytes]) -> None:
         """Read ``stream`` to its end, and close it."""
         with stream:
             while line := stream.readline(LONGEST_BYTES):
+                if self._count >= FIRST:  # as quick as can be: they may print a lot
+                    self._keep(line)
+                    continue
                 for shown in _shown(line):
                     self._add(shown)
 
@@ -46,13 +49,18 @@ class Printed:
         last = list(self._last) if with_last else []
         hidden = self._count - FIRST - len(last)
         told = [f"… {hidden:,} more line{'' if hidden == 1 else 's'} from your code"] if hidden > 0 else []
-        return told + last
+        return told + [shown for line in last for shown in _shown(line)[-LAST:]]
 
     def _add(self, line: str) -> None:
+        if self._count >= FIRST:
+            self._keep(line.encode())
+            return
         self._count += 1
-        if self._count <= FIRST:
-            self._show(line)
-        else:
+        self._show(line)
+
+    def _keep(self, line: bytes) -> None:
+        if not line.isspace():
+            self._count += 1
             self._last.append(line)
 
 

@@ -209,9 +209,9 @@ def _told(load: Callable[[], Any], index: Any) -> Any:
     """``load()``; what it raises says which item it was."""
     try:
         return load()
-    except StopIteration:
+    except (StopIteration, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:  # one that is no Exception, as of sys.exit(), would end the worker
         which = "the stream" if index is None else f"item {index}"
         if isinstance(index, int):
             which = f"item {index:,}"

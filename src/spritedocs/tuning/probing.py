@@ -13,13 +13,14 @@ import torch
 from torch.utils.data import DataLoader
 
 from spritedocs.epochs import EpochTiming, dismiss, time_epoch
-from spritedocs.memory import worker_memory_mb
 from spritedocs.model import Costs, Settings
 from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
 from spritedocs.tuning.failures import ArgumentError
 from spritedocs.tuning.indices import Until
+from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
 from spritedocs.tuning.variants import Variants, too_short
+from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["Probe", "probe"]
 
@@ -39,7 +40,7 @@ class Probe:
     alone: EpochTiming
     """Some batches without workers, the step included."""
     memory_mb: float | None
-    """What the worker held for itself, in MB: USS, or RSS where the system does not tell USS."""
+    """The most that the worker held for itself, in MB."""
     tensors_per_batch: int
     bytes_per_batch: int
     empty_handover_s: float
@@ -64,7 +65,7 @@ def probe(
     begun = time.perf_counter()
     worker = _in_a_worker(variants, seconds, timeout_s)
     tensors = list(_tensors(worker.batch))
-    empty_s = _empty_handover_s(variants)
+    empty_s = _empty_handover_s(variants, timeout_s)
     if step is not None:
         step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
     least = min(len(worker.seen), FEWEST_BATCHES)
@@ -138,7 +139,7 @@ def _in_a_worker(variants: Variants, seconds: float, timeout_s: float) -> _Worke
         seen, batch = _arrivals(iterator)
         if len(seen) < 2:
             raise ArgumentError(too_short(len(seen), seen[0].note.items if seen else 0))
-        memory_mb = worker_memory_mb(loader)
+        memory_mb = peak_worker_memory_mb(loader)
         doubted = [] if variants.is_streaming else suspects(seen)
         taken = list(until.taken)
         until.only([taken[place] for place in doubted for _ in TURNS] or taken[:1])
@@ -209,7 +210,7 @@ class _Numbers(torch.utils.data.Dataset[int]):
         return index
 
 
-def _empty_handover_s(variants: Variants) -> float:
+def _empty_handover_s(variants: Variants, timeout_s: float) -> float:
     """Seconds from when a worker has a batch of one number until the main process has it."""
     notebook = Notebook()
     numbers: Any = ItemProbe(_Numbers(), notebook)
@@ -220,7 +221,9 @@ def _empty_handover_s(variants: Variants) -> float:
         prefetch_factor=1,
         multiprocessing_context=variants.start_method,
         collate_fn=CollateProbe(torch.utils.data.default_collate, notebook),
+        timeout=timeout_s,
     )
+    watch(loader, variants.starting)
     iterator = iter(loader)
     try:
         seen, _ = _arrivals(iterator)

@@ -1,10 +1,10 @@
 """The process in which the reader's code runs: ``python -m spritedocs.tuning.process``.
 
 It reads its options, an object, as one line of JSON from its standard input, which then stays open for as
-long as the command lives. What it says goes to what was its standard output, an object per line:
-``{"tries": [says, done_s, total_s]}`` any number of times, then ``{"result": …}`` or
-``{"error": {"sentence", "status", "traceback"}}``. Whatever else prints there, a worker too, prints to
-standard error. So no more is needed of a system than pipes, and workers may start in any way.
+long as the command lives. What it says goes to what was its standard output, as in
+``spritedocs.tuning.channel``: ``{"tries": [says, done_s, total_s]}`` any number of times, then
+``{"result": …}`` or ``{"error": {"sentence", "status", "traceback"}}``. Whatever else prints there, a worker
+too, prints to standard error. So no more is needed of a system than pipes, and workers may start in any way.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import IO, Any
 import psutil
 
 from spritedocs.processes import remains
+from spritedocs.tuning.channel import Channel
 from spritedocs.tuning.targets import Target, TargetError, load, load_step
 from spritedocs.tuning.their_errors import TheirError, failed, their_traceback
 
@@ -33,29 +34,16 @@ MARKER = "SPRITEDOCS_TUNE"
 """The environment variable by which all processes of a run are known."""
 
 
-class _Channel:
-    """What was standard output, for the process alone."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def say(self, **message: Any) -> None:
-        self._stream.write(json.dumps(message) + "\n")
-        self._stream.flush()
-
-    def tries(self, says: str, done_s: float = 0.0, total_s: float = 0.0) -> None:
-        self.say(tries=[says, done_s, total_s])
-
-
 def _main() -> None:
     channel, told = _own_streams()
     options = json.loads(told.readline())
+    channel.key = bytes.fromhex(options.pop("key"))
     threading.Thread(target=_end_with_the_command, args=(told, options["folder"]), daemon=True).start()
     _leave_nothing(options["folder"])
     channel.say(**_outcome(options, channel))
 
 
-def _own_streams() -> tuple[_Channel, IO[bytes]]:
+def _own_streams() -> tuple[Channel, IO[bytes]]:
     """Standard output and input for this process alone: for everything else they are stderr and empty."""
     out, told = os.dup(1), os.dup(0)
     os.dup2(2, 1)
@@ -63,12 +51,13 @@ def _own_streams() -> tuple[_Channel, IO[bytes]]:
     os.dup2(nothing, 0)
     os.close(nothing)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    return _Channel(os.fdopen(out, "w", encoding="utf-8")), os.fdopen(told, "rb", buffering=0)
+    return Channel(out), os.fdopen(told, "rb", buffering=0)
 
 
 def _end_with_the_command(told: IO[bytes], folder: str) -> None:
     """Wait for the end of the command, which may have been killed, and end all that this run started."""
-    told.read()
+    with suppress(OSError):  # their code may have closed it
+        told.read()
     for process in remains(os.environ.get(MARKER, ""), marker=MARKER):
         with suppress(psutil.Error):
             process.kill()
@@ -87,7 +76,7 @@ def _leave_nothing(folder: str) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
-def _outcome(options: Mapping[str, Any], channel: _Channel) -> dict[str, Any]:
+def _outcome(options: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """What to say in the end: a result or an error."""
     channel.tries("importing torch")
     try:
@@ -95,12 +84,12 @@ def _outcome(options: Mapping[str, Any], channel: _Channel) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - a torch that is broken may raise anything
         remedy = """see whether python -c 'import torch' works"""
         return _error(f"The tuner cannot be imported ({type(error).__name__}: {error}): {remedy}.")
-    target = Target.parse(options["target"])
-    sys.argv = [target.place]  # a script that reads its arguments finds none
     try:
+        target = Target.parse(options["target"])
+        sys.argv = [target.place]  # a script that reads its arguments finds none
         channel.tries(f"importing {target.place} and calling {target.name}")
         dataset = load(options["target"])
-        step = load_step(options["step"]) if options["step"] else None
+        step = None if options["step"] is None else load_step(options["step"])
         arguments = {name: options[name] for name in options.keys() - {"target", "step", "folder"}}
         tuned = tuner.tune(
             dataset, step=step, progress=lambda progress: channel.tries(*progress), **arguments
@@ -110,7 +99,7 @@ def _outcome(options: Mapping[str, Any], channel: _Channel) -> dict[str, Any]:
         return _error(str(error), status=2)
     except (TheirError, tuner.TuneError) as error:
         return _error(str(error), error.__cause__)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - theirs, or a mistake of ours
+    except BaseException as error:  # noqa: BLE001 - theirs, or a mistake of ours
         if their_traceback(error):
             return _error(failed("Your code", error), error)
         if isinstance(error, ValueError | TypeError):
@@ -122,7 +111,7 @@ def _outcome(options: Mapping[str, Any], channel: _Channel) -> dict[str, Any]:
 
 
 def _error(sentence: str, cause: BaseException | None = None, status: int = 1) -> dict[str, Any]:
-    shown = their_traceback(cause) if isinstance(cause, Exception) else ""  # not of sys.exit()
+    shown = "" if cause is None or isinstance(cause, SystemExit) else their_traceback(cause)
     return {"error": {"sentence": sentence, "status": status, "traceback": shown}}
 
 

@@ -28,7 +28,7 @@ class Candidate:
     against_best: Measurement | None = None
     """Its throughput over that of the fastest one, in ×; ``None`` where a first look was enough."""
     memory_mb: float | None = None
-    """What its largest worker held for itself, in MB: USS, or RSS where the system does not tell USS."""
+    """The most that any of its workers held for itself, in MB, if only for a moment."""
 
     def as_json(self) -> dict[str, Any]:
         """The candidate as ``spritedocs tune --json`` prints it."""

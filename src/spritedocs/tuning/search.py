@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Settings
 from spritedocs.rounds import rounds_for
 from spritedocs.timing import Comparison
+from spritedocs.tuning.budget import starting_s, too_small
 from spritedocs.tuning.candidates import between, beyond, shortlist, steady, survivors
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome
@@ -68,13 +68,15 @@ class Search:
     budget_s: float
     progress: Callable[[Progress], object] | None = None
     begun_s: float = field(default_factory=time.perf_counter)
+    doing: str = ""
 
     def run(self) -> Tuning:
         """Look at the costs, predict, have a first look at a few settings, measure the best, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
+        self.variants = replace(self.variants, starting=self._starting)
         # A loader without a generator of its own draws from torch's, which the reader may have seeded.
         with told(self.variants.start_method, timeout_s), _without_advice(), fork_rng(devices=[]):
-            self._say("looking at the items, in a worker", self.budget_s)
+            self._say("looking at the items", self.budget_s)
             world = self._world(timeout_s)
             present = self.variants.present
             chosen = shortlist(world.among_choices(world.rates), present, machine.usable_cores())
@@ -83,7 +85,7 @@ class Search:
                 world.costs, {**rates, present: rates[steady(present)]}, world.batches, world.batch_size
             )
             chosen = self._affordable(chosen, world, lengths)
-            crowded = sum(each.num_workers for each in chosen) > world.workers_that_fit
+            crowded = not world.fit(chosen)
             with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
                 round_s = sum(self._epoch_s(each, lengths, rates) for each in chosen)
                 first = self._measured(trials, chosen, LOOKS, "having a first look at", round_s)
@@ -93,11 +95,26 @@ class Search:
     def _outcome(
         self, trials: Trials, world: World, first: Comparison, chosen: Sequence[Settings]
     ) -> Outcome:
-        """Measure the best of those ``chosen`` for the first look, and once more where that leaves much open.
+        """Measure the best of the first look's, until some of them are small enough, too."""
+        looked = {each: _rate(first, each) for each in chosen}
+        while True:
+            world = world.without_too_large(trials.memory_mb)
+            if not any(each.num_workers for each in world.among_choices(looked)):
+                likeliest = _fastest(world.among_choices(world.rates))
+                looked.setdefault(likeliest, world.rates[likeliest])
+                trials.lengths = trials.lengths.with_one(likeliest, like=chosen[0])
+            found = self._compared(trials, world, first, looked)
+            world = world.without_too_large(trials.memory_mb)
+            if not world.choices.isdisjoint(found.finalists):
+                return replace(found, world=world)
+
+    def _compared(
+        self, trials: Trials, world: World, first: Comparison, looked: Mapping[Settings, float]
+    ) -> Outcome:
+        """Measure the best of those ``looked`` at, and once more where that leaves much open.
 
         Then only the second comparison decides: the first one's chance is why there is a second.
         """
-        looked = {each: _rate(first, each) for each in chosen}
         finalists = self._finalists(looked, world.among_choices(looked), trials.lengths)
         rates = dict(looked)
         if further := self._further(finalists, world, looked, trials.lengths):
@@ -111,7 +128,7 @@ class Search:
         final = self._measured(trials, finalists, rounds, "measuring the best", expected_s)
         # With the starting of workers: those of the present settings may start in every round.
         round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
-        memory = {each: trials.memory_mb(each) for each in {*chosen, *finalists}}
+        memory = {each: trials.memory_mb(each) for each in {*looked, *finalists}}
         found = Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s)
         more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
         if more < MORE_ROUNDS * rounds or not found.is_open:
@@ -132,15 +149,14 @@ class Search:
         present = steady(self.variants.present)
         order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
         seconds = [self._epoch_s(each, lengths, world.rates) for each in order]
-        least_s = sum(seconds[:2]) * (LOOKING_ROUNDS + FEWEST_SAMPLES) + _starting_s(world, order[:2])
+        boot_s = starting_s(world.costs, order[:2])
+        least_s = sum(seconds[:2]) * (LOOKING_ROUNDS + FEWEST_SAMPLES) + boot_s
         if least_s > self._left_s and len(order) > 1:
-            raise ArgumentError(
-                f"a budget of {self.budget_s:g} s is too small to decide, which takes about "
-                f"{least_s + self.budget_s - self._left_s:.0f} s: give a larger one, or a smaller batch size"
-            )
+            needed_s = self.budget_s - self._left_s + least_s
+            raise ArgumentError(too_small(self.budget_s, needed_s, boot_s, self.variants.start_method))
         count = len(order)
         while count > 2 and (
-            sum(seconds[:count]) * LOOKING_ROUNDS + _starting_s(world, order[:count])
+            sum(seconds[:count]) * LOOKING_ROUNDS + starting_s(world.costs, order[:count])
             > LOOKING_SHARE * self._left_s
         ):
             count -= 1
@@ -169,9 +185,9 @@ class Search:
         for found in [*wanted, between(seen, world.choices)]:
             if found is None:
                 continue
-            fits = sum(each.num_workers for each in [*finalists, found]) <= world.workers_that_fit
+            fits = world.fit([*finalists, found])
             # Its workers have to start, and then one round is thrown away.
-            needed_s = _starting_s(world, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
+            needed_s = starting_s(world.costs, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
             if fits and needed_s <= self._left_s:
                 return found
         return None
@@ -201,7 +217,16 @@ class Search:
     def _left_s(self) -> float:
         return self.budget_s - (time.perf_counter() - self.begun_s)
 
+    def _starting(self, are_starting: bool) -> None:
+        """Say that workers are starting, or again what was begun."""
+        says = f"{self.doing} (starting workers)" if are_starting else self.doing
+        self._tell(says, max(0.0, self._left_s))
+
     def _say(self, says: str, left_s: float) -> None:
+        self.doing = says
+        self._tell(says, left_s)
+
+    def _tell(self, says: str, left_s: float) -> None:
         if self.progress is not None:
             done_s = time.perf_counter() - self.begun_s
             self.progress(Progress(says, done_s, done_s + left_s))
@@ -214,13 +239,6 @@ def _without_advice() -> Iterator[None]:
         warnings.filterwarnings("ignore", "This DataLoader will create")
         warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
         yield
-
-
-def _starting_s(world: World, settings: list[Settings]) -> float:
-    """Seconds until the workers of all of them load: by spawn and forkserver that is long."""
-    workers = sum(each.num_workers for each in settings)
-    costs = world.costs
-    return workers * costs.start_s + math.ceil(workers / costs.cores) * costs.boot_s
 
 
 def _fastest(looked: Mapping[Settings, float]) -> Settings:

@@ -5,27 +5,32 @@ Misuse raises ``TargetError``; what fails inside the reader's code raises ``thei
 
 from __future__ import annotations
 
-import ast
-import difflib
 import importlib
 import importlib.util
 import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from spritedocs.tuning.target_files import (
+    TargetError,
+    check_file,
+    current_folder,
+    defined,
+    nearest,
+    shown,
+)
 from spritedocs.tuning.their_errors import TheirError, failed
 
 __all__ = ["Target", "TargetError", "load", "load_step"]
 
 
-class TargetError(ValueError):
-    """What was named cannot be used: one sentence says why, and what would help."""
+_FORM = "path/to/file.py:callable or module:callable"
 
 
 @dataclass(frozen=True)
@@ -47,17 +52,25 @@ class Target:
     @classmethod
     def parse(cls, text: str) -> Target:
         """Take ``text`` apart, and see whether its file exists. Runs no code; raises ``TargetError``."""
+        if current_folder() is None:  # where torch itself cannot be imported
+            raise TargetError("The current folder has been deleted: change to one that exists, as by 'cd ~'.")
+        if not text.strip():
+            raise TargetError(
+                f"{text!r:.9} names nothing, as of a variable that is not set: write it as {_FORM}."
+            )
         place, _, name = text.rpartition(":")
         # The colon of a drive, as in C:\sprites.py, parts no name from it.
         is_name = all(part.isidentifier() for part in name.split("."))
-        if not place or ":" in place[2:] or not is_name:
+        if not place.strip() or ":" in place[2:] or not is_name:
             place = place if place.endswith(".py") else text.rstrip(":")
-            names = _defined(Path(place))
-            form = f"{place}:{names[0]}" if names else "path/to/file.py:callable or module:callable"
-            raise TargetError(f"{text!r} does not say what to call there: write it as {form}.")
+            names = defined(Path(place))
+            form = f"{place}:{names[0]}" if names else _FORM
+            raise TargetError(f"{_quoted(text)} does not say what to call there: write it as {form}.")
         target = cls(place, name)
         if target.is_file:
-            _check_file(Path(place))
+            check_file(Path(place))
+        elif not all(part.strip() == part != "" and "\0" not in part for part in place.split(".")):
+            raise TargetError(f"{_quoted(place)} is no name of a module: write the target as {_FORM}.")
         return target
 
     @property
@@ -67,6 +80,10 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.place}:{self.name}"
+
+
+def _quoted(text: str) -> str:
+    return repr(text) if len(text) <= 120 else shown(text)
 
 
 def load(text: str) -> Any:
@@ -108,25 +125,6 @@ def load_step(text: str) -> Callable[[Any], object]:
     return found  # type: ignore[no-any-return]
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise TargetError(f"{path} is a folder: name a Python file in it, or a module.")
-    if not path.is_file():
-        folder = path.parent
-        if not folder.is_dir():
-            raise TargetError(f"There is no folder {folder}: a path starts at {Path.cwd()}.")
-        known = [other.name for other in folder.glob("*.py")]
-        raise TargetError(f"There is no file {path}{_nearest(path.name, known, 'that folder has')}")
-    if path.suffix == ".ipynb":
-        raise TargetError(
-            f"{path} is a notebook, which workers cannot import: move the dataset to a .py file."
-        )
-    if path.suffix != ".py" or "." in path.stem:
-        raise TargetError(
-            f"{path} cannot be imported under that name: rename it to one word and .py, as my_data.py."
-        )
-
-
 def _found(target: Target) -> Any:
     found: Any = _module(target)
     own = found.__name__
@@ -140,7 +138,7 @@ def _found(target: Target) -> Any:
                 if not name.startswith("_") and getattr(value, "__module__", None) == own
             ]
             raise TargetError(
-                f"{target.place} has no {target.name}{_nearest(part, known, 'it has')}"
+                f"{target.place} has no {shown(target.name)}{nearest(part, known, 'it has')}"
             ) from None
     return found
 
@@ -161,11 +159,11 @@ def _module(target: Target) -> ModuleType:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and the like, too
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and not target.is_file and f"{name}.".startswith(f"{missing}."):
-            remedy = _nearest(missing, _modules(missing), "")
-            raise TargetError(f"There is no module {missing} in {here} or installed{remedy}") from None
+            remedy = nearest(missing, _modules(missing), "")
+            raise TargetError(f"There is no module {shown(missing)} in {here} or installed{remedy}") from None
         raise TheirError(failed(f"Importing {target.place}", error)) from error
 
 
@@ -184,7 +182,7 @@ def _called(target: Target, found: Callable[..., Any]) -> Any:
         raise TargetError(f"{target} is called without arguments: {why}; name a function that needs none.")
     try:
         return found()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise TheirError(failed(f"Calling {target}", error)) from error
 
 
@@ -217,26 +215,7 @@ def _check_length(target: Target, dataset: Any, unknown: tuple[type[Exception], 
         )
 
 
-def _nearest(name: str, known: Collection[str], what: str) -> str:
-    """What ``name`` may stand for, or else the first of the names that are known, to end a sentence with."""
-    if near := difflib.get_close_matches(name, known, 3):
-        return f": did you mean {' or '.join(near)}?"
-    if not (what and known):
-        return "."
-    return f": {what} {', '.join(sorted(known)[:5])}{', …' * (len(known) > 5)}."
-
-
 def _modules(name: str) -> list[str]:
     package, dot, _ = name.rpartition(".")
     places = getattr(sys.modules.get(package), "__path__", None) if dot else None
     return [found.name for found in pkgutil.iter_modules(places, package + dot)]
-
-
-def _defined(path: Path) -> list[str]:
-    """The public functions and classes of a Python file, which is not run."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return []
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]

@@ -11,9 +11,9 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from spritedocs.epochs import Loader, dismiss
-from spritedocs.memory import worker_memory_mb
 from spritedocs.model import Costs, Settings
 from spritedocs.timing import Comparison, compare
+from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.variants import Variants
 
 __all__ = ["Lengths", "Trials", "label", "scatter"]
@@ -131,11 +131,11 @@ class Trials:
         arms = {label(each): self._arm(each) for each in wanted}
         are_warm = set(self._loaders) <= running
         timed = compare(arms, rounds, step=self.step, warmup=not are_warm, progress=told)
-        self._memory_mb |= {each: worker_memory_mb(loader) for each, loader in self._loaders.items()}
+        self._memory_mb |= {each: peak_worker_memory_mb(loader) for each, loader in self._loaders.items()}
         return timed
 
     def memory_mb(self, settings: Settings) -> float | None:
-        """What the largest worker was last seen to hold for itself, in MB (USS, or RSS); ``None`` without."""
+        """The most that any worker was seen to have held for itself, in MB; ``None`` without."""
         return self._memory_mb.get(settings)
 
     def _arm(self, settings: Settings) -> Loader | Callable[[], Loader]:
@@ -148,7 +148,7 @@ class Trials:
             loader = make()
             for _ in loader:
                 pass
-            self._memory_mb[settings] = worker_memory_mb(loader)
+            self._memory_mb[settings] = peak_worker_memory_mb(loader)
             return loader
 
         if settings.num_workers and not settings.persistent_workers:

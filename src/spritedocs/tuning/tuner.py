@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spritedocs import machine
+from spritedocs.tuning.budget import LONGEST_BUDGET_S
 from spritedocs.tuning.failures import TuneError
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.search import Progress, Search
@@ -25,7 +26,6 @@ FEWEST_WORKERS = 8
 MOST_WORKERS = 512
 SHORTEST_BUDGET_S = 2.0
 LONGEST_STEP_MS = 600_000.0
-LONGEST_BUDGET_S = 86_400.0
 
 
 def tune(

@@ -21,6 +21,7 @@ from spritedocs.epochs import dismiss
 from spritedocs.model import Settings
 from spritedocs.tuning.dataset_kinds import complaint
 from spritedocs.tuning.indices import Drawn, Until
+from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
 
@@ -43,6 +44,8 @@ class Variants:
     """Whether the reader gave a loader, and not a dataset alone."""
     is_asked_for: bool = False
     """Whether the reader asked for this start method."""
+    starting: Callable[[bool], object] = lambda are_starting: None
+    """Called with ``True`` every now and then while workers start, and then with ``False``."""
 
     @classmethod
     def of(cls, dataset: Any, batch_size: int | None = None, start_method: str | None = None) -> Variants:
@@ -136,7 +139,7 @@ class Variants:
 
         ``batches`` cuts every epoch to so many batches, the same for all loaders made here; ``sampler``
         makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how many
-        seconds a worker may take for a batch. ``attributes`` replace any others, ``dataset`` and
+        seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
         ``collate_fn`` for instance.
         """
         workers = settings.num_workers
@@ -161,6 +164,8 @@ class Variants:
         )
         # A property, which torchdata's StatefulDataLoader keeps under a name of its own.
         twin.multiprocessing_context = multiprocessing.get_context(self.start_method) if workers else None
+        if workers:
+            watch(twin, self.starting)
         return twin
 
     def repeats(self, timeout_s: float) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -36,7 +36,8 @@ class World:
     """Items per second of steady epochs, for all choices and for the present settings."""
     choices: frozenset[Settings]
     """The settings that fit into memory and have no more workers than may be tried."""
-    workers_that_fit: float
+    memory_limit_mb: float
+    """What all workers may take together."""
     batch_size: float
     """Items per batch, as ``timing`` counts them."""
     batches: int | None
@@ -54,6 +55,26 @@ class World:
     def items_wait(self) -> bool:
         """Whether items wait for so much of their time that more workers than cores may load faster."""
         return sum(self.costs.item_cpu_s) <= COMPUTING * sum(self.costs.item_s)
+
+    def fit(self, settings: Iterable[Settings]) -> bool:
+        """Whether the workers of all of them fit into memory at a time."""
+        return sum(_memory_mb(self.seen, each) for each in settings) <= self.memory_limit_mb
+
+    def without_too_large(self, memory_mb: Callable[[Settings], float | None]) -> World:
+        """Without choices that were measured to take too much: each of their workers ``memory_mb``.
+
+        Those that were not measured are taken to be as large as the largest that was.
+        """
+        measured = {each: memory_mb(each) for each in self.choices}
+        largest = max((each_mb for each_mb in measured.values() if each_mb is not None), default=None)
+        fitting = {
+            each
+            for each, each_mb in measured.items()
+            if _memory_mb(self.seen, each, largest if each_mb is None else each_mb) <= self.memory_limit_mb
+        }
+        best = max(self.rates[each] for each in self.choices)
+        limited = best >= MORE * max(self.rates[each] for each in fitting)
+        return replace(self, choices=frozenset(fitting), limited_by_memory=self.limited_by_memory or limited)
 
     def among_choices(self, rates: Mapping[Settings, float]) -> dict[Settings, float]:
         """Those of ``rates`` that may be recommended."""
@@ -77,7 +98,7 @@ def looked_into(
     step_s = seen.alone.step_s / seen.alone.batches
     cpu_share = min(1.0, step.cpu_share) if step else 0.0
     batches = variants.batches
-    fits = _workers_that_fit(seen, memory_limit_mb)
+    limit_mb = _usable_memory_mb() if memory_limit_mb is None else memory_limit_mb
     present = steady(variants.present)
     # Items as timing counts them: tokens for instance, where a collate_fn joins the items of a batch.
     batch_size = seen.alone.items / seen.alone.batches
@@ -87,12 +108,12 @@ def looked_into(
     rates = {each: rate * batch_size / seen.costs.batch_size for each, rate in played.items()}
     rates[Settings()] = seen.alone.items_per_s
     wanted = {each: rate for each, rate in rates.items() if each.num_workers <= most_workers}
-    fitting = {each: rate for each, rate in wanted.items() if each.num_workers <= fits}
+    fitting = {each: rate for each, rate in wanted.items() if _memory_mb(seen, each) <= limit_mb}
     return World(
         seen=seen,
         rates={**fitting, present: rates[present]},
         choices=frozenset(fitting),
-        workers_that_fit=fits,
+        memory_limit_mb=limit_mb,
         batch_size=batch_size,
         batches=batches,
         step_s=step_s,
@@ -102,9 +123,12 @@ def looked_into(
     )
 
 
-def _workers_that_fit(seen: Probe, memory_limit_mb: float | None) -> float:
-    """How many workers the memory holds, with the batches that each has fetched ahead."""
+def _usable_memory_mb() -> float:
     free = min(psutil.virtual_memory().available, machine.memory_limit() or math.inf)
-    limit_mb = free / 1e6 * MEMORY_SHARE if memory_limit_mb is None else memory_limit_mb
-    each_mb = (seen.memory_mb or 0.0) + 2 * seen.bytes_per_batch / 1e6
-    return limit_mb / each_mb if each_mb else math.inf
+    return free / 1e6 * MEMORY_SHARE
+
+
+def _memory_mb(seen: Probe, settings: Settings, each_mb: float | None = None) -> float:
+    """What all workers take at most, ``each_mb`` or what was ``seen``, with the batches fetched ahead."""
+    each_mb = seen.memory_mb or 0.0 if each_mb is None else each_mb
+    return settings.num_workers * (each_mb + settings.prefetch_factor * seen.bytes_per_batch / 1e6)
