@@ -183,5 +183,5 @@ def _html_parts(report: Report) -> Iterator[str]:
 def _html_cell(cell: Measurement | Gap | str) -> str:
     if isinstance(cell, str):
         return f">{html.escape(cell)}"
-    below = "".join(f'<span class="sprite-interval">{line}</span>' for line in _below(cell))
-    return f' class="sprite-number">{cell}{below}'
+    below = "".join(f'<span class="sprite-interval">{html.escape(line)}</span>' for line in _below(cell))
+    return f' class="sprite-number">{html.escape(str(cell))}{below}'

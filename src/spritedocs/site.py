@@ -16,6 +16,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File, Files
 
+from spritedocs.cleaning import cleaned_notebook
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
 from spritedocs.pages import Marks, doubted, experiment_page, traces
@@ -197,7 +198,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put results where their marks stand; keep notebooks, which repeat experiments, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
-            return _PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html))
+            return cleaned_notebook(_PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html)))
         html = _PLAIN.sub(r"\1", html)
         return self.marks.replaced(_SCROLLING.sub(_BOXED, html))
 
