@@ -39,15 +39,15 @@ def _put_right_code(notebook: dict[str, Any]) -> None:
     """A test makes a recording stale with any fingerprint; that of its code has to be its code's."""
     said = notebook["metadata"]["spritedocs"]
     cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
-    code = "\n".join("".join(cell["source"]) for cell in cells if not cell["metadata"])
+    code = "\n".join("".join(cell["source"]) for cell in cells if "spritedocs_setup" not in cell["metadata"])
     if len(said["source_sha256"]) == 64 and said["source_sha256"] != source_sha256(code):
         said["package_sha256"], said["source_sha256"] = said["source_sha256"], source_sha256(code)
 
 
 def _put_right_machine(machine: dict[str, Any], folder: Path) -> None:
-    if folder.parent.name == "recorded" and folder.parents[1].name in ("examples", "benchmarks"):
-        if slug(Machine.from_dict(machine)) != folder.name and not machine.get("gpu"):
-            machine["gpu"] = folder.name
+    published = folder.parent.name == "recorded" and folder.parents[1].name in ("examples", "benchmarks")
+    if published and slug(Machine.from_dict(machine)) != folder.name and not machine.get("gpu"):
+        machine["gpu"] = folder.name
 
 
 def _put_right_values(notebook: dict[str, Any], before: dict[str, Any]) -> None:

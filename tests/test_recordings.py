@@ -131,7 +131,10 @@ def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Ti
         (lambda n: provenance(n)["machine"].update(gpu_count=[]), "is damaged (TypeError"),
         (lambda n: provenance(n).update(duration_s=1e999), "is damaged (ValueError: a duration"),
         (lambda n: provenance(n).update(duration_s=10**400), "is damaged (OverflowError"),
-        (lambda n: n["cells"][-1]["outputs"].append({"output_type": "stream", "text": 5}), "is damaged (TypeE"),
+        (
+            lambda n: n["cells"][-1]["outputs"].append({"output_type": "stream", "text": 5}),
+            "is damaged (TypeE",
+        ),
         (lambda n: n.pop("cells"), "is damaged (KeyError: 'cells')"),
         (lambda n: n["cells"].append(n["cells"][-1]), "is damaged (ValueError: helpers was measured twice"),
     ],

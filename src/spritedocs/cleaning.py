@@ -67,9 +67,9 @@ _DRAWN_VALUES = {
     # No url(), which would fetch something from elsewhere, and nothing that moves an element over others.
     "style": rf"(?:\s*(?:fill|stroke|font|text)[a-z-]*:(?:{_NUMBERS}|\s*var\(--sprite-[\w-]+\)\s*)(?:;|$))*",
 }
-"""What values must be like, where they could do more than be shown."""
+"""What values must be like, where they could do more than be shown: of an attribute, or of one element's."""
 
-_PAGE_VALUES = _DRAWN_VALUES | {"href": r"(?:https?://[\w.:]+)?[\w./#%?=&~+-]*"}
+_PAGE_VALUES = _DRAWN_VALUES | {"a href": r"(?:https?://[\w.:]+)?[\w./#%?=&~+-]*"}
 _NOTEBOOK_VALUES = _PAGE_VALUES | {
     # Not the theme's: with its classes and ids a notebook could cover or steer the page.
     "class": r"(?:(?:(?:jp|sprite|hl|highlight|celltag|cell|cm|ansi|tags?|button)[\w-]*|[a-z]\w?\d?"
@@ -116,7 +116,7 @@ def drawn(text: str) -> Iterator[Tag]:
         }
         if not attributes.keys() <= _DRAWN.get(name, {""}) - {""} or name not in _DRAWN:
             raise _foreign(tag[0])
-        if not all(_is_allowed(_DRAWN_VALUES, key, value) for key, value in attributes.items()):
+        if not all(_is_allowed(_DRAWN_VALUES, name, key, value) for key, value in attributes.items()):
             raise _foreign(tag[0])
         yield Tag(slash + name, attributes, html.unescape(after))
 
@@ -125,12 +125,13 @@ def _foreign(text: str) -> ValueError:
     return ValueError(f"shows {text[:60]!r}, which no table or figure of ours has")
 
 
-def _is_allowed(values: Mapping[str, str], name: str, value: str) -> bool:
-    return name not in values or re.fullmatch(values[name], value) is not None
+def _is_allowed(values: Mapping[str, str], tag: str, name: str, value: str) -> bool:
+    pattern = values.get(f"{tag} {name}", values.get(name))
+    return pattern is None or re.fullmatch(pattern, value) is not None
 
 
 def _filter(values: Mapping[str, str]) -> Callable[[str, str, str], str | None]:
-    return lambda tag, name, value: value if _is_allowed(values, name, value) else None
+    return lambda tag, name, value: value if _is_allowed(values, tag, name, value) else None
 
 
 def cleaned(text: str) -> str:
