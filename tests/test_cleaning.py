@@ -218,6 +218,8 @@ def test_no_page_lets_a_recording_act(hostile: Built) -> None:
         assert not re.search(r"<img|<iframe|<object|<base|<foreignObject", page)
         assert page.count("<form") == 1
         assert "<b>" not in page
+    index = json.loads((hostile.site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    assert all(harmless(entry["title"] + entry["text"]) for entry in index["docs"])
 
 
 def test_no_folder_steers_the_terminal(tiny: Tiny) -> None:

@@ -168,6 +168,14 @@ def test_a_cuda_build_without_a_gpu_records_and_says_so(
     assert call("record", *arguments) == (0, f"{NAME} is fresh: --force records it again.\n", "")
 
 
+def test_status_mentions_recordings_that_no_page_shows(call: Callable[..., Answer], tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording("old-machine"))
+    answer = call("status", "--json")
+    assert answer.status == 0
+    assert "old-machine is shown on no page: name that machine in mkdocs.yml" in answer.complained
+    assert {row["machine"] for row in json.loads(answer.said)} >= {"old-machine"}
+
+
 @pytest.mark.parametrize("columns", ["80", "100"])
 def test_yours_stand_beside_the_published_ones(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny, columns: str

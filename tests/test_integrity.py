@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from running import PROJECT
 from tiny import MACHINE, NAME, Tiny, add_benchmark
 
 from spritedocs import checksums
 from spritedocs.edition import Edition
 from spritedocs.integrity import SETUP
-from spritedocs.measurement import MIME
+from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.orphans import orphans
-from spritedocs.recordings import FORMAT, Library, Recording, RecordingError
+from spritedocs.recordings import FORMAT, Library, Recording, RecordingError, Result
+from spritedocs.report import Report
+from spritedocs.summaries import check_result, check_summary
 
 Notebook = dict[str, Any]
 Change = Callable[[Notebook], object]
@@ -96,7 +100,7 @@ def code(notebook: Notebook, old: str, new: str) -> None:
         ),
         (lambda n: code(n, "3.1", "3.2"), "holds code whose fingerprint is not its source_sha256"),
         (
-            lambda n: n["cells"].insert(1, {**n["cells"][-1], "outputs": [], "source": ["import os"]}),
+            lambda n: n["cells"].insert(2, {**n["cells"][-1], "outputs": [], "source": ["import os"]}),
             "holds code whose fingerprint is not its source_sha256",
         ),
         (
@@ -111,6 +115,9 @@ def code(notebook: Notebook, old: str, new: str) -> None:
             lambda n: n["cells"][1].update(outputs=n["cells"][-1]["outputs"]),
             "has a setup cell that 'spritedocs record' does not write",
         ),
+        (lambda n: n["cells"][0].update(source="Pay here"), "does not begin with the two cells that "),
+        (lambda n: n["cells"].pop(1), "does not begin with the two cells that "),
+        (lambda n: n.update(nbformat=3), "is no notebook of the format 4.5"),
         (html("3.00×", "3.99×"), "shows '3.99× 2.94–3.10×' where its values say 3.00×"),
         (html("2.94–3.10×", "2.99–3.01×"), "shows '3.00× 2.99–3.01×' where its values say 3.00×"),
         (html("2.94–3.10×", "hardly ever"), "shows '3.00× hardly ever' where its values say 3.00×"),
@@ -216,6 +223,20 @@ def test_another_platforms_last_digits_are_no_contradiction(tiny: Tiny) -> None:
     value(notebook)["interval"] = [low * (1 + 1e-12), high * (1 - 1e-12)]
     tiny.write(tiny.recording(), notebook)
     assert tiny.library.status(tiny.example, tiny.recording().parent).state == "fresh"
+
+
+@given(
+    samples=st.lists(st.floats(-1e9, 1e9) | st.integers(-1000, 10**7), min_size=1, max_size=9),
+    unit=st.sampled_from(["", "s", "×", "%", "of 16", "items/s"]),
+)
+def test_whatever_is_measured_its_table_says_so(samples: list[float], unit: str) -> None:
+    cells = [Measurement.of("x", samples, unit), Gap("y", "No <disk>."), Measurement.of("z", [1.0], "s")]
+    data = Report("A & <b>", ["what"], [[cell] for cell in cells]).bundle()
+    stored = json.loads(json.dumps(data[MIME]))
+    values = tuple(Measurement.from_json(each) for each in stored["values"])
+    result = Result(data[MIME]["title"], data["text/html"], values, (cells[1],))
+    check_result(result)
+    check_summary(values[0], FORMAT)
 
 
 # The sums beside recordings.

@@ -1,4 +1,4 @@
-"""Reports: aligned in a terminal, HTML with a line for each row and shape and the raw samples in a notebook."""
+"""Reports: aligned in a terminal, HTML in short lines and the raw samples in a notebook."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
 import pytest
 from tiny import NAME, Built, Tiny, add_benchmark
 
@@ -18,7 +19,9 @@ from spritedocs import machine, recorder
 from spritedocs.edition import Edition
 from spritedocs.macros import Macros
 from spritedocs.measurement import Measurement
+from spritedocs.notebooks import published_notebook
 from spritedocs.pages import doubted
+from spritedocs.recordings import Recording
 from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT = f"experiments/{NAME}"
@@ -158,13 +161,29 @@ def test_the_notebook_view_is_light_and_out_of_search(good: Built) -> None:
 
 
 def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
-    root = good.site.parent
-    for link, source in {
-        f"downloads/{NAME}.py": root / "examples" / f"{NAME}.py",
-        f"{NOTEBOOK}/{NAME}.ipynb": root / "examples" / "recorded" / "cpu-13-cores" / f"{NAME}.ipynb",
-    }.items():
+    script, notebook = f"downloads/{NAME}.py", f"{NOTEBOOK}/{NAME}.ipynb"
+    for link in (script, notebook):
         assert f'href="../../{link}"' in good.page(EXPERIMENT)
-        assert (good.site / link).read_bytes() == source.read_bytes()
+    assert (good.site / script).read_bytes() == (good.site.parent / "examples" / f"{NAME}.py").read_bytes()
+    nbformat.validate(nbformat.read(good.site / notebook, as_version=4))
+
+
+def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorded(tiny: Tiny) -> None:
+    def foreign(notebook: dict[str, Any]) -> None:
+        notebook["cells"][2]["source"] = ["# Pay here"]
+        notebook["cells"].append({**notebook["cells"][2], "id": "more"})
+        notebook["cells"][-2]["source"].insert(0, "# or there\n")
+
+    stored = Recording.read(tiny.add_recording(tiny.recording(), foreign))
+    tiny.edit(f"examples/{NAME}.py", "A site needs", "Every site needs")
+    assert tiny.library.is_fresh(tiny.example, tiny.recording().parent)
+    fresh = nbformat.reads(published_notebook(stored, tiny.example, fresh=True).decode(), as_version=4)
+    nbformat.validate(fresh)
+    cells = [(cell.cell_type, cell.source) for cell in fresh.cells[2:]]
+    assert cells == [(cell.kind, cell.text) for cell in tiny.example.cells]
+    assert "Every site needs" in cells[0][1]
+    assert fresh.cells[-1].outputs[0].data["text/plain"].startswith("What was counted")
+    assert published_notebook(stored, tiny.example, fresh=False) == tiny.recording().read_bytes()
 
 
 def test_a_ratio_with_a_wide_interval_is_never_quoted_bare(good: Built) -> None:

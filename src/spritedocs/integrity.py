@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from spritedocs.examples import Example
     from spritedocs.recordings import Recording
 
-__all__ = ["KERNEL", "SETUP", "check", "check_place", "is_benchmark"]
+__all__ = ["KERNEL", "NOTE", "SETUP", "check", "check_place", "is_benchmark"]
 
+NOTE = (
+    "*The recorded notebook of `{name}`. To run it yourself, install `spritedocs` and keep "
+    "the script beside it: the first cell says why.*"
+)
 SETUP = """\
 # Workers started by spawn or forkserver import the main module from its file. A notebook has none,
 # so classes defined in its cells would be missing there. With the script beside the notebook,
@@ -44,7 +48,7 @@ import warnings
 
 warnings.formatwarning = lambda message, category, *_: f"{{category.__name__}}: {{message}}\\n"
 """
-"""The first code cell of a recorded notebook, which is not the script's. No other is accepted there."""
+"""The first two cells of a recorded notebook, which are not the script's. No others are accepted there."""
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 """The kernel that a recorded notebook runs in."""
@@ -92,6 +96,7 @@ def check(recording: Recording) -> None:
             source_sha256(code) == said["source_sha256"],
             "holds code whose fingerprint is not its source_sha256",
         )
+        _check_beginning(recording.notebook["cells"], f"{said['example']}.py")
     for result in recording.results:
         for value in result.values:
             check_statement(value) if benchmark else check_summary(value, said["format"])
@@ -159,7 +164,9 @@ def _check_cells(recording: Recording) -> None:
     notebook = recording.notebook
     unknown = [*(notebook.keys() - {"cells", "metadata", "nbformat", "nbformat_minor"})]
     unknown += [*(notebook["metadata"].keys() - _METADATA)]
+    require((notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5), "is no notebook of the format 4.5")
     for cell in notebook["cells"]:
+        _joined(cell["source"])
         known = {"id", "cell_type", "metadata", "source"}
         known |= {"outputs", "execution_count"} if cell["cell_type"] == "code" else set()
         unknown += cell.keys() - known
@@ -172,6 +179,12 @@ def _check_cells(recording: Recording) -> None:
             _check_output(output)
     require(notebook["metadata"].get("kernelspec", KERNEL) == KERNEL, "names another kernel than ours")
     require(not unknown, f"holds {', '.join(map(repr, sorted(unknown)))}, which no recording of ours has")
+
+
+def _check_beginning(cells: Sequence[Mapping[str, Any]], script: str) -> None:
+    ours = [("markdown", NOTE.format(name=script)), ("code", SETUP.format(name=script).strip())]
+    found = [(cell["cell_type"], _joined(cell["source"]).strip()) for cell in cells[:2]]
+    require(found == ours, "does not begin with the two cells that 'spritedocs record' writes")
 
 
 def _check_output(output: Mapping[str, Any]) -> None:

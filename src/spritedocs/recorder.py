@@ -19,7 +19,7 @@ from typing import Any
 
 from spritedocs import accelerator, checksums, machine
 from spritedocs.examples import Example, Project
-from spritedocs.integrity import KERNEL, SETUP
+from spritedocs.integrity import KERNEL, NOTE, SETUP
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked, undisturbed
 from spritedocs.provenance import Provenance
@@ -181,14 +181,10 @@ def _notebook(example: Example) -> Any:
     import jupytext
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    note = (
-        f"*The recorded notebook of `{example.path.name}`. To run it yourself, install `spritedocs` and keep "
-        "the script beside it: the first cell says why.*"
-    )
     setup = new_code_cell(SETUP.format(name=example.path.name), metadata={"spritedocs_setup": True})
     script = jupytext.reads(example.text, fmt="py:percent").cells
     cells = [
-        new_markdown_cell(note),
+        new_markdown_cell(NOTE.format(name=example.path.name)),
         setup,
         *(cell for cell in script if cell.cell_type in ("markdown", "code")),
     ]

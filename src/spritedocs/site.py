@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +18,7 @@ from mkdocs.structure.files import File, Files
 from spritedocs.cleaning import cleaned_notebook
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
+from spritedocs.notebooks import published_notebook
 from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 
@@ -150,7 +150,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             if entry.published and entry.published.recording:
                 copy = folder / "notebooks" / f"{name}.ipynb"
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(entry.published.recording.path, copy)
+                fresh = entry.published.state == "fresh"
+                copy.write_bytes(published_notebook(entry.published.recording, entry.example, fresh))
                 # mkdocs-jupyter takes the path from src_dir and looks at nothing else.
                 files.append(
                     File(f"notebooks/{name}.ipynb", str(folder), config.site_dir, config.use_directory_urls)

@@ -97,25 +97,29 @@ def check_result(result: Result) -> None:
 def _says(cell: Sequence[str], value: Measurement) -> bool:
     """Whether a cell is ``value`` rounded, with its interval and a doubt: their wording was others once."""
     number, *below = cell
-    ends = value.interval or ()
-    return _rounds(number, value.unit, value.median) and all(
-        line in _DOUBTS or (len(ends) == 2 and _rounds(line, value.unit, *ends)) for line in below
+    return _rounds(number, value, value.median) and all(
+        line in _DOUBTS or (value.interval is not None and _rounds(line, value, *value.interval))
+        for line in below
     )
 
 
-def _rounds(text: str, unit: str, *numbers: float) -> bool:
-    """Whether ``text`` is these numbers in ``unit``, with a dash between them, and rounded somewhere."""
-    read = re.fullmatch("–".join([_NUMBER] * len(numbers)) + r"\s?" + re.escape(unit), text)
+def _rounds(text: str, value: Measurement, *numbers: float) -> bool:
+    """Whether ``text`` is these ``numbers`` of ``value``, with a dash between them, and rounded somewhere."""
+    read = re.fullmatch("–".join([_NUMBER] * len(numbers)) + r"\s?" + re.escape(value.unit), text)
     return read is not None and all(
-        abs(float(digits.replace(",", "")) - number) <= _half_a_digit(digits)
+        abs(float(digits.replace(",", "")) - number) <= _half_a_digit(digits, value)
         for digits, number in zip(read.groups(), numbers, strict=True)
     )
 
 
-def _half_a_digit(digits: str) -> float:
+def _half_a_digit(digits: str, value: Measurement) -> float:
+    """Half of what the last digit that was kept stands for; the zeros of a whole number may not be any."""
     whole, _, decimals = digits.replace(",", "").partition(".")
-    zeros = 0 if decimals else len(whole) - len(whole.rstrip("0") or whole)
-    return 0.5000001 * 10.0 ** (zeros - len(decimals))
+    places = len(decimals) if decimals else len(whole.rstrip("0")) - len(whole)
+    if whole.strip("-") == "0" and not decimals and value.median:
+        # Of a number that is small beside the median, of which two digits are kept at least.
+        places = min(0, 1 - math.floor(math.log10(abs(value.median))))
+    return 0.5000001 * 10.0**-places
 
 
 def _measured_cells(tags: list[Tag]) -> Iterator[list[str]]:
