@@ -31,7 +31,7 @@ def note(path: Path) -> None:
 def agrees(path: Path) -> bool | None:
     """Whether ``path`` holds what was written down of it; ``None`` where nothing was.
 
-    Raises ``OSError`` where a file cannot be read, ``ValueError`` where the sums are no text.
+    Raises ``OSError`` where a file cannot be read.
     """
     known = _read(path.parent).get(path.name)
     return None if known is None else known == _digest(path)
@@ -39,7 +39,7 @@ def agrees(path: Path) -> bool | None:
 
 def _read(folder: Path) -> dict[str, str]:
     sums = folder / NAME
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
+    lines = sums.read_text(encoding="utf-8", errors="replace").splitlines() if sums.is_file() else []
     # A line is a digest, a blank, a blank or a star for how the file was read, and a name.
     return {name[1:]: digest for digest, _, name in (line.partition(" ") for line in lines)}
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from spritedocs.examples import Example
     from spritedocs.recordings import Recording
 
-__all__ = ["KERNEL", "NOTE", "SETUP", "check", "check_place", "is_benchmark"]
+__all__ = ["KERNEL", "check", "check_place", "first_cells", "is_benchmark"]
 
-NOTE = (
+_NOTE = (
     "*The recorded notebook of `{name}`. To run it yourself, install `spritedocs` and keep "
     "the script beside it: the first cell says why.*"
 )
-SETUP = """\
+_SETUP = """\
 # Workers started by spawn or forkserver import the main module from its file. A notebook has none,
 # so classes defined in its cells would be missing there. With the script beside the notebook,
 # pointing at it mends that. (Under fork workers have everything already.)
@@ -48,7 +48,6 @@ import warnings
 
 warnings.formatwarning = lambda message, category, *_: f"{{category.__name__}}: {{message}}\\n"
 """
-"""The first two cells of a recorded notebook, which are not the script's. No others are accepted there."""
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 """The kernel that a recorded notebook runs in."""
@@ -68,6 +67,11 @@ _CLOCKS_DIFFER = timedelta(days=1)
 _METADATA = {"spritedocs", "kernelspec", "language_info"}
 _SHOWN = ({"text/plain"}, {MIME, "text/html", "text/plain"}, {MIME, TRACE_MIME, "text/html", "text/plain"})
 _BENCHMARK = re.compile(r"python benchmarks/\w+\.py(?: --[a-z-]+)*")
+
+
+def first_cells(script: str) -> tuple[str, str]:
+    """The Markdown cell and the code cell that a recorded notebook begins with. No others are accepted."""
+    return _NOTE.format(name=script), _SETUP.format(name=script)
 
 
 def check(recording: Recording) -> None:
@@ -112,8 +116,10 @@ def check_place(recording: Recording, example: Example, published: bool) -> None
     sums = f"{checksums.NAME} beside it"
     try:
         agrees = checksums.agrees(path)
-    except (OSError, ValueError) as error:
-        raise ContradictionError(f"cannot be compared with the {sums} ({error}): restore that") from None
+    except OSError as error:
+        raise ContradictionError(
+            f"cannot be compared with the {sums} ({error.strerror}): restore that"
+        ) from None
     require(agrees is not False, f"is not what the {sums} says: record the example again")
     require(agrees or not published, f"is not in the {sums}: record the example again")
     made_by = slug(Machine.from_dict(recording.provenance["machine"]))
@@ -172,8 +178,8 @@ def _check_cells(recording: Recording) -> None:
         unknown += cell.keys() - known
         require(cell["cell_type"] in ("code", "markdown"), f"has a cell of the type {cell['cell_type']!r}")
         if cell["metadata"].get("spritedocs_setup"):
-            ours = SETUP.format(name=f"{recording.provenance['example']}.py").strip()
-            is_ours = _joined(cell["source"]).strip() == ours and not cell.get("outputs")
+            _, setup = first_cells(f"{recording.provenance['example']}.py")
+            is_ours = _joined(cell["source"]).strip() == setup.strip() and not cell.get("outputs")
             require(is_ours, "has a setup cell that 'spritedocs record' does not write")
         for output in cell.get("outputs", ()):
             _check_output(output)
@@ -182,7 +188,8 @@ def _check_cells(recording: Recording) -> None:
 
 
 def _check_beginning(cells: Sequence[Mapping[str, Any]], script: str) -> None:
-    ours = [("markdown", NOTE.format(name=script)), ("code", SETUP.format(name=script).strip())]
+    note, setup = first_cells(script)
+    ours = [("markdown", note), ("code", setup.strip())]
     found = [(cell["cell_type"], _joined(cell["source"]).strip()) for cell in cells[:2]]
     require(found == ours, "does not begin with the two cells that 'spritedocs record' writes")
 

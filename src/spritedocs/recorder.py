@@ -19,7 +19,7 @@ from typing import Any
 
 from spritedocs import accelerator, checksums, machine
 from spritedocs.examples import Example, Project
-from spritedocs.integrity import KERNEL, NOTE, SETUP
+from spritedocs.integrity import KERNEL, first_cells
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked, undisturbed
 from spritedocs.provenance import Provenance
@@ -181,11 +181,11 @@ def _notebook(example: Example) -> Any:
     import jupytext
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    setup = new_code_cell(SETUP.format(name=example.path.name), metadata={"spritedocs_setup": True})
+    note, setup = first_cells(example.path.name)
     script = jupytext.reads(example.text, fmt="py:percent").cells
     cells = [
-        new_markdown_cell(NOTE.format(name=example.path.name)),
-        setup,
+        new_markdown_cell(note),
+        new_code_cell(setup, metadata={"spritedocs_setup": True}),
         *(cell for cell in script if cell.cell_type in ("markdown", "code")),
     ]
     for number, cell in enumerate(cells):
