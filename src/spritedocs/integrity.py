@@ -118,7 +118,7 @@ def check_place(recording: Recording, example: Example, published: bool) -> None
         agrees = checksums.agrees(path)
     except OSError as error:
         raise ContradictionError(
-            f"cannot be compared with the {sums} ({error.strerror}): restore that"
+            f"needs the {sums}, which cannot be read: restore that"
         ) from None
     require(agrees is not False, f"is not what the {sums} says: record the example again")
     require(agrees or not published, f"is not in the {sums}: record the example again")
