@@ -116,10 +116,8 @@ def check_place(recording: Recording, example: Example, published: bool) -> None
     sums = f"{checksums.NAME} beside it"
     try:
         agrees = checksums.agrees(path)
-    except OSError as error:
-        raise ContradictionError(
-            f"needs the {sums}, which cannot be read: restore that"
-        ) from None
+    except OSError:
+        raise ContradictionError(f"needs the {sums}, which cannot be read: restore that") from None
     require(agrees is not False, f"is not what the {sums} says: record the example again")
     require(agrees or not published, f"is not in the {sums}: record the example again")
     made_by = slug(Machine.from_dict(recording.provenance["machine"]))
