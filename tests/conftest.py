@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from running import PROJECT
-from tiny import DESCRIBED, NAME, Tiny, Traces
+from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
 from spritedocs.examples import Project
 from spritedocs.recorder import record
@@ -59,13 +59,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The miniature site with a recording by ``tiny-machine``. Not to be altered."""
+    """The miniature site with a recording by ``cpu-13-cores``. Not to be altered."""
     root = tmp_path_factory.mktemp("recorded") / "tiny"
     shutil.copytree(Path(__file__).parent / "tiny_site", root)
     project = Project(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPRITEDOCS_COMMIT", "0123456789abcdef")
-        record(project, project.example(NAME), project.recorded / "tiny-machine", DESCRIBED.as_dict())
+        record(project, project.example(NAME), project.recorded / MACHINE, DESCRIBED.as_dict())
     return root
 
 

@@ -201,11 +201,11 @@ def test_it_stands_beside_what_the_site_publishes(tiny: Tiny) -> None:
     tiny.add_recording(tiny.recording("a-machine"))  # the site does not publish it
     tiny.add_recording(tiny.recording("other-machine"))
     found = Beside.find(tiny.project, tiny.example, HERE)
-    assert (found.yours.machine, found.published.machine) == (HERE, "tiny-machine")
+    assert (found.yours.machine, found.published.machine) == (HERE, "cpu-13-cores")
     assert [row.name for row in found.rows] == ["helpers", "ratio"]
     assert found.rows[0].is_same
     assert found.rows[1].ratio.median == pytest.approx(2)
-    tiny.edit("mkdocs.yml", "[tiny-machine, other-machine]", "[other-machine, tiny-machine]")
+    tiny.edit("mkdocs.yml", "[cpu-13-cores, other-machine]", "[other-machine, cpu-13-cores]")
     assert Beside.find(tiny.project, tiny.example, HERE).published.machine == "other-machine"
     assert Beside.find(tiny.project, tiny.example, HERE, "a-machine").published.machine == "a-machine"
 
@@ -217,7 +217,7 @@ def test_where_the_site_names_no_machines_all_that_recorded_count(tiny: Tiny, si
     own(tiny)
     (tiny.root / "mkdocs.yml").write_text(site, encoding="utf-8")
     assert tiny.project.machines() == []
-    assert Beside.find(tiny.project, tiny.example, HERE).published.machine == "tiny-machine"
+    assert Beside.find(tiny.project, tiny.example, HERE).published.machine == "cpu-13-cores"
 
 
 def test_stale_recordings_are_compared_and_said_to_be_stale(tiny: Tiny) -> None:
@@ -232,7 +232,7 @@ def test_a_missing_recording_is_named_with_what_makes_it(tiny: Tiny) -> None:
     with pytest.raises(RecordingError, match=r"by cpu-2-cores: 'spritedocs record 01_counting' makes it\.$"):
         Beside.find(tiny.project, tiny.example, HERE)
     own(tiny)
-    with pytest.raises(ExampleError, match=r"'\.\./x' has published no .* known are tiny-machine\.$"):
+    with pytest.raises(ExampleError, match=r"'\.\./x' has published no .* known are cpu-13-cores\.$"):
         Beside.find(tiny.project, tiny.example, HERE, "../x")
     tiny.recording().unlink()
     with pytest.raises(RecordingError, match="has no published recording to be compared with"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from tiny import DESCRIBED, NAME, Tiny, Traces, add_benchmark
+from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces, add_benchmark
 
 from spritedocs import accelerator, recorder
 from spritedocs.accelerator import Load
@@ -73,7 +73,7 @@ def test_a_success_replaces_the_recording_and_leaves_nothing_else(tiny: Tiny, tr
     recording = recorded_again(tiny)
     assert tiny.library.status(tiny.example, tiny.recording().parent).state == "fresh"
     assert recording.code_cells[-1]["outputs"][0]["text"] == ["[4, 9] True\n"]
-    assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert {path.name for path in tiny.recording().parent.iterdir()} == {f"{NAME}.ipynb", "SHA256SUMS"}
     assert (traces.processes(), traces.files()) == ([], [])
 
 
@@ -139,7 +139,7 @@ def test_a_run_without_success_leaves_everything_as_it_was(
         assert str(error.value).endswith(f". 'python {tiny.script}' shows where.")
     assert "\n" not in str(error.value)
     assert tiny.recording().read_bytes() == before
-    assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert {path.name for path in tiny.recording().parent.iterdir()} == {f"{NAME}.ipynb", "SHA256SUMS"}
     assert (traces.processes(), traces.files()) == ([], [])
 
 
@@ -193,7 +193,7 @@ def test_an_interruption_leaves_everything_as_it_was(
         _, complained = process.communicate(timeout=60)
     assert (process.returncode, complained.strip()) == (status, complaint)
     assert own.read_bytes() == before
-    assert [path.name for path in own.parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert {path.name for path in own.parent.iterdir()} == {f"{NAME}.ipynb", "SHA256SUMS"}
     assert (traces.processes(), traces.files()) == ([], [])
 
 
@@ -371,7 +371,7 @@ def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(
     printing("fine")
     said: list[str] = []
     for everything, count in ((False, 1), (False, 1), (True, 2)):
-        assert record_own(tiny.project, everything, said.append, DESCRIBED) == "cpu-2-cores"
+        assert record_own(tiny.project, everything, said.append, DESCRIBED) == MACHINE
         assert said == [f"Running {NAME}"] * count
     [own] = tiny.library.own(tiny.example)
     assert own.state == "fresh"
@@ -380,13 +380,13 @@ def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(
 
 def test_a_benchmarks_report_is_stored_as_a_recording(tiny: Tiny) -> None:
     benchmark = add_benchmark(tiny)
-    [status] = tiny.library.benchmark(benchmark, ["tiny-machine", "other-machine"])
+    [status] = tiny.library.benchmark(benchmark, ["cpu-13-cores", "other-machine"])
     assert status.state == "fresh"
     assert status.recording.values["overhead"].median == 1.5
     assert status.recording.provenance["command"] == "python benchmarks/speed.py"
     assert "How fast" in status.recording.results[0].html
     benchmark.path.write_text("x = 2\n", encoding="utf-8")
-    assert tiny.library.benchmark(tiny.project.benchmark("speed"), ["tiny-machine"])[0].state == "stale"
+    assert tiny.library.benchmark(tiny.project.benchmark("speed"), ["cpu-13-cores"])[0].state == "stale"
 
 
 def test_an_unknown_benchmark_is_named_beside_the_known_ones(tiny: Tiny) -> None:

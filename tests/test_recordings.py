@@ -55,12 +55,12 @@ def test_values_and_results_are_read_back(tiny: Tiny) -> None:
     [result] = recording.results
     assert result.title == "What was counted"
     assert result.html.startswith("<div")
-    assert recording.machine == "tiny-machine"
+    assert recording.machine == "cpu-13-cores"
     assert recording.recorded_at.utcoffset() is not None
 
 
 def test_a_recording_is_fresh_until_code_changes_and_missing_elsewhere(tiny: Tiny) -> None:
-    def state(machine_name: str = "tiny-machine") -> str:
+    def state(machine_name: str = "cpu-13-cores") -> str:
         return tiny.library.status(tiny.example, tiny.project.recorded / machine_name).state
 
     assert (state(), state("other-machine")) == ("fresh", "missing")
@@ -98,6 +98,7 @@ def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Ti
         def leave_out(notebook: dict[str, Any]) -> None:
             [output] = notebook["cells"][-1]["outputs"]
             payload = output["data"]["application/vnd.spritedocs.measurement+json"]
+            payload["values"] = [value for value in payload["values"] if value["name"] not in gaps]
             payload["gaps"] = [{"name": name, "reason": "No."} for name in gaps]
 
         tiny.add_recording(tiny.recording(machine_name), leave_out)
@@ -130,7 +131,10 @@ def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Ti
         (lambda n: provenance(n)["machine"].update(gpu_count=[]), "is damaged (TypeError"),
         (lambda n: provenance(n).update(duration_s=1e999), "is damaged (ValueError: a duration"),
         (lambda n: provenance(n).update(duration_s=10**400), "is damaged (OverflowError"),
-        (lambda n: n["cells"][-1]["outputs"].append({"text": 5}), "is damaged (TypeError"),
+        (
+            lambda n: n["cells"][-1]["outputs"].append({"output_type": "stream", "text": 5}),
+            "is damaged (TypeE",
+        ),
         (lambda n: n.pop("cells"), "is damaged (KeyError: 'cells')"),
         (lambda n: n["cells"].append(n["cells"][-1]), "is damaged (ValueError: helpers was measured twice"),
     ],
@@ -180,10 +184,8 @@ def test_a_recording_with_any_one_thing_replaced_is_named_or_makes_a_page(
 ) -> None:
     notebook = json.loads(intact)
     where = data.draw(st.sampled_from(list(_places(notebook))))
-    scratch.recording().write_text(
-        json.dumps(_replaced(notebook, where, data.draw(anything))), encoding="utf-8"
-    )
-    edition = Edition(scratch.project, ["tiny-machine"])
+    scratch.write(scratch.recording(), _replaced(notebook, where, data.draw(anything)))
+    edition = Edition(scratch.project, ["cpu-13-cores"])
     for entry in edition.entries.values():
         experiment_page(entry, edition, Marks())
     assert edition.entries or edition.problems

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
 import pytest
 from tiny import NAME, Built, Tiny, add_benchmark
 
@@ -18,7 +19,9 @@ from spritedocs import machine, recorder
 from spritedocs.edition import Edition
 from spritedocs.macros import Macros
 from spritedocs.measurement import Measurement
+from spritedocs.notebooks import published_notebook
 from spritedocs.pages import doubted
+from spritedocs.recordings import Recording
 from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT = f"experiments/{NAME}"
@@ -29,16 +32,16 @@ TRACE = '{"traceEvents":[{"name":"load","ph":"X","ts":0.5}]}'
 def slower(notebook: dict[str, Any]) -> None:
     """As another machine would have recorded it: there the ratio is so low that a claim fails."""
     machine = notebook["metadata"]["spritedocs"]["machine"]
-    machine.update(gpu="Tiny GPU", torch="2.6.0")
-    _measured(notebook, "ratio").update(median=1.5, interval=[1.4, 1.6], samples=[1.5] * 6)
+    machine.update(gpu="Other machine", torch="2.6.0")
+    _measured(notebook, "ratio").update(samples=[1.4, 1.6] * 3)
     [output] = notebook["cells"][-1]["outputs"]
     output["data"]["application/vnd.spritedocs.trace"] = [TRACE]
 
 
 def mine(notebook: dict[str, Any]) -> None:
     notebook["metadata"]["spritedocs"]["machine"].update(usable_cores=7)
-    _measured(notebook, "helpers").update(median=7.0, samples=[7.0])
-    _measured(notebook, "ratio").update(interval=[2.2, 3.9])
+    _measured(notebook, "helpers").update(samples=[7.0])
+    _measured(notebook, "ratio").update(samples=[2.2, 3.9] * 3)
 
 
 def gap(notebook: dict[str, Any]) -> None:
@@ -92,7 +95,7 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
 def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
     page = text_of(good.page(""))
     assert "There are 4 helpers, 3.00× (2.94–3.10×)." in page
-    assert "2 usable cores of Tiny CPU" in page
+    assert "13 usable cores of Tiny CPU" in page
     assert "repeat with spritedocs record 01_counting" in page
     assert "counted = Measurement.of(" in page
     assert "No GPU has recorded" in page
@@ -102,13 +105,13 @@ def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
 
 def test_an_experiment_has_a_tab_for_each_machine_the_published_first(good: Built) -> None:
     labels = re.findall(r'<label for="[^"]*">([^<]*)</label>', good.page(EXPERIMENT))
-    assert labels == ["CPU, 2 cores", "Tiny GPU", "Yours: CPU, 7 cores", "Yours: CPU, 2 cores"]
+    assert labels == ["CPU, 13 cores", "Other machine", "Yours: CPU, 7 cores", "Yours: CPU, 13 cores"]
     assert "torch 2.6.0 here, 2.13.0+cpu published" in text_of(good.page(EXPERIMENT))
 
 
 def test_claims_are_told_for_each_machine_and_may_differ_on_another(good: Built) -> None:
     page = text_of(good.page(EXPERIMENT))
-    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10×) differs here: ratio is 1.50× (1.40–1.60×)" in page
+    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10×) differs here: ratio is 1.50× (1.39–1.62×)" in page
     assert "helpers == 4 holds: helpers is 4 holds: helpers is 4 differs here: helpers is 7" in page
 
 
@@ -158,13 +161,29 @@ def test_the_notebook_view_is_light_and_out_of_search(good: Built) -> None:
 
 
 def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
-    root = good.site.parent
-    for link, source in {
-        f"downloads/{NAME}.py": root / "examples" / f"{NAME}.py",
-        f"{NOTEBOOK}/{NAME}.ipynb": root / "examples" / "recorded" / "tiny-machine" / f"{NAME}.ipynb",
-    }.items():
+    script, notebook = f"downloads/{NAME}.py", f"{NOTEBOOK}/{NAME}.ipynb"
+    for link in (script, notebook):
         assert f'href="../../{link}"' in good.page(EXPERIMENT)
-        assert (good.site / link).read_bytes() == source.read_bytes()
+    assert (good.site / script).read_bytes() == (good.site.parent / "examples" / f"{NAME}.py").read_bytes()
+    nbformat.validate(nbformat.read(good.site / notebook, as_version=4))
+
+
+def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorded(tiny: Tiny) -> None:
+    def foreign(notebook: dict[str, Any]) -> None:
+        notebook["cells"][2]["source"] = ["# Pay here"]
+        notebook["cells"].append({**notebook["cells"][2], "id": "more"})
+        notebook["cells"][-2]["source"].insert(0, "# or there\n")
+
+    stored = Recording.read(tiny.add_recording(tiny.recording(), foreign))
+    tiny.edit(f"examples/{NAME}.py", "A site needs", "Every site needs")
+    assert tiny.library.is_fresh(tiny.example, tiny.recording().parent)
+    fresh = nbformat.reads(published_notebook(stored, tiny.example, fresh=True).decode(), as_version=4)
+    nbformat.validate(fresh)
+    cells = [(cell.cell_type, cell.source) for cell in fresh.cells[2:]]
+    assert cells == [(cell.kind, cell.text) for cell in tiny.example.cells]
+    assert "Every site needs" in cells[0][1]
+    assert fresh.cells[-1].outputs[0].data["text/plain"].startswith("What was counted")
+    assert published_notebook(stored, tiny.example, fresh=False) == tiny.recording().read_bytes()
 
 
 def test_a_ratio_with_a_wide_interval_is_never_quoted_bare(good: Built) -> None:
@@ -192,7 +211,7 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
     path.write_text("x = 2\n", encoding="utf-8")
     built = tiny.build("--strict")
     assert built.status == 0, built.said
-    assert "STALE: benchmarks/speed.py or what it imports has changed since tiny-machine" in built.said
+    assert "STALE: benchmarks/speed.py or what it imports has changed since cpu-13-cores" in built.said
     assert "repeat with python benchmarks/speed.py" in text_of(built.page(""))
     assert "How fast" in built.page("")
     assert not (built.site / "experiments" / "speed").exists()
@@ -200,7 +219,7 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
 
 # What stops a build, and how.
 
-RECORDED = Path("examples", "recorded", "tiny-machine")
+RECORDED = Path("examples", "recorded", "cpu-13-cores")
 
 
 def edits(path: str, old: str, new: str) -> Callable[[Tiny], None]:
@@ -210,12 +229,12 @@ def edits(path: str, old: str, new: str) -> Callable[[Tiny], None]:
 REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
     "false claim": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 3.2"'),
-        "docs/index.md: the claim '01_counting: ratio > 3.2' is false on tiny-machine, "
+        "docs/index.md: the claim '01_counting: ratio > 3.2' is false on cpu-13-cores, "
         "where ratio is 3.00× (2.94–3.10×).",
     ),
     "claim that is not certain": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 2.99"'),
-        "docs/index.md: the claim '01_counting: ratio > 2.99' is not certain on tiny-machine, "
+        "docs/index.md: the claim '01_counting: ratio > 2.99' is not certain on cpu-13-cores, "
         "where ratio is 3.00× (2.94–3.10×).",
     ),
     "malformed claim": (
@@ -267,11 +286,11 @@ def test_claims_that_need_not_hold_stop_no_build_and_their_pages_say_so(tiny: Ti
     tiny.edit("examples/01_counting.py", "#   - helpers == 4", "#   - helpers == 5")
     built = tiny.build("--strict", SPRITEDOCS_CLAIMS="reported")
     assert built.status == 0, built.said
-    assert "01_counting.py: the claim '01_counting: helpers == 5' is false on tiny-machine" in built.said
+    assert "01_counting.py: the claim '01_counting: helpers == 5' is false on cpu-13-cores" in built.said
     home, experiment = text_of(built.page("")), text_of(built.page(EXPERIMENT))
     box = "The figures do not bear out all that this page says The claim '01_counting: "
-    assert f"{box}ratio > 2.99' is not certain on tiny-machine, where ratio is 3.00× (2.94–3.10×)." in home
-    assert f"{box}helpers == 5' is false on tiny-machine, where helpers is 4." in experiment
+    assert f"{box}ratio > 2.99' is not certain on cpu-13-cores, where ratio is 3.00× (2.94–3.10×)." in home
+    assert f"{box}helpers == 5' is false on cpu-13-cores, where helpers is 4." in experiment
     assert "helpers == 5 differs here: helpers is 4" in experiment
     assert "ratio > 2.99" not in experiment
 
@@ -296,7 +315,7 @@ def test_a_gap_where_the_prose_needs_a_value_stops_a_build_with_the_reason(tiny:
         tiny.build(),
         f"examples/01_counting.py: {claim}There are no scales here.",
         f"docs/index.md: {claim}There are no scales here.",
-        "docs/index.md quotes 'ratio', which tiny-machine could not measure: There are no scales here.",
+        "docs/index.md quotes 'ratio', which cpu-13-cores could not measure: There are no scales here.",
     )
 
 
@@ -334,8 +353,8 @@ def test_a_plain_build_names_everything_that_is_wrong_at_once(tiny: Tiny) -> Non
         f"{Path('examples', '02_headless.py')} has no header: ",
         "examples/03_unrecorded.py has no published recording: ",
         f"{RECORDED / '04_foreign.ipynb'} is a recording of '01_counting': ",
-        "examples/01_counting.py: the claim '01_counting: helpers == 5' is false on tiny-machine, ",
-        "docs/index.md: the claim '01_counting: ratio > 2.99' is not certain on tiny-machine, ",
+        "examples/01_counting.py: the claim '01_counting: helpers == 5' is false on cpu-13-cores, ",
+        "docs/index.md: the claim '01_counting: ratio > 2.99' is not certain on cpu-13-cores, ",
         "docs/index.md: the claim '01_counting: ratio => 2' is not of the form ",
         "docs/index.md: the claim '01_counting: speed > 2' cannot be checked, 'speed' was not measured: ",
         f"docs/index.md refers to '99_nothing', which is no example: {known}",
@@ -374,7 +393,7 @@ def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and
     built = tiny.build("--strict")
     assert built.status == 0, built.said
     assert re.search(
-        r"^INFO +-  STALE: examples/01_counting.py .* since tiny-machine recorded it",
+        r"^INFO +-  STALE: examples/01_counting.py .* since cpu-13-cores recorded it",
         built.said,
         re.MULTILINE,
     )
@@ -403,13 +422,13 @@ def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) ->
     own = tiny.project.own / here / f"{NAME}.ipynb"
     kept = own.read_bytes()
     labels = re.findall(r'<label for="[^"]*">([^<]*)</label>', missing.page(EXPERIMENT))
-    assert (labels[0], labels[-1].split(":")[0]) == ("CPU, 2 cores", "Yours")
+    assert (labels[0], labels[-1].split(":")[0]) == ("CPU, 13 cores", "Yours")
     assert "of Tiny CPU" in text_of(missing.page(""))
 
     # Another machine's figures, as in a cache that was brought along, are not this machine's to publish.
     tiny.add_recording(tiny.project.own / "a-machine" / own.name, mine)
     tiny.recording().unlink()
-    tiny.edit("mkdocs.yml", "[tiny-machine, other-machine]", f"[{here}]")
+    tiny.edit("mkdocs.yml", "[cpu-13-cores, other-machine]", f"[{here}]")
     tiny.edit("mkdocs.yml", "font: false }", "font: false, features: [content.action.edit] }")
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", "{{ machines() }}")
     always = tiny.build("--strict", SPRITEDOCS_EXECUTE="always", SPRITEDOCS_REPO_URL="https://git.example/s/")
@@ -428,12 +447,12 @@ def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) ->
 def test_what_a_publishing_machine_could_not_measure_is_not_called_the_readers_own(tiny: Tiny) -> None:
     """Its recording stands back behind one with the value, and beside it: each machine is there once."""
     tiny.add_recording(tiny.recording("other-machine"), slower)
-    for name in ("tiny-machine", "other-machine", "new-machine"):
+    for name in ("cpu-13-cores", "other-machine", "new-machine"):
         tiny.add_recording(tiny.project.own / name / f"{NAME}.ipynb", gap)
-        edition = Edition(tiny.project, ["tiny-machine", "other-machine"], publisher=name)
+        edition = Edition(tiny.project, ["cpu-13-cores", "other-machine"], publisher=name)
         entry = edition.entries[NAME]
         assert entry.published
-        assert entry.published.machine == "tiny-machine"
+        assert entry.published.machine == "cpu-13-cores"
         folders = {status.machine: status.recording.path.parent.parent for status in entry.others}
         assert folders.pop("other-machine") == (
             tiny.project.own if name == "other-machine" else tiny.project.recorded

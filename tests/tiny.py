@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+from sealing import put_right, seal
 
 from spritedocs import machine
 from spritedocs.examples import Example, Project
@@ -22,9 +23,11 @@ from spritedocs.recordings import Library
 from spritedocs.report import Report
 
 NAME = "01_counting"
+MACHINE = "cpu-13-cores"
+"""The name of ``DESCRIBED``, which no machine has that runs these tests."""
 DESCRIBED = machine.Machine(
     cpu="Tiny CPU",
-    usable_cores=2,
+    usable_cores=13,
     memory_gb=8.0,
     os="TinyOS 1",
     python="3.11.7",
@@ -67,7 +70,7 @@ class Tiny:
     def example(self) -> Example:
         return Example.read(self.script)
 
-    def recording(self, machine_name: str = "tiny-machine") -> Path:
+    def recording(self, machine_name: str = MACHINE) -> Path:
         return self.project.recorded / machine_name / f"{NAME}.ipynb"
 
     def edit(self, path: str, old: str, new: str) -> None:
@@ -78,12 +81,21 @@ class Tiny:
     def add_recording(
         self, target: Path, change: Callable[[dict[str, Any]], object] = lambda _: None
     ) -> Path:
-        """A copy of the recording at ``target``, after ``change`` has altered its JSON."""
-        notebook = json.loads(self.recording().read_text(encoding="utf-8"))
+        """A copy of the recording at ``target``, after ``change`` has altered its JSON.
+
+        What follows from what was altered is put right, as if a run had stored it so.
+        """
+        before = self.recording().read_text(encoding="utf-8")
+        notebook = json.loads(before)
         change(notebook)
+        put_right(notebook, json.loads(before), target.parent)
+        return self.write(target, notebook)
+
+    def write(self, target: Path, notebook: object) -> Path:
+        """Store ``notebook`` as it is at ``target``, with the sums of what it holds."""
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(notebook), encoding="utf-8")
-        return target
+        return seal(target)
 
     def build(self, *arguments: str, **environment: str) -> Built:
         """``mkdocs build`` in a process of its own."""
@@ -123,14 +135,14 @@ class Traces:
 
 
 def add_benchmark(tiny: Tiny) -> Example:
-    """A benchmark, ``speed``, with a recording by ``tiny-machine``."""
+    """A benchmark, ``speed``, with a recording by ``MACHINE``."""
     folder = tiny.root / "benchmarks"
     folder.mkdir()
     (folder / "speed.py").write_text("x = 1\n", encoding="utf-8")
     benchmark = tiny.project.benchmark("speed")
     value = Measurement.of("overhead", [1.5] * 6, "×")
     store_report(
-        tiny.project.benchmarked / "tiny-machine",
+        tiny.project.benchmarked / MACHINE,
         Report("How fast", ["overhead"], [[value]]),
         Provenance.of(tiny.project, benchmark),
         DESCRIBED.as_dict(),

@@ -15,6 +15,7 @@ from spritedocs import __version__
 from spritedocs.beside import Beside
 from spritedocs.doctor.command import doctor
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.orphans import orphans
 from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status
 from spritedocs.terminal import bar, print_beside
@@ -143,6 +144,8 @@ def status(as_json: bool, short: bool) -> None:
 
     here = project.own / machine.slug()
     own = [library.status(example, here) for example in examples]
+    for sentence in orphans(project, project.machines()):
+        _complain(sentence)
     references = [
         library.status(example, project.recorded / name)
         for name in library.machines()
@@ -159,7 +162,7 @@ def status(as_json: bool, short: bool) -> None:
     for statuses, whose in ((own, " (yours)"), (references, "")):
         for each in statuses:
             table.add_row(each.example, each.machine + whose, each.state, _when(each))
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def _when(row: Status) -> str:

@@ -16,6 +16,7 @@ from spritedocs.claims import Claim, ClaimError, Verdict, claimed_values
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.facts import facts
 from spritedocs.measurement import Measurement
+from spritedocs.orphans import orphans
 from spritedocs.recordings import Library, Recording, RecordingError, Result, Status, published
 
 __all__ = ["Edition", "Entry", "machine_name", "provenance_line"]
@@ -82,6 +83,7 @@ class Edition:
             if chosen := published(found):
                 self._mention_stale(f"benchmarks/{name}.py", chosen)
                 self.benchmarks[name] = Entry(self.project.benchmark(name), chosen)
+        self.notices += orphans(self.project, self.machines)
 
     def _entry(self, library: Library, example: Example) -> Entry:
         references = library.reference(example, self.machines)

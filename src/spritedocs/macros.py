@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from spritedocs.cleaning import plain
 from spritedocs.edition import machine_name, provenance_line
 from spritedocs.fences import fenced
 from spritedocs.macro_calls import MISSING
@@ -46,7 +47,9 @@ class Macros:
         doubt = f" ({value.doubt})" if value.doubt else ""
         where = machine_name(recording.provenance["machine"])
         told = f"{value.interval_text or 'no interval'}, measured on {where}"
-        return f'<span class="sprite-measured" title="{html.escape(told)}">{value}{spread}</span>{doubt}'
+        return (
+            f'<span class="sprite-measured" title="{plain(told)}">{plain(f"{value}{spread}")}</span>{doubt}'
+        )
 
     def table(self, example: str, which: int | str = 1) -> str:
         """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""
@@ -148,7 +151,7 @@ def _machine_row(machine: dict[str, Any]) -> str:
     memory = f"{machine['memory_gb']:.0f} GB" if machine.get("memory_gb") else "?"
     facts = [machine_name(machine), machine.get("cpu", "?"), machine.get("usable_cores", "?"), memory]
     facts += [machine.get(key, "?") for key in ("os", "python", "torch", "start_method")]
-    return "| " + " | ".join(str(fact) for fact in facts) + " |"
+    return "| " + " | ".join(plain(fact) for fact in facts) + " |"
 
 
 def macros_of(plugin: SpritedocsPlugin) -> dict[str, Callable[..., str]]:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from spritedocs.claims import Claim, ClaimError
+from spritedocs.cleaning import cleaned, plain
 from spritedocs.edition import Edition, Entry, provenance_line
 from spritedocs.fences import fenced, left_open
 from spritedocs.measurement import MIME
@@ -44,7 +45,8 @@ class Marks:
         """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
         mark = f"{_MARK}{len(self._waiting):05d}"
         # Two machines may have drawn the same figure: on one page its ids must differ.
-        self._waiting[mark] = re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{len(self._waiting)}-", text)
+        own_ids = re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{len(self._waiting)}-", text)
+        self._waiting[mark] = cleaned(own_ids)
         return mark
 
     def replaced(self, page: str) -> str:
@@ -83,7 +85,7 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
 
 def doubted(markdown: str, sentences: list[str]) -> str:
     """A page of which not all is borne out, with a box below its title that says so."""
-    said = [f"    - {text[0].upper()}{text[1:]}" for text in dict.fromkeys(sentences)]
+    said = [f"    - {plain(text[0].upper() + text[1:])}" for text in dict.fromkeys(sentences)]
     box = "\n".join(['!!! warning "The figures do not bear out all that this page says"', "", *said])
     heading = re.match(r"\s*# .*", markdown)
     end = heading.end() if heading else 0
@@ -166,7 +168,7 @@ def _tabs(entry: Entry, found: list[str], marks: Marks, repo_url: str) -> str:
     for output, (label, recording, fresh) in zip(found, entry.shown, strict=True):
         if output:
             line = provenance_line(recording, fresh, repo_url) + _difference(entry, recording)
-            tabs.append(f'=== "{label}"\n\n    {marks.keep(output + line)}')
+            tabs.append(f'=== "{plain(label)}"\n\n    {marks.keep(output + line)}')
     return "\n\n".join(tabs)
 
 
@@ -196,7 +198,7 @@ def _claims(entry: Entry, edition: Edition) -> str:
             verdict = claim.judge(recording.values, recording.gaps)
         except ClaimError:
             return _absent(recording, claim.left, claim.right)
-        return f"{_VERDICTS[verdict.in_words]} {verdict.found}"
+        return f"{_VERDICTS[verdict.in_words]} {plain(verdict.found)}"
 
     says = "Checked whenever this page is built, at the unfavourable end of each interval."
     return _by_machine(
@@ -221,7 +223,7 @@ def _values(entry: Entry) -> str:
             return "not measured here" if again else _absent(recording, name)
         interval = f" ({value.interval_text})" if value.interval_text else ""
         doubt = f", {value.doubt}" if value.doubt else ""
-        return f"{value}{interval}{doubt}, n = {len(value.samples)}"
+        return plain(f"{value}{interval}{doubt}, n = {len(value.samples)}")
 
     says = "The median, its 95% interval, and how many samples it has."
     return _by_machine(
@@ -232,7 +234,7 @@ def _values(entry: Entry) -> str:
 def _absent(recording: Recording, *names: str | float) -> str:
     """What stands in place of a value that this machine has not measured, with the reason if there is one."""
     reason = next((recording.gaps[name] for name in names if name in recording.gaps), "")
-    return f"not measured here: {reason}" if reason else "not measured here"
+    return f"not measured here: {plain(reason)}" if reason else "not measured here"
 
 
 def _by_machine(
@@ -246,7 +248,7 @@ def _by_machine(
         "",
         says,
         "",
-        f"| {head} | " + " | ".join(label for label, _, _ in entry.shown) + " |",
+        f"| {head} | " + " | ".join(plain(label) for label, _, _ in entry.shown) + " |",
     ]
     lines += ["|---" * (1 + len(entry.shown)) + "|"]
     lines += [

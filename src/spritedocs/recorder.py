@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spritedocs import accelerator, machine
+from spritedocs import accelerator, checksums, machine
 from spritedocs.examples import Example, Project
+from spritedocs.integrity import KERNEL, first_cells
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked, undisturbed
 from spritedocs.provenance import Provenance
@@ -35,22 +36,6 @@ _PARTING_S = 20.0
 
 _LONGEST_SOCKET = 100
 """How many bytes the path of a socket may have: 103 on macOS, 107 on Linux."""
-
-_SETUP = """\
-# Workers started by spawn or forkserver import the main module from its file. A notebook has none,
-# so classes defined in its cells would be missing there. With the script beside the notebook,
-# pointing at it mends that. (Under fork workers have everything already.)
-import pathlib
-import __main__
-
-if (script := pathlib.Path({name!r})).exists():
-    __main__.__file__ = str(script.resolve())
-
-# A warning would name the file it comes from, in a folder that is nobody's business.
-import warnings
-
-warnings.formatwarning = lambda message, category, *_: f"{{category.__name__}}: {{message}}\\n"
-"""
 
 
 class RecordError(RuntimeError):
@@ -196,22 +181,17 @@ def _notebook(example: Example) -> Any:
     import jupytext
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    note = (
-        f"*The recorded notebook of `{example.path.name}`. To run it yourself, install `spritedocs` and keep "
-        "the script beside it: the first cell says why.*"
-    )
-    setup = new_code_cell(_SETUP.format(name=example.path.name), metadata={"spritedocs_setup": True})
+    note, setup = first_cells(example.path.name)
     script = jupytext.reads(example.text, fmt="py:percent").cells
     cells = [
         new_markdown_cell(note),
-        setup,
+        new_code_cell(setup, metadata={"spritedocs_setup": True}),
         *(cell for cell in script if cell.cell_type in ("markdown", "code")),
     ]
     for number, cell in enumerate(cells):
         # Random ids would make every recording differ from the last in lines that say nothing.
         cell["id"] = f"cell-{number}"
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
 
 
 def _run(notebook: Any, folder: Path, environment: dict[str, str]) -> None:
@@ -251,9 +231,11 @@ def _stored(path: Path, notebook: Any) -> Recording:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as name:
             written = Path(name) / path.name
-            written.write_text(text, encoding="utf-8")
+            written.write_text(text, encoding="utf-8", newline="\n")  # sums hold on Windows too
             Recording.read(written)
-            written.replace(path)
+            with undisturbed():
+                written.replace(path)
+                checksums.note(path)
     except RecordingError as error:
         raise RecordError(f"{path.stem} gave no usable recording: {error}") from None
     except OSError as error:

@@ -7,7 +7,7 @@ A recording is an executed notebook whose ``metadata.spritedocs`` says where its
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,31 +15,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spritedocs import integrity
+from spritedocs.cleaning import printable
 from spritedocs.examples import Example, Project
 from spritedocs.fingerprints import package_sha256, source_sha256
-from spritedocs.machine import Machine
 from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.spans import TRACE_MIME
+from spritedocs.summaries import ContradictionError
 
 __all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status"]
 
-FORMAT = 1
-"""The version of ``metadata.spritedocs`` that this package writes, and the newest it reads."""
-
-_REQUIRED = {
-    "example": str,
-    "source_sha256": str,
-    "package_sha256": str,
-    "machine": dict,
-    "recorded_at": str,
-    "commit": str,
-    "duration_s": int | float,
-    "command": str,
-}
+FORMAT = 2
+"""The version of ``metadata.spritedocs`` that this package writes, and the newest it reads.
+In format 1 the median of a ratio was that of its samples; from 2 on it is that of their logarithms."""
 
 
 class RecordingError(ValueError):
     """A recording cannot be used. The message names its path and the remedy."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(printable(said))  # which may quote the recording
 
 
 @dataclass(frozen=True)
@@ -67,8 +62,8 @@ class Recording:
     def read(cls, path: Path) -> Recording:
         """Read the recording at ``path``.
 
-        Raises ``RecordingError``, in one sentence, for a file that is damaged, that is no
-        recording of ours, or that a newer version of this package wrote.
+        Raises ``RecordingError``, in one sentence, for a file that is damaged, contradicts itself, is no
+        recording of ours, or was written by a newer version of this package.
         """
         try:
             notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -82,30 +77,18 @@ class Recording:
             raise RecordingError(
                 f"{path} has format {provenance['format']!r}, not {FORMAT} or older: update spritedocs."
             )
-        for key, kind in _REQUIRED.items():
-            if not isinstance(provenance.get(key), kind):
-                raise RecordingError(f"{path} is damaged: its {key} is missing. Record the example again.")
-        if provenance["example"] != path.stem:
+        if provenance.get("example", path.stem) != path.stem:
             raise RecordingError(f"{path} is a recording of {provenance['example']!r}: give it that name.")
         recording = cls(path, notebook)
         try:
-            recording._read_all()
+            integrity.check(recording)
+        except ContradictionError as error:
+            raise RecordingError(f"{path} {error}: record the example again.") from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise RecordingError(
                 f"{path} is damaged ({type(error).__name__}: {error}): record the example again."
             ) from None
         return recording
-
-    def _read_all(self) -> None:
-        """Read whatever a page will read, so that a page never meets damage."""
-        memory = self.provenance["machine"].get("memory_gb") or 0
-        if not math.isfinite(self.provenance["duration_s"] + memory):
-            raise ValueError("a duration or a memory is not finite")
-        _ = self.recorded_at, self.results, self.values, self.gaps
-        _ = Machine.from_dict(self.provenance["machine"]).summary()
-        for cell in self.code_cells:
-            for output in cell["outputs"]:
-                _ = joined(output.get("text", "")), joined(output.get("data", {}).get("text/plain", ""))
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -151,6 +134,8 @@ class Recording:
                 if value.name in found:
                     raise ValueError(f"{value.name} was measured twice under one name")
                 found[value.name] = value
+        if both := found.keys() & self.gaps.keys():
+            raise ValueError(f"{min(both)} was measured and was not")
         return found
 
     @cached_property
@@ -210,7 +195,8 @@ class Library:
     def machines(self) -> list[str]:
         """The machines with reference recordings, sorted."""
         folders = self.project.recorded.glob("*/") if self.project.recorded.is_dir() else ()
-        return sorted(folder.name for folder in folders if any(folder.glob("*.ipynb")))
+        named = (folder for folder in folders if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", folder.name))
+        return sorted(folder.name for folder in named if any(folder.glob("*.ipynb")))
 
     def status(self, example: Example, folder: Path) -> Status:
         """How ``example`` stands in ``folder``, a machine's folder of recordings.
@@ -221,6 +207,11 @@ class Library:
         if not path.exists():
             return Status(example.name, folder.name, "missing")
         recording = Recording.read(path)
+        published = folder.parent in (self.project.recorded, self.project.benchmarked)
+        try:
+            integrity.check_place(recording, example, published)
+        except ContradictionError as error:
+            raise RecordingError(f"{path} {error}.") from None
         fresh = recording.is_fresh(example, self.project.package)
         return Status(example.name, folder.name, "fresh" if fresh else "stale", recording)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ class Report:
         traced = {TRACE_MIME: json.dumps(self.trace, separators=(",", ":"))} if self.trace else {}
         return traced | {
             "text/plain": plain.getvalue(),
-            "text/html": _html(self),
+            # A line for each row and shape: a recording that changes is to be read in a review.
+            "text/html": re.sub(r"(?=<(?:tr|li|figure|g|path|text|use)\b)", "\n", _html(self)),
             MIME: {
                 "format": PAYLOAD_FORMAT,
                 "title": self.title,
@@ -157,7 +159,6 @@ def _below(cell: Measurement | Gap | str) -> list[str]:
 
 
 def _html(report: Report) -> str:
-    """One line of HTML, since Markdown would take a blank line or an indent for something else."""
     return "".join(_html_parts(report))
 
 
@@ -183,5 +184,5 @@ def _html_parts(report: Report) -> Iterator[str]:
 def _html_cell(cell: Measurement | Gap | str) -> str:
     if isinstance(cell, str):
         return f">{html.escape(cell)}"
-    below = "".join(f'<span class="sprite-interval">{line}</span>' for line in _below(cell))
-    return f' class="sprite-number">{cell}{below}'
+    below = "".join(f'<span class="sprite-interval">{html.escape(line)}</span>' for line in _below(cell))
+    return f' class="sprite-number">{html.escape(str(cell))}{below}'

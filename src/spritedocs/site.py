@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,11 +17,13 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
+from spritedocs.cleaning import cleaned_notebook
 from spritedocs.content_policy import ContentPolicy
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
 from spritedocs.fences import visible
 from spritedocs.macros import macros_of
+from spritedocs.notebooks import published_notebook
 from spritedocs.page_faults import content_faults, read, told
 from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.pages import Marks, doubted, experiment_page, traces
@@ -159,7 +160,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             if entry.published and entry.published.recording:
                 copy = folder / "notebooks" / f"{name}.ipynb"
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(entry.published.recording.path, copy)
+                fresh = entry.published.state == "fresh"
+                copy.write_bytes(published_notebook(entry.published.recording, entry.example, fresh))
                 # mkdocs-jupyter takes the path from src_dir and looks at nothing else.
                 files.append(
                     File(f"notebooks/{name}.ipynb", str(folder), config.site_dir, config.use_directory_urls)
@@ -211,7 +213,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put results where their marks stand; keep notebooks, which repeat experiments, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
-            return _PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html))
+            return cleaned_notebook(_PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html)))
         if not self._faults:
             # One that could not be read would be told of again, as what it left on the page.
             shown = f"{page.title} {page.meta.get('description')} {html}"

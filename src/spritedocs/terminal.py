@@ -78,7 +78,7 @@ def bar(expected_s: dict[str, float]) -> Iterator[Bar]:
 def print_beside(found: Beside) -> None:
     """Print the table, where both came from, and the likely causes of what differs."""
     replace_unknown_characters()
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     rows = [row for row in found.rows if not row.is_same]
     if rows:
         table = Table(box=None, pad_edge=False, collapse_padding=True)
