@@ -17,7 +17,7 @@ from typing import Any
 from spritedocs.claims import Claim, ClaimError
 from spritedocs.cleaning import cleaned, plain
 from spritedocs.edition import Edition, Entry, provenance_line
-from spritedocs.fences import fenced, left_open
+from spritedocs.fences import fenced, left_open, visible
 from spritedocs.measurement import MIME
 from spritedocs.recordings import Recording, joined
 from spritedocs.spans import TRACE_MIME
@@ -158,7 +158,7 @@ def _output_html(cell: Mapping[str, Any], name: str) -> str:
         elif text := joined(output.get("text", "") or data.get("text/plain", "")):
             # It may scroll: people without a mouse must be able to reach it.
             attributes = 'class="sprite-stream" tabindex="0" role="group" aria-label="Printed text"'
-            parts.append(f"<pre {attributes}>{html.escape(text)}</pre>")
+            parts.append(f"<pre {attributes}>{html.escape(visible(text))}</pre>")
     return "".join(parts)
 
 
