@@ -12,11 +12,11 @@ from pathlib import Path
 
 from spritedocs.accelerator import explained
 from spritedocs.epochs import TimingError
+from spritedocs.errors import raised, said_by
 from spritedocs.tuning.probes import BatchError, ItemError
 
 __all__ = ["ArgumentError", "StepError", "TuneError", "told"]
 
-_LONGEST = 200
 _PACKAGE = Path(__file__).parents[1]
 _GAVE_NOTHING = "yielded no batch"  # time_epoch's words for it
 
@@ -51,7 +51,7 @@ def told(start_method: str, timeout_s: float) -> Iterator[None]:
         cause = error.__cause__ if passed_on else error
         assert isinstance(cause, Exception)
         sentence = (
-            f"The step failed: {_raised(cause)}; calling it with one batch shows where."
+            f"The step failed: {raised(cause)}; calling it with one batch shows where."
             if isinstance(error, StepError)
             else _sentence(cause, start_method, timeout_s)
         )
@@ -62,12 +62,12 @@ def _is_ours(error: Exception) -> bool:
     """Whether a function of ours raised it, and not on behalf of the reader's."""
     frames = traceback.extract_tb(error.__traceback__)
     raised_here = bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
-    is_theirs = isinstance(error, ItemError | BatchError | MemoryError) or _GAVE_NOTHING in str(error)
+    is_theirs = isinstance(error, ItemError | BatchError | MemoryError) or _GAVE_NOTHING in said_by(error)
     return raised_here and not is_theirs
 
 
 def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
-    said, raised = str(error), _raised(error)
+    said, shown = said_by(error), raised(error)
     if meaning := explained(f"{type(error).__name__}: {said}"):
         return f"The dataset failed, because {meaning}."
     if "unable to allocate shared memory" in said or "signal: Bus error" in said:
@@ -91,7 +91,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
             if isinstance(error, BatchError)
             else "loading that item alone shows where"
         )
-        return f"The dataset failed: {raised.partition(': ')[2]}; {hint}."
+        return f"The dataset failed: {shown.partition(': ')[2]}; {hint}."
     if "DataLoader timed out after" in said:
         return (
             f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer. "
@@ -113,26 +113,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         )
     if isinstance(error, pickle.PicklingError) or re.search(r"[Cc]an(?:'t|not) (?:pickle|get local)", said):
         return (
-            f"The dataset cannot be pickled, which the start method {start_method!r} needs ({raised}): "
+            f"The dataset cannot be pickled, which the start method {start_method!r} needs ({shown}): "
             "define classes and functions at the top level of a module, and open files in the worker."
         )
-    return f"The dataset failed: {raised}; iterating over it in a loop shows where."
-
-
-def _raised(error: Exception) -> str:
-    """The kind of an error and its message, both as in the worker that it came from, if it did.
-
-    Examples:
-        >>> _raised(ValueError("sprite 13 is torn"))
-        'ValueError: sprite 13 is torn'
-    """
-    said = str(error)
-    if "\nOriginal Traceback (most recent call last):\n" in said:
-        # The worker's traceback: frames, which are indented, and then what ended the last one.
-        last = said.rpartition("Traceback (most recent call last):\n")[2]
-        found = next((line for line in last.splitlines() if line and not line.startswith(" ")), "")
-        raised = re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", found) or type(error).__name__
-    else:
-        raised = ": ".join([type(error).__name__, *said.splitlines()[:1]])
-    raised = raised.rstrip(" .:")
-    return raised if len(raised) <= _LONGEST else f"{raised[:_LONGEST]}…"
+    return f"The dataset failed: {shown}; iterating over it in a loop shows where."
