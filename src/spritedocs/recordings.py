@@ -26,6 +26,9 @@ __all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status
 FORMAT = 1
 """The version of ``metadata.spritedocs`` that this package writes, and the newest it reads."""
 
+LARGEST_BYTES = 5_000_000
+"""How large a recording may be: ours have up to 0.2 MB, and a page shows all of it."""
+
 _REQUIRED = {
     "example": str,
     "source_sha256": str,
@@ -71,6 +74,8 @@ class Recording:
         recording of ours, or that a newer version of this package wrote.
         """
         try:
+            if (size := path.stat().st_size) > LARGEST_BYTES:
+                raise ValueError(f"{size / 1e6:.1f} MB, more than {LARGEST_BYTES / 1e6:g} MB")
             notebook = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise RecordingError(f"{path} cannot be read ({error}): record the example again.") from None
@@ -228,7 +233,7 @@ class Library:
         """Whether ``folder`` needs no new recording. One that cannot be read is one to make again."""
         try:
             return self.status(example, folder).state == "fresh"
-        except RecordingError:
+        except (RecordingError, OSError):
             return False
 
     def reference(self, example: Example, machines: list[str]) -> list[Status]:
