@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -118,6 +119,34 @@ def test_recording_is_done_once_and_again_by_force_alone(
     own.recording.path.write_text("damaged")
     call("record")
     assert ran == [NAME, NAME, NAME]
+
+
+def test_a_folder_that_takes_no_recording_is_said_once_before_any_run(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    monkeypatch.setattr("spritedocs.recorder.record", None)
+    for into, shown in (("mkdocs.yml/x", "mkdocs.yml/x"), ("x" * 5000, "x+ … x+")):
+        answer = call("record", "--into", into)
+        assert answer.status == 1
+        assert re.fullmatch(rf"Error: {shown} takes no recordings \(.+\): make .*\.\n", answer.complained)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps a folder that somebody works in")
+def test_the_working_folder_may_go_while_it_records(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    here = tiny.root / "docs" / "deep"
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    def remove_it(*_: object) -> Recording:
+        here.rmdir()
+        return Recording.read(tiny.recording())
+
+    monkeypatch.setattr("spritedocs.recorder.record", remove_it)
+    answer = call("record")
+    assert answer.status == 0
+    assert f" s: {tiny.recording()}\n" in answer.complained
 
 
 def on_a_machine(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:

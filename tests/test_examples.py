@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,7 +59,10 @@ def test_an_example_has_a_header_and_the_cells_that_hold_something(tmp_path: Pat
         (GOOD.replace("# ---\n\n", "\n"), "has no header"),
         (GOOD.replace('"A title', '"A "title'), "has a header that is not YAML"),
         (GOOD.replace("title:", "description:"), "has no title"),
-        (GOOD.replace("# title", "# time_limit_s: soon\n# title"), "has a time_limit_s that is not a number"),
+        *(
+            (GOOD.replace("# title", f"# time_limit_s: {limit}\n# title"), "has a time_limit_s that is not")
+            for limit in ("soon", "0", "-3", ".nan", ".inf", "yes", "1.0e+9")
+        ),
         ("# ---\n# ---\n", "has no title"),
         (b"# \xff", "cannot be read"),
     ],
@@ -69,6 +75,46 @@ def test_an_unusable_header_is_one_sentence_with_the_path(
         Example.read(path)
     assert str(error.value).startswith(f"{path} {reason}")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes that are files, and no such links")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: os.mkfifo(path),
+        Path.mkdir,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to(path),
+    ],
+    ids=["pipe", "folder", "dangling link", "link to itself"],
+)
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / "examples").mkdir()
+    path = tmp_path / "examples" / "16_x.py"
+    make(path)
+    with pytest.raises(ExampleError, match=f"^{re.escape(str(path))} is no file, or a link to none: .*\\.$"):
+        Project(tmp_path).example("16_x")
+
+
+def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = written(tmp_path, GOOD)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ExampleError, match=r"01_x\.py cannot be read \(Permission denied\): let yourself"):
+        Example.read(path)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ExampleError, match=r"examples cannot be read \(Permission denied\): let yourself"):
+        Project(tmp_path).names()
+
+
+def test_a_long_name_of_no_example_is_shortened(tiny: Tiny) -> None:
+    with pytest.raises(
+        ExampleError, match=r"^there is no example 'x+ … x+': known are 01_counting\.$"
+    ) as error:
+        tiny.project.example("x" * 5000)
+    assert len(str(error.value)) < 400
 
 
 def test_a_project_is_found_from_any_folder_inside_it(tmp_path: Path) -> None:
@@ -105,6 +151,9 @@ def test_a_cell_tagged_so_is_folded_and_the_tag_is_no_code(tiny: Tiny) -> None:
     tiny.script.write_text(tagged, encoding="utf-8")
     assert [cell.folded for cell in tiny.example.cells if cell.kind == "code"] == [False, True]
     assert source_sha256(tagged) == source_sha256(text)
+    tiny.script.write_text(tagged.replace('["fold"]', "5"), encoding="utf-8")
+    with pytest.raises(ExampleError, match=r"01_counting\.py has a cell that begins wrongly \(TypeError: "):
+        _ = tiny.example.cells
 
 
 @pytest.mark.parametrize(

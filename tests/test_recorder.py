@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from spritedocs.accelerator import Load
 from spritedocs.edition import provenance_line
 from spritedocs.examples import ExampleError
 from spritedocs.fingerprints import package_sha256, source_sha256
-from spritedocs.recorder import RecordError, record, record_own
+from spritedocs.recorder import RecordError, can_store, record, record_own
 from spritedocs.recordings import FORMAT, Recording
 
 STRAGGLER = """
@@ -111,21 +112,30 @@ def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny
 @pytest.mark.parametrize(
     ("ending", "header", "reason"),
     [
-        ("raise ValueError('no\\nsprites')", "", "01_counting failed with ValueError: no sprites. "),
-        ("time.sleep(100)", "time_limit_s: 3", "01_counting took longer than its 3 s: "),
-        ("import os; os._exit(3)", "", "01_counting failed with DeadKernelError: "),
+        (
+            "raise ValueError('no\\nsprites')",
+            "",
+            "01_counting failed in line 41 with ValueError: no sprites. ",
+        ),
+        ("time.sleep(100)", "time_limit_s: 3", "01_counting took longer than its 3 s"),
+        (
+            "import os; os._exit(3)",
+            "",
+            "01_counting failed in line 37, because its Python ended itself, with exit status 3. ",
+        ),
+        ("while True: print('x' * 100_000)", "", "01_counting shows "),
         (
             "class OutOfMemoryError(RuntimeError): ...\nraise OutOfMemoryError('CUDA out of memory. Tried')",
             "",
-            "01_counting failed, because the GPU ran out of memory",
+            "01_counting failed in line 42, because the GPU ran out of memory",
         ),
         (
             "raise RuntimeError('Caught in worker 0.\\nCannot re-initialize CUDA in forked subprocess.')",
             "",
-            "01_counting failed, because a forked worker used CUDA",
+            "01_counting failed in line 41, because a forked worker used CUDA",
         ),
     ],
-    ids=["failure", "time-out", "crash", "GPU memory", "CUDA before fork"],
+    ids=["failure", "time-out", "crash", "endless output", "GPU memory", "CUDA before fork"],
 )
 def test_a_run_without_success_leaves_everything_as_it_was(
     tiny: Tiny, traces: Traces, ending: str, header: str, reason: str
@@ -271,6 +281,83 @@ def test_without_a_temporary_folder_it_is_one_sentence(tiny: Tiny, monkeypatch: 
     before = tiny.recording().read_bytes()
     with pytest.raises(RecordError, match=r"^Examples run in a temporary folder, and none .* TMPDIR"):
         record(tiny.project, tiny.example, tiny.recording().parent, {})
+    assert tiny.recording().read_bytes() == before
+
+
+def refusing(problem: int | Exception) -> Callable[..., Any]:
+    """A function that raises it; a number is that of an ``OSError``."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(problem, os.strerror(problem)) if isinstance(problem, int) else problem
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("where", "problem", "said"),
+    [
+        ("spritedocs.recorder.prove_room", errno.ENOSPC, "Examples .* the disk is full: free some"),
+        ("spritedocs.recorder.prove_room", errno.EDQUOT, "Examples .* the disk quota is used up: "),
+        ("spritedocs.recorder.tempfile.mkdtemp", errno.EMFILE, "Examples .* too many files are open: "),
+        ("pathlib.Path.write_text", errno.ENOSPC, "01_counting could not be run, .* disk is full: "),
+        ("spritedocs.kernel.AsyncKernelManager", errno.EMFILE, "01_counting could .* too many files "),
+        ("threading.Thread.start", RuntimeError("can't start new thread"), "01_.* run, .* no more proc"),
+    ],
+)
+def test_what_the_machine_has_run_out_of_is_one_sentence(
+    tiny: Tiny,
+    traces: Traces,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    problem: int | Exception,
+    said: str,
+) -> None:
+    before = tiny.recording().read_bytes()
+    example, folder = tiny.example, tiny.recording().parent
+    with monkeypatch.context() as patch:
+        patch.setattr(where, refusing(problem))
+        with pytest.raises(RecordError, match=f"^{said}") as error:
+            record(tiny.project, example, folder, {})
+    assert "\n" not in str(error.value)
+    assert tiny.recording().read_bytes() == before
+    assert (traces.processes(), traces.files()) == ([], [])
+
+
+@pytest.mark.parametrize("problem", ["a file", "read-only", "full"])
+def test_a_folder_that_takes_no_recording_is_named_before_anything_runs(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(recorder, "_executed", lambda example: ran.append(example.name))
+    folder = tiny.project.own
+    if problem == "a file":
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.touch()
+    else:
+        number = errno.EROFS if problem == "read-only" else errno.ENOSPC
+        monkeypatch.setattr(recorder, "prove_room", refusing(number))
+    kept = sorted(tiny.root.rglob("*"))
+    with pytest.raises(RecordError, match=r" takes no recordings \(.*\): make room there, or choose another"):
+        record_own(tiny.project, everything=True, say=ran.append, described=DESCRIBED)
+    assert ran == []
+    assert sorted(tiny.root.rglob("*")) == kept
+
+
+def test_a_folder_that_takes_recordings_is_not_there_before_one_is(tiny: Tiny) -> None:
+    can_store(tiny.root / "new" / "deep")
+    assert not (tiny.root / "new").exists()
+    can_store(tiny.recording().parent)
+    assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
+
+
+def test_a_recording_that_is_too_large_is_not_stored(
+    tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tiny.recording().read_bytes()
+    printing("\n" * 100_000)  # each line stands alone in the file
+    monkeypatch.setattr(recorder, "LARGEST_BYTES", 1_000_000)
+    with pytest.raises(RecordError, match=r"^01_counting shows \d\.\d MB of output, more than the 1 MB "):
+        recorded_again(tiny)
     assert tiny.recording().read_bytes() == before
 
 

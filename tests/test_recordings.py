@@ -152,6 +152,14 @@ def test_a_file_that_is_no_notebook_is_named_with_its_path(tmp_path: Path, conte
     assert "cannot be read" in said(path) or "is not a recording" in said(path)
 
 
+def test_a_recording_that_is_too_large_is_not_even_parsed(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spritedocs.recordings.LARGEST_BYTES", 1000)
+    monkeypatch.setattr("spritedocs.recordings.json.loads", None)
+    assert "cannot be read (0.0 MB, more than 0.001 MB): record the example again" in said(tiny.recording())
+
+
 @pytest.fixture(scope="module")
 def scratch(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """A copy whose recording the tests below overwrite again and again."""

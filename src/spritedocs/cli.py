@@ -76,7 +76,7 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     """
     with undisturbed():
         from spritedocs import accelerator, machine
-        from spritedocs.recorder import RecordError
+        from spritedocs.recorder import RecordError, can_store
         from spritedocs.recorder import record as record_one
 
         described = machine.describe()
@@ -96,6 +96,11 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     for example in examples:
         if example not in wanted:
             click.echo(f"{example.name} is fresh: --force records it again.")
+    try:
+        if wanted:
+            can_store(folder)
+    except RecordError as error:
+        raise click.ClickException(str(error)) from None
     failures = []
     with bar({example.name: _expected_s(library, example) for example in wanted}) as shown:
         for example in wanted:
@@ -125,8 +130,10 @@ def _expected_s(library: Library, example: Example) -> float:
 
 
 def _shortened(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):  # lies elsewhere, or the working folder is gone
+        return str(path)
 
 
 @cli.command()

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from spritedocs.errors import raised, shortened
 from spritedocs.front_matter import EXAMPLE_KEYS, parsed
 
 __all__ = ["Cell", "Example", "ExampleError", "Project"]
@@ -47,8 +48,12 @@ class Example:
     def read(cls, path: Path) -> Example:
         """Read the script at ``path``. Raises ``ExampleError`` where its header is unusable."""
         try:
+            if not path.is_file():  # a pipe would be waited for
+                raise ExampleError(f"{path} is no file, or a link to none: remove it, or rename it.")
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise ExampleError(f"{path} cannot be read ({error.strerror}): let yourself read it.") from None
+        except UnicodeDecodeError as error:
             raise ExampleError(f"{path} cannot be read ({error}): store it as UTF-8 text.") from None
         match = _HEADER.match(text)
         if match is None:
@@ -76,15 +81,24 @@ class Example:
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The Markdown and code cells in order, empty ones left out."""
-        import jupytext  # here, because fingerprints and states are wanted without it
-
-        notebook = jupytext.reads(self.text, fmt="py:percent")
-        kinds = {"markdown", "code"}
         return tuple(
             Cell(cell.cell_type, cell.source, "fold" in cell.metadata.get("tags", ()))
-            for cell in notebook.cells
-            if cell.cell_type in kinds and cell.source
+            for cell in self.notebook_cells()
+            if cell.source
         )
+
+    def notebook_cells(self) -> list[Any]:
+        """Its cells as a notebook has them. Raises ``ExampleError`` where a cell's marker cannot be read."""
+        import jupytext  # here, because fingerprints and states are wanted without it
+
+        try:
+            cells = jupytext.reads(self.text, fmt="py:percent").cells
+        except Exception as error:  # noqa: BLE001 - jupytext takes them for Python's or YAML's, and trusts them
+            why = raised(error)
+            raise ExampleError(
+                f"{self.path} has a cell that begins wrongly ({why}): begin it with '# %%'."
+            ) from None
+        return [cell for cell in cells if cell.cell_type in ("markdown", "code")]
 
 
 class _AnyTag(yaml.SafeLoader):
@@ -157,14 +171,19 @@ class Project:
         return Example(path, path.read_text(encoding="utf-8"), {"title": name})
 
     def names(self) -> list[str]:
-        """The examples' names in order."""
-        return sorted(path.stem for path in (self.root / "examples").glob("[0-9]*.py"))
+        """The examples' names in order. Raises ``ExampleError`` where their folder cannot be read."""
+        folder = self.root / "examples"
+        try:  # a glob says nothing where it may not look
+            return sorted(path.stem for path in folder.iterdir() if path.match("[0-9]*.py"))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ExampleError(f"{folder} cannot be read ({error.strerror}): let yourself read it.") from None
 
     def example(self, name: str) -> Example:
         """The example called ``name``. Raises ``ExampleError`` for an unknown one."""
-        path = self.root / "examples" / f"{name}.py"
-        if not path.is_file() or name not in self.names():
+        if name not in self.names():
             raise ExampleError(
-                f"there is no example {name!r}: known are {', '.join(self.names()) or 'none'}."
+                f"there is no example {shortened(name)!r}: known are {', '.join(self.names()) or 'none'}."
             )
-        return Example.read(path)
+        return Example.read(self.root / "examples" / f"{name}.py")

@@ -6,8 +6,7 @@ of the run stays behind.
 
 from __future__ import annotations
 
-import asyncio
-import os
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -18,24 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from spritedocs import accelerator, checksums, machine
-from spritedocs.examples import Example, Project
-from spritedocs.integrity import KERNEL, first_cells
+from spritedocs.errors import shortage, shortened
+from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.kernel import Kernel, TooMuchShown, notebook_of, places_to_write
+from spritedocs.kernel_failures import failure, line_told
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked, undisturbed
 from spritedocs.provenance import Provenance
-from spritedocs.recordings import Library, Recording, RecordingError
+from spritedocs.recordings import LARGEST_BYTES, Library, Recording, RecordingError
 from spritedocs.report import Report
+from spritedocs.workspace import prove_room
 
-__all__ = ["RecordError", "record", "record_own", "store_report"]
+__all__ = ["RecordError", "can_store", "record", "record_own", "store_report"]
 
 TIME_LIMIT_S = 120.0
 """How long an example may take, unless its header's ``time_limit_s`` says otherwise."""
 
 _PARTING_S = 20.0
 """How long the kernel's client gets to notice that its kernel is gone."""
-
-_LONGEST_SOCKET = 100
-"""How many bytes the path of a socket may have: 103 on macOS, 107 on Linux."""
 
 
 class RecordError(RuntimeError):
@@ -104,25 +103,52 @@ def record_own(
     here = machine.slug(described)
     folder = project.own / here
     library = Library(project)
-    for name in project.names():
-        example = project.example(name)
-        if everything or not library.is_fresh(example, folder):
-            say(f"Running {name}")
-            record(project, example, folder, described.as_dict(), say)
+    examples = [project.example(name) for name in project.names()]
+    wanted = [each for each in examples if everything or not library.is_fresh(each, folder)]
+    if wanted:
+        can_store(folder)
+    for example in wanted:
+        say(f"Running {example.name}")
+        record(project, example, folder, described.as_dict(), say)
     return here
+
+
+def can_store(folder: Path) -> None:
+    """Raise ``RecordError`` unless a recording can be written into ``folder``, before anything is run.
+
+    It is tried, since neither a quota nor a disk without inodes shows otherwise. Nothing of it stays.
+    """
+    made: list[Path] = []
+    try:
+        made += [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        prove_room(folder, LARGEST_BYTES)
+    except OSError as error:
+        remedy = "make room there, or choose another folder with --into"
+        where = shortened(str(folder))
+        raise RecordError(f"{where} takes no recordings ({error.strerror}): {remedy}.") from None
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
 
 
 def _executed(example: Example) -> Any:
     """The example's notebook after its run, in a neutral folder that is gone afterwards."""
     limit = float(example.header.get("time_limit_s", TIME_LIMIT_S))
-    notebook = _notebook(example)
+    try:
+        notebook = notebook_of(example)
+    except ExampleError as error:
+        raise RecordError(str(error)) from None
     with _neutral_folder() as folder:
-        (folder / example.path.name).write_text(example.text, encoding="utf-8")
+        kernel = Kernel(notebook, folder)
         failures: list[BaseException] = []
+        too_long = False
 
         def work() -> None:
             try:
-                _run(notebook, folder, environment)
+                (folder / example.path.name).write_text(example.text, encoding="utf-8")
+                kernel.run(environment)
             except BaseException as error:  # noqa: BLE001 - judged in the caller's thread
                 failures.append(error)
 
@@ -130,93 +156,45 @@ def _executed(example: Example) -> Any:
         client = threading.Thread(target=work, daemon=True, name="kernel-client")
         try:
             with marked() as environment:
-                # An empty IPYTHONDIR keeps the user's start-up files out; temporary files go with the folder.
-                environment.update(IPYTHONDIR=str(folder / "ipython"))
-                environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
+                environment.update(places_to_write(folder, environment))
                 environment.pop("PYTHONSTARTUP", None)
                 client.start()
                 end = time.monotonic() + limit
                 while client.is_alive() and time.monotonic() < end:
                     client.join(0.2)  # in one go it could not be interrupted on Windows
                 too_long = client.is_alive()
+        except (OSError, RuntimeError) as error:  # as where no thread can be started
+            failures.append(error)
         finally:
             with undisturbed():
                 if client.ident:
                     client.join(_PARTING_S)
     if too_long:
         remedy = "shorten it, or raise time_limit_s in its header"
-        raise RecordError(f"{example.name} took longer than its {limit:g} s: {remedy}.")
+        where = line_told(example, kernel)
+        raise RecordError(f"{example.name} took longer than its {limit:g} s{where}: {remedy}.")
     if failures:
-        raise RecordError(_failure(example, failures[0]))
+        raise RecordError(failure(example, failures[0], kernel))
     return notebook
 
 
 @contextmanager
 def _neutral_folder() -> Iterator[Path]:
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="sprite-"))
-    except OSError:
-        # Its own text may list folders that are nobody's business.
-        remedy = "set TMPDIR (on Windows TEMP) to one"
-        raise RecordError(
-            f"Examples run in a temporary folder, and none can be written to: {remedy}."
-        ) from None
-    try:
+    with contextlib.ExitStack() as cleaning:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="sprite-"))
+            cleaning.callback(_remove, folder)
+            prove_room(folder, LARGEST_BYTES)
+        except OSError as error:
+            # Its own text may list folders that are nobody's business.
+            because = shortage(error) or "none can be written to: set TMPDIR (on Windows TEMP) to one"
+            raise RecordError(f"Examples run in a temporary folder, and {because}.") from None
         yield folder
-    finally:
-        with undisturbed():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _failure(example: Example, error: BaseException) -> str:
-    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
-    if meaning := accelerator.explained(f"{name}: {value}"):
-        why = f", because {meaning}"
-    else:
-        why = f" with {name}: {' '.join(str(value).split())[:300]}"
-    return f"{example.name} failed{why}. 'python {example.path}' shows where."
-
-
-def _notebook(example: Example) -> Any:
-    import jupytext
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-
-    note, setup = first_cells(example.path.name)
-    script = jupytext.reads(example.text, fmt="py:percent").cells
-    cells = [
-        new_markdown_cell(note),
-        new_code_cell(setup, metadata={"spritedocs_setup": True}),
-        *(cell for cell in script if cell.cell_type in ("markdown", "code")),
-    ]
-    for number, cell in enumerate(cells):
-        # Random ids would make every recording differ from the last in lines that say nothing.
-        cell["id"] = f"cell-{number}"
-    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
-
-
-def _run(notebook: Any, folder: Path, environment: dict[str, str]) -> None:
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient import NotebookClient
-
-    connection = folder / "kernel.json"
-    # Sockets in our own folder rather than open ports; Windows has none, and their paths have a limit.
-    has_sockets = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET - len("-ipc-5")
-    # No folders to search: a "python3" kernel that the user installed may be another Python.
-    manager = AsyncKernelManager(
-        kernel_name="python3",
-        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-        connection_file=str(connection),
-        transport="ipc" if has_sockets else "tcp",
-    )
-    client = NotebookClient(notebook, km=manager, timeout=None, record_timing=False, coalesce_streams=True)
-
-    async def execute() -> None:
-        # A kernel that is ended while it starts leaves futures behind that complain of it.
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-        await client.async_execute(env=environment, cwd=str(folder), cleanup_kc=True)
-
-    asyncio.run(execute())
+def _remove(folder: Path) -> None:
+    with undisturbed():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stored(path: Path, notebook: Any) -> Recording:
@@ -227,6 +205,8 @@ def _stored(path: Path, notebook: Any) -> Recording:
         remedy = "let it print a relative path or leave it out"
         raise RecordError(f"{path.stem} shows this machine's {what}: {remedy}.")
     text = nbformat.writes(notebook, version=4, ensure_ascii=False) + "\n"
+    if (size := len(text.encode(errors="replace"))) > LARGEST_BYTES:
+        raise RecordError(f"{path.stem} {TooMuchShown(size, LARGEST_BYTES)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as name:

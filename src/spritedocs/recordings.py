@@ -29,6 +29,9 @@ FORMAT = 2
 """The version of ``metadata.spritedocs`` that this package writes, and the newest it reads.
 In format 1 the median of a ratio was that of its samples; from 2 on it is that of their logarithms."""
 
+LARGEST_BYTES = 5_000_000
+"""How large a recording may be: ours have up to 0.2 MB, and a page shows all of it."""
+
 
 class RecordingError(ValueError):
     """A recording cannot be used. The message names its path and the remedy."""
@@ -66,6 +69,8 @@ class Recording:
         recording of ours, or was written by a newer version of this package.
         """
         try:
+            if (size := path.stat().st_size) > LARGEST_BYTES:
+                raise ValueError(f"{size / 1e6:.1f} MB, more than {LARGEST_BYTES / 1e6:g} MB")
             notebook = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise RecordingError(f"{path} cannot be read ({error}): record the example again.") from None
@@ -219,7 +224,7 @@ class Library:
         """Whether ``folder`` needs no new recording. One that cannot be read is one to make again."""
         try:
             return self.status(example, folder).state == "fresh"
-        except RecordingError:
+        except (RecordingError, OSError):
             return False
 
     def reference(self, example: Example, machines: list[str]) -> list[Status]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["NoRoomError", "room_for", "why_no_helpers"]
+__all__ = ["NoRoomError", "prove_room", "room_for", "why_no_helpers"]
 
 
 class NoRoomError(OSError):
@@ -47,6 +47,15 @@ def room_for(megabytes: float) -> Iterator[Path]:
     finally:
         # Files that a worker still has open cannot be deleted on Windows, and stay in the temporary folder.
         shutil.rmtree(made, ignore_errors=True)
+
+
+def prove_room(folder: Path, size: int) -> None:
+    """Write ``size`` bytes into ``folder`` and remove them. Raises ``OSError`` where that fails.
+
+    Nothing else knows of a quota, or of a disk without inodes.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
 
 
 def why_no_helpers() -> str:

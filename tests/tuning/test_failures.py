@@ -77,11 +77,11 @@ def item_of_a_chain() -> None:
     ("error", "said"),
     [
         (ValueError("it is torn"), "The dataset failed: ValueError: it is torn; iterating"),
-        (ValueError("it is torn.\nSee there"), "failed: ValueError: it is torn; iterating"),
+        (ValueError("it is torn.\nSee there"), "failed: ValueError: it is torn. See there; iterating"),
         (ValueError(), "failed: ValueError; iterating"),
         (
             from_a_worker(fail(ValueError("it is torn\nfor ever"))),
-            "failed: ValueError: it is torn; iterating",
+            "failed: ValueError: it is torn for ever; iterating",
         ),
         (from_a_worker(fail(KeyError("helm"))), "failed: KeyError: 'helm'; iterating"),
         (from_a_worker(fail(TwoPartsError("helm", "cap"))), "failed: TwoPartsError: helm and cap; iterating"),
@@ -120,7 +120,7 @@ def item_of_a_chain() -> None:
             RuntimeError("Cannot re-initialize CUDA in forked subprocess. To use CUDA with ..."),
             "because a forked worker used CUDA, which the main process had started: keep CUDA out",
         ),
-        (ValueError("w" * 9999), "w…; iterating"),
+        (ValueError("w" * 9999), "w … w"),
     ],
 )
 def test_what_is_said(error: Exception, said: str) -> None:

@@ -102,7 +102,7 @@ def test_of_what_a_worker_passes_on_only_what_it_raised_is_shown() -> None:
         (ImportError("attempted relative import with no known parent package"), "name the module, as in "),
         (RuntimeError("CUDA out of memory. Tried to"), "failed, because the GPU ran out of memory"),
         (ValueError(), "failed with ValueError. Mend that"),
-        (ValueError("a " * 500), "a a…. Mend that"),
+        (ValueError("a " * 500), "a a … a a"),
         (ValueError("two\nlines."), "failed with ValueError: two lines. Mend that"),
     ],
 )

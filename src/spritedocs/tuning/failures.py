@@ -12,13 +12,13 @@ from pathlib import Path
 
 from spritedocs.accelerator import explained
 from spritedocs.epochs import TimingError
+from spritedocs.errors import raised, said_by
 from spritedocs.tuning.probes import BatchError, ItemError
 from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
 from spritedocs.tuning.worker_watch import WorkerError
 
 __all__ = ["ArgumentError", "StepError", "TuneError", "told"]
 
-_LONGEST = 200
 _PACKAGE = Path(__file__).parents[1]
 _GAVE_NOTHING = "yielded no batch"  # time_epoch's words for it
 
@@ -57,7 +57,7 @@ def told(start_method: str, timeout_s: float) -> Iterator[None]:
         if ended is not None:
             sentence = worker_sentence(ended, start_method)
         elif isinstance(error, StepError):
-            sentence = f"The step failed: {_raised(cause)}; calling it with one batch shows where."
+            sentence = f"The step failed: {raised(cause)}; calling it with one batch shows where."
         else:
             sentence = _sentence(cause, start_method, timeout_s)
         raise TuneError(sentence) from cause
@@ -67,14 +67,13 @@ def _is_ours(error: Exception) -> bool:
     """Whether a function of ours raised it, and not on behalf of the reader's."""
     frames = traceback.extract_tb(error.__traceback__)
     raised_here = bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
-    is_theirs = isinstance(error, ItemError | BatchError | WorkerError | MemoryError) or _GAVE_NOTHING in str(
-        error
-    )
+    is_theirs = isinstance(error, ItemError | BatchError | WorkerError | MemoryError)
+    is_theirs |= _GAVE_NOTHING in said_by(error)
     return raised_here and not is_theirs
 
 
 def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
-    said, raised = str(error), _raised(error)
+    said, shown = said_by(error), raised(error)
     if meaning := explained(f"{type(error).__name__}: {said}"):
         return f"The dataset failed, because {meaning}."
     if "unable to allocate shared memory" in said:
@@ -87,10 +86,10 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
             "Too many files are open: each worker needs some, and so does each tensor on its way. Raise the "
             "limit, as by 'ulimit -n 65536', or try fewer workers; 'spritedocs doctor' says what it is."
         )
-    if scarce := scarcity(raised):
+    if scarce := scarcity(shown):
         return scarce
     if getattr(error, "errno", None) == errno.ENOSPC:
-        return f"No room is left to write ({raised}): make some, or set TMPDIR to a folder with room."
+        return f"No room is left to write ({shown}): make some, or set TMPDIR to a folder with room."
     if _GAVE_NOTHING in said:
         return (
             "The dataset gave batches at first, and then an epoch without one: let its __iter__ begin anew "
@@ -102,7 +101,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
             if isinstance(error, BatchError)
             else "loading that item alone shows where, or else a DataLoader with num_workers=1"
         )
-        return f"The dataset failed: {raised.partition(': ')[2]}; {hint}."
+        return f"The dataset failed: {shown.partition(': ')[2]}; {hint}."
     if "DataLoader timed out after" in said:
         return (
             f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer. "
@@ -111,26 +110,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         )
     if isinstance(error, pickle.PicklingError) or re.search(r"[Cc]an(?:'t|not) (?:pickle|get local)", said):
         return (
-            f"The dataset cannot be pickled, which the start method {start_method!r} needs ({raised}): "
+            f"The dataset cannot be pickled, which the start method {start_method!r} needs ({shown}): "
             "define classes and functions at the top level of a module, and open files in the worker."
         )
-    return f"The dataset failed: {raised}; iterating over it in a loop shows where."
-
-
-def _raised(error: Exception) -> str:
-    """The kind of an error and its message, both as in the worker that it came from, if it did.
-
-    Examples:
-        >>> _raised(ValueError("sprite 13 is torn"))
-        'ValueError: sprite 13 is torn'
-    """
-    said = str(error)
-    if "\nOriginal Traceback (most recent call last):\n" in said:
-        # The worker's traceback: frames, which are indented, and then what ended the last one.
-        last = said.rpartition("Traceback (most recent call last):\n")[2]
-        found = next((line for line in last.splitlines() if line and not line.startswith(" ")), "")
-        raised = re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", found) or type(error).__name__
-    else:
-        raised = ": ".join([type(error).__name__, *said.splitlines()[:1]])
-    raised = raised.rstrip(" .:")
-    return raised if len(raised) <= _LONGEST else f"{raised[:_LONGEST]}…"
+    return f"The dataset failed: {shown}; iterating over it in a loop shows where."

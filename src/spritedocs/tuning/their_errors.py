@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from spritedocs.accelerator import explained
+from spritedocs.errors import raised, said_by
 
 __all__ = ["TheirError", "failed", "their_traceback"]
 
@@ -22,7 +23,6 @@ _SCAFFOLDING = re.compile(
 _IN_WORKER = "Original Traceback (most recent call last):"
 _CHAIN = re.compile(r"(\n\n(?:The above exception was the|During handling of the above) .*:\n\n)")
 _STDLIB = sysconfig.get_path("stdlib")
-_LONGEST = 200
 
 
 class TheirError(RuntimeError):
@@ -58,7 +58,7 @@ def failed(doing: str, error: BaseException) -> str:
         >>> failed("Calling make", ValueError("sprite 13 is cursed"))
         'Calling make failed with ValueError: sprite 13 is cursed. Mend that, and run the command again.'
     """
-    name, said = type(error).__name__, str(error)
+    name, said = type(error).__name__, said_by(error)
     if isinstance(error, SystemExit):
         remedy = 'keep what a script does under if __name__ == "__main__"'
         return f"{doing} ended Python, with sys.exit({error.code!r}): {remedy}."
@@ -69,7 +69,4 @@ def failed(doing: str, error: BaseException) -> str:
         return f"{doing} needs the package around it: name the module, as in package.module:callable."
     if meaning := explained(f"{name}: {said}"):
         return f"{doing} failed, because {meaning}."
-    raised = said.strip().splitlines()[-1] if _IN_WORKER in said else f"{name}: {' '.join(said.split())}"
-    raised = raised.rstrip(" .:")
-    shown = raised if len(raised) <= _LONGEST else f"{raised[:_LONGEST].rstrip()}…"
-    return f"{doing} failed with {shown}. Mend that, and run the command again."
+    return f"{doing} failed with {raised(error)}. Mend that, and run the command again."
