@@ -347,7 +347,7 @@ def test_a_folder_that_takes_recordings_is_not_there_before_one_is(tiny: Tiny) -
     can_store(tiny.root / "new" / "deep")
     assert not (tiny.root / "new").exists()
     can_store(tiny.recording().parent)
-    assert [path.name for path in tiny.recording().parent.iterdir()] == [f"{NAME}.ipynb"]
+    assert {path.name for path in tiny.recording().parent.iterdir()} == {f"{NAME}.ipynb", "SHA256SUMS"}
 
 
 def test_a_recording_that_is_too_large_is_not_stored(
