@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,20 @@ class Example:
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The Markdown and code cells in order, empty ones left out."""
-        import jupytext  # here, because fingerprints and states are wanted without it
+        return _cells(self.text)
 
-        notebook = jupytext.reads(self.text, fmt="py:percent")
-        kinds = {"markdown", "code"}
-        return tuple(
-            Cell(cell.cell_type, cell.source, "fold" in cell.metadata.get("tags", ()))
-            for cell in notebook.cells
-            if cell.cell_type in kinds and cell.source
-        )
+
+@lru_cache(maxsize=64)  # a served site is built again and again
+def _cells(text: str) -> tuple[Cell, ...]:
+    import jupytext  # here, because fingerprints and states are wanted without it
+
+    notebook = jupytext.reads(text, fmt="py:percent")
+    kinds = {"markdown", "code"}
+    return tuple(
+        Cell(cell.cell_type, cell.source, "fold" in cell.metadata.get("tags", ()))
+        for cell in notebook.cells
+        if cell.cell_type in kinds and cell.source
+    )
 
 
 class _AnyTag(yaml.SafeLoader):

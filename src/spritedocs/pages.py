@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -37,18 +38,21 @@ class Marks:
 
     def keep(self, text: str) -> str:
         """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
-        mark = f"SPRITEMARK{len(self._waiting):05d}"
-        # Two machines may have drawn the same figure: on one page its ids must differ.
-        self._waiting[mark] = re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{len(self._waiting)}-", text)
+        # Not a running number: a page would change with those before it, and have to be rendered anew.
+        mark = f"SPRITEMARK{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self._waiting[mark] = text
         return mark
 
     def replaced(self, page: str) -> str:
         """The rendered ``page`` with the kept HTML in place of the marks."""
-        return re.sub(
-            r"<p>(SPRITEMARK\d{5})</p>|(SPRITEMARK\d{5})",
-            lambda match: self._waiting.get(match[1] or match[2], match[0]),
-            page,
-        )
+        number = itertools.count()
+
+        def kept(match: re.Match[str]) -> str:
+            text = self._waiting.get(match[1] or match[2], match[0])
+            # Two machines may have drawn the same figure: on one page its ids must differ.
+            return re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{next(number)}-", text)
+
+        return re.sub(r"<p>(SPRITEMARK[0-9a-f]{16})</p>|(SPRITEMARK[0-9a-f]{16})", kept, page)
 
 
 def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
