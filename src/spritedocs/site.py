@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,11 +17,17 @@ from mkdocs.structure.files import File, Files
 
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
+from spritedocs.notebook_views import notebook_file
 from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
+from spritedocs.rebuilds import SearchEntries, keep_compiled_templates
+from spritedocs.rendering_cache import RenderedPages
+from spritedocs.serving import watched
+from spritedocs.site_output import SiteOutput
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
 
@@ -75,12 +80,14 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def __init__(self) -> None:
         self._command = "build"
         self._executed = False
+        self._output = SiteOutput()
         self._here: str | None = None
-        self._rendered: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._rendered, self._search = RenderedPages(), SearchEntries()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
-        """Remember whether this is ``serve``, where problems are shown and nothing stops."""
+        """Remember whether this is ``serve``: there problems are shown, and nothing stops."""
         self._command = command
+        self._output.start(command == "serve", dirty)
 
     @event_priority(100)
     def on_config(self, config: MkDocsConfig) -> None:
@@ -89,8 +96,10 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             project = Project.find(Path(config.config_file_path).parent)
         except ExampleError as error:
             raise PluginError(str(error)) from None
+        cache = project.root / ".cache" / "spritedocs"
+        self._output.place(config, cache / "locks")
         self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
-        execute = self._execute()
+        execute = _asked("SPRITEDOCS_EXECUTE", self.config.execute, EXECUTE)
         claims_stop = _asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required"
         if execute != "never" and not self._executed:
             self._executed = True
@@ -103,15 +112,25 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             strict_freshness=self.config.strict_freshness,
             claims_stop=claims_stop,
         )
+        self._rendered.folder = cache / "rendered"
+        keep_compiled_templates(config, cache / "templates")
         if self._command == "serve":
-            project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
-            config.watch += [str(project.root / "examples"), str(project.own)]
+            config.watch += watched(project, self._rendered.mark)
             if "macros" in config.plugins:
                 # A typing error belongs on the page then: mkdocs-macros would end the server.
                 config.plugins["macros"].config["on_error_fail"] = False
 
-    def _execute(self) -> str:
-        return _asked("SPRITEDOCS_EXECUTE", self.config.execute, EXECUTE)
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> None:
+        """The first build stands: let the server last."""
+        self._output.serve(server)
+
+    def on_build_error(self, *, error: Exception) -> None:
+        """What was built is not to be published."""
+        self._output.fail(error)
+
+    def on_shutdown(self) -> None:
+        """Publish what was built."""
+        self._output.end()
 
     def _record(self, project: Project, everything: bool) -> str:
         accelerator = _asked("SPRITEDOCS_ACCELERATOR", "optional", ACCELERATOR)
@@ -147,40 +166,21 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             for path, trace in traces(entry).items():
                 files.append(File.generated(config, path, content=trace))
             if entry.published and entry.published.recording:
-                copy = folder / "notebooks" / f"{name}.ipynb"
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(entry.published.recording.path, copy)
-                # mkdocs-jupyter takes the path from src_dir and looks at nothing else.
-                files.append(
-                    File(f"notebooks/{name}.ipynb", str(folder), config.site_dir, config.use_directory_urls)
-                )
+                files.append(notebook_file(config, entry.published.recording.path, folder))
         _extend_navigation(config, list(self.edition.entries))
+
+    def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
+        """All files are known: look which rendered pages can be used again."""
+        self._rendered.begin(config, files)
+        self._search.use_for(config)
 
     @event_priority(-100)
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:
-        """Under ``serve`` render notebooks and API pages once: they are most of the work of a rebuild."""
-        if self._command == "serve" and page.file.src_uri.startswith(("notebooks/", "api/")):
-            self._remember(page)
+        """Render only what is new. The first answer of ``serve`` waits for no view of a notebook."""
+        # A server that watches nothing would never show the view.
+        later = self._command == "serve" and "--no-livereload" not in sys.argv
+        self._rendered.use_for(page, later and page.file.src_uri.startswith("notebooks/"))
         return page
-
-    def _remember(self, page: Page) -> None:
-        render, name = page.render, page.file.src_uri
-        sources = sorted(self.edition.project.package.glob("*.py")) if name.startswith("api/") else []
-        state = (
-            Path(str(page.file.abs_src_path)).read_bytes(),
-            *(path.stat().st_mtime_ns for path in sources),
-        )
-
-        def once(config: MkDocsConfig, files: Files) -> None:
-            known = self._rendered.get(name)
-            if known is None or known[0] != state:
-                before = dict(vars(page))
-                render(config, files)
-                made = {key: value for key, value in vars(page).items() if value is not before.get(key)}
-                known = self._rendered[name] = state, made
-            vars(page).update(known[1])
-
-        page.render = once  # type: ignore[method-assign]
 
     @event_priority(100)
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -211,6 +211,13 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 log.warning(problem)
         elif problems:
             raise PluginError("\n".join(problems))
+
+    @event_priority(-100)
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Keep what was rendered, and make what was left for later."""
+        self._rendered.end()
+        self._output.complete()
+        self._rendered.render_postponed()
 
     def on_page_context(self, context: Any, *, page: Page, config: MkDocsConfig, nav: Navigation) -> Any:
         """Link a page to the file it is edited in: an experiment's is its script, a notebook has none.
