@@ -4,6 +4,7 @@ PYTHON ?= python3
 ADDRESS ?= 127.0.0.1:8000
 EXAMPLES ?=
 LOCK :=
+export ADDRESS
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,17 +30,13 @@ help:
 	@echo "make install       only set up $(VENV), which each of these does first; LOCK=requirements.lock checks hashes"
 	@echo "make clean         remove what was built; $(VENV) and your recordings stay"
 
-TAKEN := import socket, sys; host, _, port = sys.argv[1].rpartition(":"); \
-  sys.exit(not socket.socket().connect_ex((host, int(port))) and f"Another program serves {sys.argv[1]}: \
-  stop it, or choose another port, as in `make serve ADDRESS=127.0.0.1:8001`.")
-
 install: $(STAMP)
 	@echo "$(VENV) is ready."
 
+# Without exec a shell would get the SIGTERM that make passes on, and the server would stay.
 serve: $(STAMP)
 	-@$(BIN)/spritedocs status --short
-	@$(BIN)/python -c '$(TAKEN)' $(ADDRESS)
-	@$(BIN)/mkdocs serve --dev-addr $(ADDRESS)
+	@exec $(BIN)/mkdocs serve --dev-addr "$$ADDRESS"
 
 site: $(STAMP)
 	$(BIN)/mkdocs build --strict
@@ -64,7 +61,8 @@ lint: $(STAMP)
 	$(BIN)/zizmor --offline --quiet --persona auditor .github/workflows
 
 clean:
-	rm -rf site dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf site .site.building .site.former .cache/spritedocs/rendered .cache/spritedocs/templates .cache/spritedocs/notebooks
+	rm -rf dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ifneq "$(STAMPED)$(LOCK)" "$(CURDIR)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +81,7 @@ class Example:
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The Markdown and code cells in order, empty ones left out."""
-        return tuple(
-            Cell(cell.cell_type, cell.source, "fold" in cell.metadata.get("tags", ()))
-            for cell in self.notebook_cells()
-            if cell.source
-        )
+        return _cells(self.path, self.text)
 
     def notebook_cells(self) -> list[Any]:
         """Its cells as a notebook has them. Raises ``ExampleError`` where a cell's marker cannot be read."""
@@ -99,6 +95,15 @@ class Example:
                 f"{self.path} has a cell that begins wrongly ({why}): begin it with '# %%'."
             ) from None
         return [cell for cell in cells if cell.cell_type in ("markdown", "code")]
+
+
+@lru_cache(maxsize=64)  # a served site is built again and again
+def _cells(path: Path, text: str) -> tuple[Cell, ...]:
+    return tuple(
+        Cell(cell.cell_type, cell.source, "fold" in cell.metadata.get("tags", ()))
+        for cell in Example(path, text).notebook_cells()
+        if cell.source
+    )
 
 
 class _AnyTag(yaml.SafeLoader):

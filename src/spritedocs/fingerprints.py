@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 __all__ = ["MEASURING", "measuring_modules", "package_sha256", "source_sha256"]
@@ -102,7 +103,12 @@ def _texts(package: Path, name: str) -> list[str]:
     return [each.read_text(encoding="utf-8") for each in paths]
 
 
-def _imported(text: str) -> Iterator[str]:
+@lru_cache(maxsize=256)  # for every recording the same modules are looked at
+def _imported(text: str) -> tuple[str, ...]:
+    return tuple(_imports(text))
+
+
+def _imports(text: str) -> Iterator[str]:
     # Comments may hold brackets, and a backslash at its end continues a line.
     for match in _IMPORT.finditer(re.sub(r"#[^\n]*|\\\r?\n", " ", text)):
         names = match["block"] or match["names"] or ""
@@ -111,6 +117,7 @@ def _imported(text: str) -> Iterator[str]:
             yield module
 
 
+@lru_cache(maxsize=256)
 def _normalised(text: str) -> str:
     lines = (line.rstrip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))

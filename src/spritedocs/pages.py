@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -23,9 +23,6 @@ from spritedocs.recordings import Recording, joined
 from spritedocs.spans import TRACE_MIME
 
 __all__ = ["Marks", "doubted", "experiment_page", "traces"]
-
-_MARK = f"SPRITEMARK{secrets.token_hex(4)}x"
-"""How each mark begins in this process: no page and no recording can hold one."""
 
 _VERDICTS = {
     "holds": "holds:",
@@ -43,19 +40,21 @@ class Marks:
 
     def keep(self, text: str) -> str:
         """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
-        mark = f"{_MARK}{len(self._waiting):05d}"
-        # Two machines may have drawn the same figure: on one page its ids must differ.
-        own_ids = re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{len(self._waiting)}-", text)
-        self._waiting[mark] = cleaned(own_ids)
+        # Not a running number: a page would change with those before it, and have to be rendered anew.
+        mark = f"SPRITEMARK{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self._waiting[mark] = cleaned(text)
         return mark
 
     def replaced(self, page: str) -> str:
         """The rendered ``page`` with the kept HTML in place of the marks."""
-        return re.sub(
-            rf"<p>({_MARK}\d{{5}})</p>|({_MARK}\d{{5}})",
-            lambda match: self._waiting.get(match[1] or match[2], match[0]),
-            page,
-        )
+        number = itertools.count()
+
+        def kept(match: re.Match[str]) -> str:
+            text = self._waiting.get(match[1] or match[2], match[0])
+            # Two machines may have drawn the same figure: on one page its ids must differ.
+            return re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{next(number)}-", text)
+
+        return re.sub(r"<p>(SPRITEMARK[0-9a-f]{16})</p>|(SPRITEMARK[0-9a-f]{16})", kept, page)
 
 
 def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +211,7 @@ class Library:
         path = folder / f"{example.name}.ipynb"
         if not path.exists():
             return Status(example.name, folder.name, "missing")
-        recording = Recording.read(path)
+        recording = _recording(path)
         published = folder.parent in (self.project.recorded, self.project.benchmarked)
         try:
             integrity.check_place(recording, example, published)
@@ -241,6 +241,18 @@ class Library:
         """The reader's own recordings of ``example``, of each machine that made one."""
         found = (self.status(example, folder) for folder in sorted(self.project.own.glob("*/")))
         return [status for status in found if status.state != "missing"]
+
+
+def _recording(path: Path) -> Recording:
+    try:
+        return _unchanged(path, path.read_bytes())
+    except OSError:
+        return Recording.read(path)  # says why it cannot be read
+
+
+@lru_cache(maxsize=256)  # a served site is built again and again
+def _unchanged(path: Path, content: bytes) -> Recording:
+    return Recording.read(path)
 
 
 def published(statuses: list[Status], needed: Collection[str] = ()) -> Status | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,44 +20,29 @@ from spritedocs.cleaning import cleaned_notebook
 from spritedocs.content_policy import ContentPolicy
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
+from spritedocs.execution import CLAIMS, EXECUTE, asked, recorded_here
 from spritedocs.fences import visible
 from spritedocs.macros import macros_of
+from spritedocs.notebook_views import notebook_file
 from spritedocs.notebooks import published_notebook
 from spritedocs.page_faults import content_faults, read, told
 from spritedocs.page_files import kind_faults, link_faults
+from spritedocs.page_html import light_notebook, light_page
 from spritedocs.pages import Marks, doubted, experiment_page, traces
-from spritedocs.processes import Interrupted, interruptible, undisturbed
+from spritedocs.rebuilds import SearchEntries, keep_compiled_templates
+from spritedocs.rendering_cache import RenderedPages
+from spritedocs.serving import watched
+from spritedocs.site_output import SiteOutput
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
 
 __all__ = ["SpritedocsConfig", "SpritedocsPlugin"]
 
 log = logging.getLogger("mkdocs.plugins.spritedocs")
-
-_SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
-_BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
-"""A wide table scrolls in its own box, which people without a mouse can reach."""
-
-_JUPYTERS_OWN = re.compile(
-    r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>|<a class="anchor-link".*?</a>'
-    r'|<div class="zeroclipboard-container">.*?</clipboard-copy>\s*</div>',
-    re.DOTALL,
-)
-"""In every notebook page, over half a megabyte: a stylesheet, scripts that know other hosts, buttons to copy
-code which need these, copies that are hidden, and links to headings, of which some lead nowhere."""
-
-_PLAIN = re.compile(r'<span class="[nwp]">([^<]*)</span>')
-"""Names and blanks in code, which Material shows in the colour of plain code, and brackets and commas, which
-are little paler: a third of a long page."""
-
-EXECUTE = ("never", "missing", "always")
-ACCELERATOR = ("optional", "required")
-"""What the environment variable SPRITEDOCS_ACCELERATOR may say of a build that runs examples."""
-CLAIMS = ("required", "reported")
-"""What the environment variable SPRITEDOCS_CLAIMS may say of claims that do not hold."""
 
 
 class SpritedocsConfig(Config):
@@ -83,13 +67,15 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def __init__(self) -> None:
         self._command = "build"
         self._executed = False
+        self._output = SiteOutput()
         self._here: str | None = None
         self._faults: list[str] = []
-        self._rendered: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._rendered, self._search = RenderedPages(), SearchEntries()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
-        """Remember whether this is ``serve``, where problems are shown and nothing stops."""
+        """Remember whether this is ``serve``: there problems are shown, and nothing stops."""
         self._command = command
+        self._output.start(command == "serve", dirty)
 
     @event_priority(100)
     def on_config(self, config: MkDocsConfig) -> None:
@@ -102,12 +88,14 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         if faults := link_faults(project.root, docs):
             raise PluginError("\n".join(faults))
         self._policy = ContentPolicy(config.theme.dirs, live=self._command == "serve")
+        cache = project.root / ".cache" / "spritedocs"
+        self._output.place(config, cache / "locks")
         self.repo_url = os.environ.get("SPRITEDOCS_REPO_URL", "").rstrip("/")
-        execute = self._execute()
-        claims_stop = _asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required"
+        execute = asked("SPRITEDOCS_EXECUTE", self.config.execute, EXECUTE)
+        claims_stop = asked("SPRITEDOCS_CLAIMS", "required", CLAIMS) == "required"
         if execute != "never" and not self._executed:
             self._executed = True
-            self._here = self._record(project, everything=execute == "always")
+            self._here = recorded_here(project, everything=execute == "always")
         self.marks = Marks()
         self.edition = Edition(
             project,
@@ -117,34 +105,22 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             claims_stop=claims_stop,
         )
         self.edition.problems += kind_faults(project.root, docs)
+        self._rendered.folder = cache / "rendered"
+        keep_compiled_templates(config, cache / "templates")
         if self._command == "serve":
-            project.own.mkdir(parents=True, exist_ok=True)  # what is not there cannot be watched
-            config.watch += [str(project.root / "examples"), str(project.own)]
+            config.watch += watched(project, self._rendered.mark)
 
-    def _execute(self) -> str:
-        return _asked("SPRITEDOCS_EXECUTE", self.config.execute, EXECUTE)
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> None:
+        """The first build stands: let the server last."""
+        self._output.serve(server)
 
-    def _record(self, project: Project, everything: bool) -> str:
-        accelerator = _asked("SPRITEDOCS_ACCELERATOR", "optional", ACCELERATOR)
-        # Here, since it loads torch, and most builds run nothing.
-        from spritedocs import machine
-        from spritedocs.accelerator import absence
-        from spritedocs.recorder import RecordError, record_own
+    def on_build_error(self, *, error: Exception) -> None:
+        """What was built is not to be published."""
+        self._output.fail(error)
 
-        try:
-            with interruptible():
-                with undisturbed():
-                    described = machine.describe()
-                if accelerator == "required" and described.gpu is None:
-                    raise PluginError(
-                        "SPRITEDOCS_ACCELERATOR is 'required', and there is none to measure with, "
-                        f"because {absence()}. Make it 'optional' to publish what a CPU measures."
-                    )
-                return record_own(project, everything, log.info, described)
-        except (ExampleError, RecordError) as error:
-            raise PluginError(str(error)) from None
-        except Interrupted as interruption:
-            sys.exit(128 + interruption.signal_number)
+    def on_shutdown(self) -> None:
+        """Publish what was built."""
+        self._output.end()
 
     @event_priority(100)
     def on_files(self, files: Files, config: MkDocsConfig) -> None:
@@ -158,41 +134,23 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             for path, trace in traces(entry).items():
                 files.append(File.generated(config, path, content=trace))
             if entry.published and entry.published.recording:
-                copy = folder / "notebooks" / f"{name}.ipynb"
-                copy.parent.mkdir(parents=True, exist_ok=True)
                 fresh = entry.published.state == "fresh"
-                copy.write_bytes(published_notebook(entry.published.recording, entry.example, fresh))
-                # mkdocs-jupyter takes the path from src_dir and looks at nothing else.
-                files.append(
-                    File(f"notebooks/{name}.ipynb", str(folder), config.site_dir, config.use_directory_urls)
-                )
+                notebook = published_notebook(entry.published.recording, entry.example, fresh)
+                files.append(notebook_file(config, name, notebook, folder))
         _extend_navigation(config, list(self.edition.entries))
+
+    def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
+        """All files are known: look which rendered pages can be used again."""
+        self._rendered.begin(config, files)
+        self._search.use_for(config)
 
     @event_priority(-100)
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:
-        """Under ``serve`` render notebooks and API pages once: they are most of the work of a rebuild."""
-        if self._command == "serve" and page.file.src_uri.startswith(("notebooks/", "api/")):
-            self._remember(page)
+        """Render only what is new. The first answer of ``serve`` waits for no view of a notebook."""
+        # A server that watches nothing would never show the view.
+        later = self._command == "serve" and "--no-livereload" not in sys.argv
+        self._rendered.use_for(page, later and page.file.src_uri.startswith("notebooks/"))
         return page
-
-    def _remember(self, page: Page) -> None:
-        render, name = page.render, page.file.src_uri
-        sources = sorted(self.edition.project.package.glob("*.py")) if name.startswith("api/") else []
-        state = (
-            Path(str(page.file.abs_src_path)).read_bytes(),
-            *(path.stat().st_mtime_ns for path in sources),
-        )
-
-        def once(config: MkDocsConfig, files: Files) -> None:
-            known = self._rendered.get(name)
-            if known is None or known[0] != state:
-                before = dict(vars(page))
-                render(config, files)
-                made = {key: value for key, value in vars(page).items() if value is not before.get(key)}
-                known = self._rendered[name] = state, made
-            vars(page).update(known[1])
-
-        page.render = once  # type: ignore[method-assign]
 
     @event_priority(100)
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -213,15 +171,13 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put results where their marks stand; keep notebooks, which repeat experiments, out of search."""
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
-            return cleaned_notebook(_PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html)))
+            return cleaned_notebook(light_notebook(html))
         if not self._faults:
             # One that could not be read would be told of again, as what it left on the page.
             shown = f"{page.title} {page.meta.get('description')} {html}"
             self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
         self.edition.problems += self._faults
-        html = _PLAIN.sub(r"\1", html)
-        html = self.marks.replaced(_SCROLLING.sub(_BOXED, html))
-        return told(self._faults) + html
+        return told(self._faults) + self.marks.replaced(light_page(html))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
@@ -233,6 +189,13 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 log.warning(problem)
         elif problems:
             raise PluginError("\n".join(problems))
+
+    @event_priority(-100)
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Keep what was rendered, and make what was left for later."""
+        self._rendered.end()
+        self._output.complete()
+        self._rendered.render_postponed()
 
     def on_page_context(self, context: Any, *, page: Page, config: MkDocsConfig, nav: Navigation) -> Any:
         """Link a page to the file it is edited in: an experiment's is its script, a notebook has none.
@@ -258,14 +221,6 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """Put the policy into the page, and make it valid HTML whatever a recording printed."""
         return visible(self._policy.guarded(output, get_relative_url(".", page.url), config))
-
-
-def _asked(variable: str, usually: str, known: tuple[str, ...]) -> str:
-    """What an environment variable asks for; ``usually`` where it is empty or not set."""
-    asked = os.environ.get(variable) or usually
-    if asked not in known:
-        raise PluginError(f"{variable} is {asked!r}: make it one of {', '.join(known)}.")
-    return asked
 
 
 def _extend_navigation(config: MkDocsConfig, names: list[str]) -> None:

@@ -1,0 +1,33 @@
+"""What Jupyter, Pygments and Markdown put into the HTML of a page that no reader needs, taken out."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["light_notebook", "light_page"]
+
+_SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
+_BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
+"""A wide table scrolls in its own box, which people without a mouse can reach."""
+
+_JUPYTERS_OWN = re.compile(
+    r'<(style|script)\b.*?</\1>|<div class="clipboard-copy-txt".*?</div>|<a class="anchor-link".*?</a>'
+    r'|<div class="zeroclipboard-container">.*?</clipboard-copy>\s*</div>',
+    re.DOTALL,
+)
+"""In every notebook page, over half a megabyte: a stylesheet, scripts that know other hosts, buttons to copy
+code which need these, copies that are hidden, and links to headings, of which some lead nowhere."""
+
+_PLAIN = re.compile(r'<span class="[nwp]">([^<]*)</span>')
+"""Names and blanks in code, which Material shows in the colour of plain code, and brackets and commas, which
+are little paler: a third of a long page."""
+
+
+def light_page(html: str) -> str:
+    """The content of a page without needless marks, and with tables that scroll by themselves."""
+    return _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html))
+
+
+def light_notebook(html: str) -> str:
+    """The view of a notebook without what Jupyter brings along."""
+    return _PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html))

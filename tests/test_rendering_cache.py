@@ -1,0 +1,226 @@
+"""Builds of the miniature site, one after another: only what has changed is rendered, and it is shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs_jupyter import convert
+from tiny import NAME, Tiny
+
+from spritedocs import rendering_cache
+from spritedocs.site import SpritedocsPlugin
+
+EXPERIMENT, NOTEBOOK = f"experiments/{NAME}.md", f"notebooks/{NAME}.ipynb"
+PAGES = ["experiments/index.md", EXPERIMENT, "index.md"]
+MODULE = '"""How to count."""\n\n\ndef count() -> int:\n    """Count the sprites."""\n    return 4\n'
+
+
+class Builds:
+    """Builds in this process, each as if in one of its own, or under ``serve`` as one server's."""
+
+    def __init__(self, tiny: Tiny) -> None:
+        self.tiny = tiny
+        self.forget()
+
+    @staticmethod
+    def forget() -> None:
+        dict(MkDocsConfig._schema)["plugins"].plugin_cache.clear()  # type: ignore[attr-defined]
+
+    def build(self, command: Literal["build", "serve"] = "build", site: str = "site") -> list[str]:
+        """What this build renders."""
+        folder = self.tiny.root / site
+        config = load_config(str(self.tiny.root / "mkdocs.yml"), site_dir=str(folder))
+        self.plugin: SpritedocsPlugin = config.plugins["spritedocs"]  # type: ignore[assignment]
+        if command == "build":
+            self.forget()
+            config.plugins.on_startup(command=command, dirty=False)
+        else:
+            self.plugin._command = command
+        try:
+            build(config, serve_url="http://127.0.0.1/" if command == "serve" else None)
+        finally:
+            if command == "build":
+                config.plugins.on_shutdown()
+        return sorted(self.plugin._rendered.rendered)
+
+    def page(self, address: str, site: str = "site") -> str:
+        return (self.tiny.root / site / address / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def builds(tiny: Tiny) -> Iterator[Builds]:
+    logger = logging.getLogger("mkdocs")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    yield Builds(tiny)
+    logger.setLevel(level)
+    Builds(tiny)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_build_renders_nothing_and_makes_the_same_site(builds: Builds) -> None:
+    assert builds.build(site="first") == sorted([*PAGES, NOTEBOOK])
+    assert builds.build(site="second") == []
+    first, second = (contents(builds.tiny.root / name) for name in ("first", "second"))
+    assert first == second
+
+
+def reworded(path: str, old: str, new: str) -> Callable[[Tiny], None]:
+    return lambda tiny: tiny.edit(path, old, new)
+
+
+def rerecorded(tiny: Tiny) -> None:
+    tiny.edit(str(tiny.recording().relative_to(tiny.root)), "Tiny CPU", "Titan CPU")
+
+
+def new_page(tiny: Tiny) -> None:
+    (tiny.root / "docs" / "more.md").write_text("# More goblins\n", encoding="utf-8")
+
+
+CHANGES: dict[str, tuple[Callable[[Tiny], None], list[str], tuple[str, str]]] = {
+    "a page": (reworded("docs/experiments/index.md", "# Exp", "# Goblins and Exp"), ["experiments/index.md"],
+               ("experiments", "Goblins and ")),
+    "an example": (reworded(f"examples/{NAME}.py", "# # Count", "# # Goblins and Count"), [EXPERIMENT],
+                   (f"experiments/{NAME}", "Goblins and ")),
+    "a recording": (rerecorded, [EXPERIMENT, "index.md", NOTEBOOK], ("", "Titan CPU")),
+    "a setting": (reworded("mkdocs.yml", "  - admonition\n", "  - admonition\n  - smarty\n"),
+                  sorted([*PAGES, NOTEBOOK]), ("", "</html>")),
+    "the files": (new_page, sorted([*PAGES, "more.md"]), ("more", "More goblins")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_shown_and_nothing_else_is_rendered(builds: Builds, change: str) -> None:
+    make, rendered, (address, text) = CHANGES[change]
+    builds.build()
+    make(builds.tiny)
+    assert builds.build() == rendered
+    assert text in builds.page(address)
+
+
+def test_what_gives_rise_to_a_message_is_rendered_each_time(
+    builds: Builds, caplog: pytest.LogCaptureFixture
+) -> None:
+    builds.tiny.edit("docs/index.md", "# T", "[Lost](lost.md)\n\n# T")
+    for _ in range(2):
+        caplog.clear()
+        assert "index.md" in builds.build()
+        assert "lost.md" in caplog.text
+    builds.tiny.edit("docs/index.md", "[Lost](lost.md)\n\n", "")
+    builds.build()
+    logging.getLogger("mkdocs").setLevel(logging.ERROR)
+    assert builds.build() == sorted([*PAGES, NOTEBOOK]), "a quiet build cannot know what it would have said"
+
+
+def test_a_link_to_an_anchor_that_went_away_is_reported_from_a_page_that_was_kept(
+    builds: Builds, caplog: pytest.LogCaptureFixture
+) -> None:
+    builds.tiny.edit("docs/index.md", "# T", "[All](experiments/index.md#all)\n\n# T")
+    page = builds.tiny.root / "docs" / "experiments" / "index.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(f"{text}\n\n## All\n", encoding="utf-8")
+    builds.build()
+    assert "no such anchor" not in caplog.text
+    page.write_text(text, encoding="utf-8")
+    assert builds.build() == ["experiments/index.md"]
+    assert "does not contain an anchor '#all'" in caplog.text
+
+
+def test_a_page_that_pulls_in_a_file_shows_it_as_it_is(builds: Builds) -> None:
+    part = builds.tiny.root / "part.txt"
+    builds.tiny.edit("mkdocs.yml", "  - admonition\n", "  - admonition\n  - pymdownx.snippets:\n"
+                     f"      base_path: ['{builds.tiny.root.as_posix()}']\n")  # fmt: skip
+    builds.tiny.edit("docs/index.md", "# T", '--8<-- "part.txt"\n\n# T')
+    for text in ("a first sprite", "a second sprite"):
+        part.write_text(text, encoding="utf-8")
+        builds.build()
+        assert text in builds.page("")
+
+
+def test_a_damaged_entry_is_made_anew_and_a_full_disk_keeps_none(
+    builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = builds.tiny.root / ".cache" / "spritedocs" / "rendered"
+    builds.build()
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    assert builds.build() == sorted([*PAGES, NOTEBOOK])
+    assert builds.build() == []
+    for path in folder.iterdir():
+        path.unlink()
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rendering_cache, "write_whole", full)
+    for _ in range(2):
+        assert builds.build() == sorted([*PAGES, NOTEBOOK])
+
+
+def test_what_no_build_has_used_for_a_day_is_forgotten(builds: Builds) -> None:
+    folder = builds.tiny.root / ".cache" / "spritedocs" / "rendered"
+    builds.build()
+    used = {path.name for path in folder.iterdir()}
+    for name in (*used, "unused.json", "cut-off"):
+        (folder / name).touch()
+        os.utime(folder / name, (1, 1))
+    (folder / "of-another-build.json").touch()
+    builds.build()
+    assert {path.name for path in folder.iterdir()} == {*used, "of-another-build.json"}
+
+
+def test_an_api_page_is_rendered_when_the_package_changes_and_others_find_its_anchors(builds: Builds) -> None:
+    tiny = builds.tiny
+    (tiny.root / "src").mkdir()
+    (tiny.root / "src" / "counts.py").write_text(MODULE, encoding="utf-8")
+    (tiny.root / "docs" / "api.md").write_text("# Counts\n\n::: counts\n", encoding="utf-8")
+    tiny.edit("docs/index.md", "# T", "Call [it][counts.count].\n\n# T")
+    tiny.edit("mkdocs.yml", "  - search\n", "  - search\n  - autorefs\n  - mkdocstrings:\n"
+              "      handlers: { python: { paths: [src] } }\n")  # fmt: skip
+    builds.build(site="first")
+    assert builds.build(site="second") == []
+    first, second = (contents(tiny.root / name) for name in ("first", "second"))
+    assert first == second
+    assert "objects.inv" in second
+    assert 'href="api/#counts.count"' in builds.page("", "second")
+    tiny.edit("src/counts.py", "Count the sprites", "Count the goblins")
+    assert builds.build() == ["api.md"]
+    assert "Count the goblins" in builds.page("api")
+
+
+def test_a_server_makes_views_of_notebooks_after_its_first_answer_and_once(
+    builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = convert.nb2html
+    monkeypatch.setattr(convert, "nb2html", lambda path, **rest: made.append(path) or make(path, **rest))
+    assert builds.build("serve") == sorted(PAGES)
+    assert "This view is being made" in builds.page(f"notebooks/{NAME}")
+    touched = builds.plugin._rendered.mark.stat().st_mtime_ns
+    thread = builds.plugin._rendered._thread
+    assert thread is not None
+    thread.join()
+    assert builds.plugin._rendered.mark.stat().st_mtime_ns > touched, (
+        "which the server sees, and builds again"
+    )
+    assert builds.build("serve") == []
+    assert "This view is being made" not in builds.page(f"notebooks/{NAME}")
+    assert builds.plugin._rendered._thread is thread
+    assert builds.build(site="built") == []
+    assert "What was counted" in builds.page(f"notebooks/{NAME}", "built")
+    index = Path("search", "search_index.json")
+    served, built = (json.loads((builds.tiny.root / name / index).read_text()) for name in ("site", "built"))
+    assert served["docs"] == built["docs"]
+    assert len(made) == 1
