@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from spritedocs import accelerator, machine
 from spritedocs.examples import Example, Project
+from spritedocs.interruption import undisturbed
+from spritedocs.leftovers import remove_leftovers, temporary_folder
 from spritedocs.privacy import private_in
-from spritedocs.processes import marked, undisturbed
+from spritedocs.processes import marked
 from spritedocs.provenance import Provenance
 from spritedocs.recordings import Library, Recording, RecordingError
 from spritedocs.report import Report
+from spritedocs.supervisor import supervised
 
 __all__ = ["RecordError", "record", "record_own", "store_report"]
 
@@ -168,19 +170,17 @@ def _executed(example: Example) -> Any:
 
 @contextmanager
 def _neutral_folder() -> Iterator[Path]:
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="sprite-"))
-    except OSError:
-        # Its own text may list folders that are nobody's business.
-        remedy = "set TMPDIR (on Windows TEMP) to one"
-        raise RecordError(
-            f"Examples run in a temporary folder, and none can be written to: {remedy}."
-        ) from None
-    try:
+    remove_leftovers()
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(temporary_folder())
+        except OSError:
+            # Its own text may list folders that are nobody's business.
+            remedy = "set TMPDIR (on Windows TEMP) to one"
+            raise RecordError(
+                f"Examples run in a temporary folder, and none can be written to: {remedy}."
+            ) from None
         yield folder
-    finally:
-        with undisturbed():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failure(example: Example, error: BaseException) -> str:
@@ -229,6 +229,8 @@ def _run(notebook: Any, folder: Path, environment: dict[str, str]) -> None:
         connection_file=str(connection),
         transport="ipc" if has_sockets else "tcp",
     )
+    if manager.kernel_spec:
+        manager.kernel_spec.argv = supervised(manager.kernel_spec.argv, folder)
     client = NotebookClient(notebook, km=manager, timeout=None, record_timing=False, coalesce_streams=True)
 
     async def execute() -> None:

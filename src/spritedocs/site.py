@@ -18,8 +18,8 @@ from mkdocs.structure.files import File, Files
 
 from spritedocs.edition import Edition
 from spritedocs.examples import ExampleError, Project
+from spritedocs.interruption import Interrupted, interruptible, undisturbed
 from spritedocs.pages import Marks, doubted, experiment_page, traces
-from spritedocs.processes import Interrupted, interruptible, undisturbed
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
