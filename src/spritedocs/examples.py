@@ -162,7 +162,7 @@ class Project:
     def example(self, name: str) -> Example:
         """The example called ``name``. Raises ``ExampleError`` for an unknown one."""
         path = self.root / "examples" / f"{name}.py"
-        if not path.is_file() or name not in self.names():
+        if name not in self.names() or not path.is_file():
             raise ExampleError(
                 f"there is no example {name!r}: known are {', '.join(self.names()) or 'none'}."
             )
