@@ -342,6 +342,7 @@ def test_nothing_recorded_here_is_a_sentence_and_status_1(call: Callable[..., An
     [
         (["record", "99_nothing"], f"there is no example '99_nothing': known are {NAME}."),
         (["compare", "99_nothing"], f"there is no example '99_nothing': known are {NAME}."),
+        (["record", "9" * 5000], "there is no example '99"),
         (["compare"], "Missing argument 'NAME'"),
         (["record", "--machine", "nvidia-none"], "this machine is {here}, not nvidia-none"),
         (["record", "--into", "mkdocs.yml"], "'mkdocs.yml' is a file"),

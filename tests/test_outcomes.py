@@ -199,6 +199,7 @@ def test_no_more_run_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatc
 def test_it_leaves_neither_processes_nor_files(traces: Traces) -> None:
     source = (
         SLEEPER
+        + "subprocess.Popen(sleeper, env={} if sys.platform == 'linux' else None)\n"
         + "import os, tempfile\ntempfile.mkdtemp()\nopen('file', 'w')\nos.mkdir('folder')\nos._exit(1)"
     )
     assert run_script(source).status == 1

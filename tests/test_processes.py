@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 
 import psutil
 import pytest
 
-from spritedocs.processes import MARKER, Interrupted, interruptible, marked, remains, undisturbed
+from spritedocs.processes import MARKER, marked, remains
+from spritedocs.subreaper import adopting_orphans, adopts_orphans
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 # Starts a sleeper in a session of its own, says its number, and ends: the sleeper is nobody's child.
@@ -46,7 +45,6 @@ def test_a_run_ends_all_it_started_and_nothing_else(bystander: subprocess.Popen[
         forgetful = subprocess.Popen(SLEEP, env={**os.environ})
         command = [sys.executable, "-c", ORPHANED]
         orphan = int(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
-        assert psutil.Process(orphan).ppid() != os.getpid()
         assert {process.pid for process in remains(environment[MARKER])} == {child.pid, orphan}
         assert not any(map(has_ended, (child.pid, forgetful.pid, orphan, bystander.pid)))
     assert all(map(has_ended, (child.pid, forgetful.pid, orphan)))
@@ -69,50 +67,68 @@ def test_every_run_has_a_mark_of_its_own_beside_the_inherited_environment() -> N
         assert MARKER not in os.environ
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_becomes_one_interruption_and_later_ones_do_not_cut_cleaning_short(
-    number: signal.Signals,
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only there do orphans come to us")
+
+
+def orphaned_without_environment() -> int:
+    """Start a program that starts a sleeper in a session of its own, and ends; the sleeper's number."""
+    done = subprocess.run([sys.executable, "-c", ORPHANED], env={}, stdout=subprocess.PIPE, check=True)
+    return int(done.stdout)
+
+
+@linux
+def test_an_orphan_that_has_shed_the_mark_is_ended_too() -> None:
+    assert not adopts_orphans()
+    with marked():
+        orphan = orphaned_without_environment()
+        assert not has_ended(orphan)
+    assert not psutil.pid_exists(orphan)
+    assert not adopts_orphans()
+
+
+@linux
+def test_where_runs_overlap_what_has_shed_the_mark_is_ended_with_the_last(
+    bystander: subprocess.Popen[bytes],
 ) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    cleaned = []
-
-    @interruptible()
-    def interrupted() -> None:
-        try:
-            signal.raise_signal(number)
-        finally:
-            with suppress(Interrupted), undisturbed():
-                signal.raise_signal(signal.SIGINT)
-                signal.raise_signal(signal.SIGTERM)
-                cleaned.append(True)
-
-    with pytest.raises(Interrupted) as interruption:
-        interrupted()
-    assert cleaned
-    assert interruption.value.signal_number == number
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    with marked(alone=False):
+        with marked("SPRITEDOCS_OTHER", alone=False):
+            orphan = orphaned_without_environment()
+        assert not has_ended(orphan)
+        ours = subprocess.Popen(SLEEP)
+    assert not psutil.pid_exists(orphan)
+    assert not any(map(has_ended, (ours.pid, bystander.pid)))
+    ours.kill(), ours.wait()
 
 
-def test_a_swallowed_interruption_does_not_make_the_next_one_deaf() -> None:
-    @interruptible()
-    def swallowing() -> None:
-        for _ in range(2):
-            with pytest.raises(Interrupted):
-                signal.raise_signal(signal.SIGINT)
+@linux
+def test_who_adopted_orphans_before_does_so_afterwards() -> None:
+    with adopting_orphans():
+        with marked():
+            pass
+        assert adopts_orphans()
+    assert not adopts_orphans()
 
-    swallowing()
+
+CHAIN = """
+import os, sys, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    time.sleep(0.001)
+"""
 
 
-def test_a_signal_waits_until_what_must_not_be_disturbed_is_done() -> None:
-    done = []
-
-    @interruptible()
-    def working() -> None:
-        with undisturbed():
-            signal.raise_signal(signal.SIGTERM)
-            done.append(True)
-        done.append("never reached")
-
-    with pytest.raises(Interrupted):
-        working()
-    assert done == [True]
+@linux
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_chain_of_processes_each_of_which_starts_the_next_is_ended(alone: bool) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with marked(alone=alone):
+        subprocess.run([sys.executable, "-c", CHAIN], env={}, pass_fds=[writing], check=True)
+        os.close(writing)
+        with pytest.raises(BlockingIOError):  # a writer lives
+            os.read(reading, 1)
+    assert os.read(reading, 1) == b""
+    os.close(reading)

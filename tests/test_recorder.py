@@ -29,10 +29,11 @@ from spritedocs.recordings import FORMAT, Recording
 STRAGGLER = """
 import pathlib, subprocess, sys, tempfile, time
 sleep = [sys.executable, "-c", "import time; time.sleep(100)"]
-subprocess.run([sys.executable, "-c", f"import subprocess as s; s.Popen({sleep}, start_new_session=True)"])
+orphaned = [sys.executable, "-c", f"import subprocess as s; s.Popen({sleep}, start_new_session=True)"]
+subprocess.run(orphaned), subprocess.run(orphaned, env={} if sys.platform == "linux" else None)
 tempfile.mkdtemp(), pathlib.Path("scrap").touch()
 """
-"""What an example leaves behind if nobody looks after it: an orphan in a session of its own, and files."""
+"""What an example leaves behind if nobody looks after it: orphans in sessions of their own, and files."""
 
 SPAWNING = """
 # %%
@@ -167,9 +168,11 @@ def to_the_group(process: subprocess.Popen[str]) -> None:
     [
         ("spritedocs record", to_the_group, 130, INTERRUPTED),
         ("spritedocs record", subprocess.Popen.terminate, 143, INTERRUPTED),
+        ("spritedocs record", lambda process: process.send_signal(signal.SIGQUIT), 131, INTERRUPTED),
+        ("spritedocs record", subprocess.Popen.kill, -9, ""),
         ("mkdocs build --quiet", subprocess.Popen.terminate, 143, ""),
     ],
-    ids=["Ctrl-C", "SIGTERM", "SIGTERM to a build"],
+    ids=["Ctrl-C", "SIGTERM", "SIGQUIT", "SIGKILL", "SIGTERM to a build"],
 )
 def test_an_interruption_leaves_everything_as_it_was(
     tiny: Tiny,
@@ -204,6 +207,9 @@ def test_an_interruption_leaves_everything_as_it_was(
     assert (process.returncode, complained.strip()) == (status, complaint)
     assert own.read_bytes() == before
     assert {path.name for path in own.parent.iterdir()} == {f"{NAME}.ipynb", "SHA256SUMS"}
+    end = time.monotonic() + (30 if interrupt is subprocess.Popen.kill else 0)
+    while (traces.processes() or traces.files()) and time.monotonic() < end:
+        time.sleep(0.1)  # a supervisor takes a moment to notice
     assert (traces.processes(), traces.files()) == ([], [])
 
 

@@ -115,7 +115,7 @@ class Tiny:
 
 @dataclass(frozen=True)
 class Traces:
-    """Finds what a run left behind: processes that inherited its mark, and temporary files."""
+    """Finds what a run left behind: processes that inherited its mark or its folders, and temporary files."""
 
     mark: str
     temporary: Path
@@ -124,11 +124,17 @@ class Traces:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("SPRITE_TEST") == self.mark:
+                if process.pid != os.getpid() and self._is_of_it(process):
                     found.append(f"{process.pid} {process.cmdline()}")
             except (psutil.Error, OSError):
                 continue
         return found
+
+    def _is_of_it(self, process: psutil.Process) -> bool:
+        """One that was given another environment still works in a folder of the run."""
+        folders = (Path(self.mark), self.temporary.resolve())
+        marked = process.environ().get("SPRITE_TEST") == self.mark
+        return marked or any(map(Path(process.cwd()).is_relative_to, folders))
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.temporary.iterdir())

@@ -7,15 +7,16 @@ them, so that a worker started by spawn or forkserver loads only what its datase
 ``spritedocs.tune`` is ``spritedocs.tuning.tuner.tune``, loaded when it is first asked for.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing is slow to import, and until it is there the command heeds no signal
 if TYPE_CHECKING:
+    from typing import Any
+
     from spritedocs.tuning.tuner import tune as tune
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "tune":
         from spritedocs.tuning.tuner import tune
 

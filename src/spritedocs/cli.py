@@ -15,8 +15,8 @@ from spritedocs import __version__
 from spritedocs.beside import Beside
 from spritedocs.doctor.command import doctor
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.interruption import Interrupted, interruptible, undisturbed
 from spritedocs.orphans import orphans
-from spritedocs.processes import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import Library, RecordingError, Status
 from spritedocs.terminal import bar, print_beside
 from spritedocs.tuning.command import tune
@@ -147,9 +147,10 @@ def status(as_json: bool, short: bool) -> None:
     if short:
         click.echo(_short_status(library, examples))
         return
-    from spritedocs import machine  # here: asking for a GPU loads torch
+    with undisturbed():
+        from spritedocs import machine  # here: asking for a GPU loads torch
 
-    here = project.own / machine.slug()
+        here = project.own / machine.slug()
     own = [library.status(example, here) for example in examples]
     for sentence in orphans(project, project.machines()):
         _complain(sentence)

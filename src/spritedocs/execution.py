@@ -9,7 +9,7 @@ import sys
 from mkdocs.exceptions import PluginError
 
 from spritedocs.examples import ExampleError, Project
-from spritedocs.processes import Interrupted, interruptible, undisturbed
+from spritedocs.interruption import Interrupted, interruptible, undisturbed
 
 __all__ = ["CLAIMS", "EXECUTE", "asked", "recorded_here"]
 

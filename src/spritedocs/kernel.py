@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from spritedocs.examples import Example
 from spritedocs.integrity import KERNEL, first_cells
 from spritedocs.recordings import LARGEST_BYTES
+from spritedocs.supervisor import supervised
 
 __all__ = ["Kernel", "TooMuchShown", "notebook_of", "places_to_write"]
 
@@ -155,12 +156,15 @@ class Kernel(NotebookClient):
         # Sockets in our own folder rather than open ports; Windows has none, and their paths have a limit.
         has_sockets = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET - len("-ipc-5")
         # No folders to search: a "python3" kernel that the user installed may be another Python.
-        return AsyncKernelManager(
+        manager = AsyncKernelManager(
             kernel_name="python3",
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
             connection_file=str(connection),
             transport="ipc" if has_sockets else "tcp",
         )
+        if manager.kernel_spec:
+            manager.kernel_spec.argv = supervised(manager.kernel_spec.argv, self.folder)
+        return manager
 
     async def _run_all(self, **started: Any) -> None:
         # A kernel that is ended while it starts leaves futures behind that complain of it.

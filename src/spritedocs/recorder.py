@@ -7,7 +7,6 @@ of the run stays behind.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 import threading
 import time
@@ -19,10 +18,12 @@ from typing import Any
 from spritedocs import accelerator, checksums, machine
 from spritedocs.errors import shortage, shortened
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.interruption import undisturbed
 from spritedocs.kernel import Kernel, TooMuchShown, notebook_of, places_to_write
 from spritedocs.kernel_failures import failure, line_told
+from spritedocs.leftovers import remove_leftovers, temporary_folder
 from spritedocs.privacy import private_in
-from spritedocs.processes import marked, undisturbed
+from spritedocs.processes import marked
 from spritedocs.provenance import Provenance
 from spritedocs.recordings import LARGEST_BYTES, Library, Recording, RecordingError
 from spritedocs.report import Report
@@ -180,21 +181,16 @@ def _executed(example: Example) -> Any:
 
 @contextmanager
 def _neutral_folder() -> Iterator[Path]:
+    remove_leftovers()
     with contextlib.ExitStack() as cleaning:
         try:
-            folder = Path(tempfile.mkdtemp(prefix="sprite-"))
-            cleaning.callback(_remove, folder)
+            folder = cleaning.enter_context(temporary_folder())
             prove_room(folder, LARGEST_BYTES)
         except OSError as error:
             # Its own text may list folders that are nobody's business.
             because = shortage(error) or "none can be written to: set TMPDIR (on Windows TEMP) to one"
             raise RecordError(f"Examples run in a temporary folder, and {because}.") from None
         yield folder
-
-
-def _remove(folder: Path) -> None:
-    with undisturbed():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stored(path: Path, notebook: Any) -> Recording:

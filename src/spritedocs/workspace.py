@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from spritedocs.leftovers import temporary_folder
 
 __all__ = ["NoRoomError", "prove_room", "room_for", "why_no_helpers"]
 
@@ -30,23 +33,20 @@ def room_for(megabytes: float) -> Iterator[Path]:
     Raises ``NoRoomError`` where no temporary folder can be written to, or its disk is too full.
     """
     remedy = "set TMPDIR (on Windows TEMP) to a folder with room"
-    try:
-        made = Path(tempfile.mkdtemp(prefix="sprite-"))
-    except OSError as error:
-        # Its own text may list folders that are nobody's business. That of tempfile, which has looked at
-        # several, names no single one.
-        why = os.strerror(error.errno or errno.EIO) if error.filename else "none that Python tries"
-        raise NoRoomError(f"No temporary folder can be written to ({why}): {remedy}.") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(temporary_folder())
+        except OSError as error:
+            # Its own text may list folders that are nobody's business. That of tempfile, which has looked at
+            # several, names no single one.
+            why = os.strerror(error.errno or errno.EIO) if error.filename else "none that Python tries"
+            raise NoRoomError(f"No temporary folder can be written to ({why}): {remedy}.") from None
         free = shutil.disk_usage(made).free / 1e6
         if free < megabytes:
             raise NoRoomError(
                 f"The temporary folder has {free:.0f} MB free of the {megabytes:.0f} MB needed: {remedy}."
             )
         yield made
-    finally:
-        # Files that a worker still has open cannot be deleted on Windows, and stay in the temporary folder.
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def prove_room(folder: Path, size: int) -> None:

@@ -23,8 +23,8 @@ from spritedocs.doctor.data import Data
 from spritedocs.doctor.facts import UNLIMITED, Facts, Room
 from spritedocs.doctor.findings import BITES, BREAKS, FINE, SEVERITIES, UNKNOWN, Finding
 from spritedocs.doctor.starts import Start
+from spritedocs.interruption import Interrupted
 from spritedocs.machine import Machine
-from spritedocs.processes import Interrupted
 
 BOX = Machine(cpu="Box", logical_cores=8, affinity_cores=8, usable_cores=8, memory_gb=64, start_method="fork")
 WELL = Facts(

@@ -16,7 +16,7 @@ from test_tune_terminal import TUNED
 from tiny import Traces
 
 from spritedocs import cli
-from spritedocs.processes import Interrupted
+from spritedocs.interruption import Interrupted
 from spritedocs.tuning import command
 from spritedocs.tuning.guard import Ears, RunError
 

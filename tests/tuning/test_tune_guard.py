@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tiny import Traces
 
-from spritedocs.processes import Interrupted
+from spritedocs.interruption import Interrupted
 from spritedocs.tuning.guard import Ears, RunError, run
 
 # Stands in for the tuner, and for torch, whose import would take longer than all the rest. A file of
@@ -79,6 +79,7 @@ class Noisy(Cursed):
 class Lasting(Sprites):
     def __init__(self):
         subprocess.Popen(SLEEP, start_new_session=True)
+        subprocess.Popen(SLEEP, env={} if sys.platform == "linux" else None)  # which has shed every mark
     def __getitem__(self, index):
         import resource
         return resource.getrlimit(resource.RLIMIT_CORE)[0]
@@ -88,7 +89,7 @@ class Ignoring(Sprites):
         multiprocessing.util.get_temp_dir()  # as the first worker does
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        subprocess.Popen(SLEEP, start_new_session=True)
+        subprocess.Popen(SLEEP, start_new_session=True, env={})
         time.sleep(60)
 
 class Crashing(Sprites):

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from spritedocs.processes import Interrupted, undisturbed
+from spritedocs.interruption import Interrupted, undisturbed
 
 if TYPE_CHECKING:
     from spritedocs.doctor.findings import Finding

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from spritedocs.processes import Interrupted
+from spritedocs.interruption import Interrupted
 from spritedocs.tuning.guard import Ears, RunError, run
 from spritedocs.tuning.targets import Target, TargetError
 from spritedocs.workspace import NoRoomError

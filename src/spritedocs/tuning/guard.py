@@ -18,7 +18,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-from spritedocs.processes import marked, undisturbed
+from spritedocs.interruption import undisturbed
+from spritedocs.leftovers import remove_leftovers
+from spritedocs.processes import marked
+from spritedocs.supervisor import supervised
 from spritedocs.tuning.channel import CLOSED_STATUS, signed
 from spritedocs.tuning.printed import Printed
 from spritedocs.tuning.process import MARKER
@@ -98,13 +101,15 @@ def _child(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The process, told its ``options`` and listened to; gone afterwards with all that it started."""
     listeners: list[threading.Thread] = []
+    children: list[subprocess.Popen[bytes]] = []
+    remove_leftovers()
     with ExitStack() as stack:
         # Sockets of its workers go with the folder, those of killed ones too.
         folder = stack.enter_context(room_for(megabytes=0))
-        stack.callback(_join, listeners)
+        stack.callback(_join, listeners, children)
         environment = stack.enter_context(marked(MARKER))
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "spritedocs.tuning.process"],
+            supervised([sys.executable, "-P", "-m", "spritedocs.tuning.process"], folder),
             env=environment | _ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -113,6 +118,7 @@ def _child(
         )
         pipes = (child.stdin, child.stdout, child.stderr)
         told, said, shown = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
+        children.append(child)
         try:
             key = secrets.token_bytes(32)
             listeners += [
@@ -126,15 +132,14 @@ def _child(
                 told.flush()
             yield child
         finally:
-            with undisturbed():
-                child.kill()
-                child.wait()
-                with suppress(OSError):
-                    told.close()
+            with undisturbed(), suppress(OSError):
+                told.close()
 
 
-def _join(listeners: list[threading.Thread]) -> None:
+def _join(listeners: list[threading.Thread], children: list[subprocess.Popen[bytes]]) -> None:
     """Wait for their last words, now that nobody is left who could go on."""
+    for child in children:
+        child.wait()
     for listener in listeners:
         listener.join(_PARTING_S)
 

@@ -1,0 +1,108 @@
+"""Turning Ctrl-C and other signals that end a program into one tidy interruption.
+
+Imports next to nothing, so that a command can install the handlers before it loads the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import Any
+
+__all__ = ["Interrupted", "ending_signals", "interruptible", "undisturbed"]
+
+_AGAIN_S = 0.02
+
+_waiting: list[int] | None = None
+"""The signals that arrived while nothing may be disturbed; ``None`` while anything may."""
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT arrived. ``signal_number`` says which."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM, SIGQUIT and a closed terminal into ``Interrupted``.
+
+    One that got lost on its way is raised when the block ends.
+    """
+    arrived: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        if _waiting is None:
+            raise Interrupted(number)
+        _waiting.append(number)
+
+    def repeat(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted):
+            hook(unraisable)
+            return
+        import threading
+
+        # It hit a callback, from which Python lets no exception out. Later: the callback is still being left.
+        threading.Timer(_AGAIN_S, _raise_in_the_main_thread, (unraisable.exc_value.signal_number,)).start()
+
+    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
+    hook, sys.unraisablehook = sys.unraisablehook, repeat
+    try:
+        yield
+        if arrived:  # a bare except, or code in C, has swallowed it
+            raise Interrupted(arrived[0])
+    except Exception:
+        if arrived:  # an import that is interrupted may fail in any way
+            raise Interrupted(arrived[0]) from None
+        raise
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise_in_the_main_thread(number: int) -> None:
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+        return
+    import threading
+
+    signal.pthread_kill(threading.main_thread().ident or 0, number)  # elsewhere it would not wake a sleep
+
+
+def ending_signals() -> list[int]:
+    """The numbers of the signals that end a program, without SIGHUP where nohup lets it be ignored."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")  # the last on Windows alone
+    numbers = {name: getattr(signal, name) for name in names if hasattr(signal, name)}
+    if signal.getsignal(numbers.get("SIGHUP", signal.SIGINT)) == signal.SIG_IGN:
+        numbers.pop("SIGHUP", None)
+    return list(numbers.values())
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let signals wait until the block has ended: cleaning is not cut short, nor is an import.
+
+    An import of numpy or torch that is interrupted half-way may swallow the interruption, and cannot
+    be begun again.
+    """
+    global _waiting
+    if _waiting is not None:
+        yield
+        return
+    _waiting = []
+    try:
+        yield
+    finally:
+        arrived, _waiting = _waiting, None
+        if arrived:
+            raise Interrupted(arrived[0])

@@ -1,0 +1,108 @@
+"""Turning signals into one tidy interruption, which cannot get lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import weakref
+from contextlib import suppress
+
+import pytest
+
+from spritedocs.interruption import Interrupted, interruptible, undisturbed
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGQUIT"])
+def test_a_signal_becomes_one_interruption_and_later_ones_do_not_cut_cleaning_short(
+    name: str,
+) -> None:
+    number = getattr(signal, name, signal.SIGTERM)  # Windows has no SIGQUIT
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    cleaned = []
+
+    @interruptible()
+    def interrupted() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            with suppress(Interrupted), undisturbed():
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM)
+                cleaned.append(True)
+
+    with pytest.raises(Interrupted) as interruption:
+        interrupted()
+    assert cleaned
+    assert interruption.value.signal_number == number
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_swallowed_interruption_does_not_make_the_next_one_deaf_and_is_raised_in_the_end() -> None:
+    swallowed = []
+
+    @interruptible()
+    def swallowing() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with pytest.raises(Interrupted):
+                signal.raise_signal(number)
+            swallowed.append(number)
+
+    with pytest.raises(Interrupted) as interruption:
+        swallowing()
+    assert len(swallowed) == 2
+    assert interruption.value.signal_number == signal.SIGTERM
+
+
+def test_an_interruption_that_became_another_error_is_one() -> None:
+    @interruptible()
+    def importing() -> None:
+        with suppress(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+        raise ImportError("partially initialized module")
+
+    with pytest.raises(Interrupted):
+        importing()
+
+
+def test_an_interruption_of_a_callback_comes_after_it() -> None:
+    class Sprite:
+        pass
+
+    @interruptible()
+    def working() -> None:
+        sprite = Sprite()
+        watched = weakref.ref(sprite, lambda _: signal.raise_signal(signal.SIGINT))
+        del sprite  # which calls it
+        time.sleep(60)
+        assert watched() is None
+
+    begun = time.monotonic()
+    with pytest.raises(Interrupted):
+        working()
+    assert time.monotonic() - begun < 50
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_a_signal_that_nohup_lets_be_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_waits_until_what_must_not_be_disturbed_is_done() -> None:
+    done = []
+
+    @interruptible()
+    def working() -> None:
+        with undisturbed():
+            signal.raise_signal(signal.SIGTERM)
+            done.append(True)
+        done.append("never reached")
+
+    with pytest.raises(Interrupted):
+        working()
+    assert done == [True]
