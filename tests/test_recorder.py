@@ -116,7 +116,7 @@ def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny
         (
             "raise ValueError('no\\nsprites')",
             "",
-            "01_counting failed in line 41 with ValueError: no sprites. ",
+            "01_counting failed in line 42 with ValueError: no sprites. ",
         ),
         ("time.sleep(100)", "time_limit_s: 3", "01_counting took longer than its 3 s"),
         (
@@ -128,12 +128,12 @@ def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny
         (
             "class OutOfMemoryError(RuntimeError): ...\nraise OutOfMemoryError('CUDA out of memory. Tried')",
             "",
-            "01_counting failed in line 42, because the GPU ran out of memory",
+            "01_counting failed in line 43, because the GPU ran out of memory",
         ),
         (
             "raise RuntimeError('Caught in worker 0.\\nCannot re-initialize CUDA in forked subprocess.')",
             "",
-            "01_counting failed in line 41, because a forked worker used CUDA",
+            "01_counting failed in line 42, because a forked worker used CUDA",
         ),
     ],
     ids=["failure", "time-out", "crash", "endless output", "GPU memory", "CUDA before fork"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -40,9 +41,12 @@ def _supervise(owner: int, folder: str, command: Sequence[str]) -> int:
     with adopting_orphans():
         child = subprocess.Popen(command, env=environment).pid
         threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
-        pid = None
+        pid, status = 0, int(signal.SIGKILL)
         while pid != child:
-            pid, status = os.waitpid(-1, 0)  # of any child: orphans that end are reaped here
+            try:
+                pid, status = os.waitpid(-1, 0)  # of any child: orphans that end are reaped here
+            except ChildProcessError:
+                break  # the other thread ended it, and has reaped it
         end_descendants()
     if os.getppid() != owner:
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,7 +62,6 @@ def _end_with(owner: int) -> None:
 def _end_likewise(status: int) -> None:
     """End this process as another one did, by the same signal if it was one."""
     import resource
-    import signal
 
     if os.WIFSIGNALED(status):
         _, most = resource.getrlimit(resource.RLIMIT_CORE)
