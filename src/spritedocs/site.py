@@ -20,7 +20,7 @@ from spritedocs.examples import ExampleError, Project
 from spritedocs.notebook_views import notebook_file
 from spritedocs.pages import Marks, doubted, experiment_page, traces
 from spritedocs.processes import Interrupted, interruptible, undisturbed
-from spritedocs.rebuilds import SearchEntries, keep_compiled_templates
+from spritedocs.rebuilds import SearchEntries, keep_compiled_api_templates, keep_compiled_templates
 from spritedocs.rendering_cache import RenderedPages
 from spritedocs.serving import watched
 from spritedocs.site_output import SiteOutput
@@ -113,7 +113,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             claims_stop=claims_stop,
         )
         self._rendered.folder = cache / "rendered"
-        keep_compiled_templates(config, cache / "templates")
+        keep_compiled_templates(config, cache / "templates" / "theme")
         if self._command == "serve":
             config.watch += watched(project, self._rendered.mark)
             if "macros" in config.plugins:
@@ -173,6 +173,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """All files are known: look which rendered pages can be used again."""
         self._rendered.begin(config, files)
         self._search.use_for(config)
+        keep_compiled_api_templates(config, self._rendered.folder.with_name("templates") / "api")
 
     @event_priority(-100)
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:
