@@ -8,7 +8,6 @@ more on a busy machine. Remove `.cache/spritedocs/rendered` for the first start 
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -44,17 +43,17 @@ def _wait(server: psutil.Popen, what: str, address: str, text: str) -> None:
 with socket.create_server(("127.0.0.1", 0)) as free:
     ADDRESS = f"127.0.0.1:{free.getsockname()[1]}"
 COMMAND = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", ADDRESS]
-with psutil.Popen(
-    COMMAND, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, stderr=subprocess.DEVNULL
-) as serving:
-    _wait(serving, "answers", f"http://{ADDRESS}/", "</html>")
-    for name, (before, page) in EDITS.items():
-        path, words = ROOT / name, f"Edited at {time.time():.0f}"
-        text = path.read_text(encoding="utf-8")
-        time.sleep(2)
-        try:
-            path.write_text(text.replace(before, f"{before}{words}. ", 1), encoding="utf-8")
-            _wait(serving, f"shows an edit of {name}", f"http://{ADDRESS}/{page}", words)
-        finally:
-            path.write_text(text, encoding="utf-8")
-    serving.terminate()
+with psutil.Popen(COMMAND, cwd=ROOT, stderr=subprocess.DEVNULL) as serving:
+    try:
+        _wait(serving, "answers", f"http://{ADDRESS}/", "</html>")
+        for name, (before, page) in EDITS.items():
+            path, words = ROOT / name, f"Edited at {time.time():.0f}"
+            text = path.read_text(encoding="utf-8")
+            time.sleep(2)
+            try:
+                path.write_text(text.replace(before, f"{before}{words}. ", 1), encoding="utf-8")
+                _wait(serving, f"shows an edit of {name}", f"http://{ADDRESS}/{page}", words)
+            finally:
+                path.write_text(text, encoding="utf-8")
+    finally:
+        serving.terminate()

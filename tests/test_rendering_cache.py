@@ -14,6 +14,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs_jupyter import convert
+from sealing import seal
 from tiny import NAME, Tiny
 
 from spritedocs import rendering_cache
@@ -83,6 +84,7 @@ def reworded(path: str, old: str, new: str) -> Callable[[Tiny], None]:
 
 def rerecorded(tiny: Tiny) -> None:
     tiny.edit(str(tiny.recording().relative_to(tiny.root)), "Tiny CPU", "Titan CPU")
+    seal(tiny.recording())
 
 
 def new_page(tiny: Tiny) -> None:
@@ -92,7 +94,7 @@ def new_page(tiny: Tiny) -> None:
 CHANGES: dict[str, tuple[Callable[[Tiny], None], list[str], tuple[str, str]]] = {
     "a page": (reworded("docs/experiments/index.md", "# Exp", "# Goblins and Exp"), ["experiments/index.md"],
                ("experiments", "Goblins and ")),
-    "an example": (reworded(f"examples/{NAME}.py", "# # Count", "# # Goblins and Count"), [EXPERIMENT],
+    "an example": (reworded(f"examples/{NAME}.py", "# # Count", "# # Goblins and Count"), [EXPERIMENT, NOTEBOOK],
                    (f"experiments/{NAME}", "Goblins and ")),
     "a recording": (rerecorded, [EXPERIMENT, "index.md", NOTEBOOK], ("", "Titan CPU")),
     "a setting": (reworded("mkdocs.yml", "  - admonition\n", "  - admonition\n  - smarty\n"),
@@ -138,17 +140,6 @@ def test_a_link_to_an_anchor_that_went_away_is_reported_from_a_page_that_was_kep
     assert "does not contain an anchor '#all'" in caplog.text
 
 
-def test_a_page_that_pulls_in_a_file_shows_it_as_it_is(builds: Builds) -> None:
-    part = builds.tiny.root / "part.txt"
-    builds.tiny.edit("mkdocs.yml", "  - admonition\n", "  - admonition\n  - pymdownx.snippets:\n"
-                     f"      base_path: ['{builds.tiny.root.as_posix()}']\n")  # fmt: skip
-    builds.tiny.edit("docs/index.md", "# T", '--8<-- "part.txt"\n\n# T')
-    for text in ("a first sprite", "a second sprite"):
-        part.write_text(text, encoding="utf-8")
-        builds.build()
-        assert text in builds.page("")
-
-
 def test_a_damaged_entry_is_made_anew_and_a_full_disk_keeps_none(
     builds: Builds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,10 +174,12 @@ def test_what_no_build_has_used_for_a_day_is_forgotten(builds: Builds) -> None:
 
 def test_an_api_page_is_rendered_when_the_package_changes_and_others_find_its_anchors(builds: Builds) -> None:
     tiny = builds.tiny
-    (tiny.root / "src").mkdir()
-    (tiny.root / "src" / "counts.py").write_text(MODULE, encoding="utf-8")
-    (tiny.root / "docs" / "api.md").write_text("# Counts\n\n::: counts\n", encoding="utf-8")
-    tiny.edit("docs/index.md", "# T", "Call [it][counts.count].\n\n# T")
+    package = tiny.root / "src" / "spritedocs"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "counts.py").write_text(MODULE, encoding="utf-8")
+    (tiny.root / "docs" / "api.md").write_text("# Counts\n\n::: spritedocs.counts\n", encoding="utf-8")
+    tiny.edit("docs/index.md", "# T", "Call [it][spritedocs.counts.count].\n\n# T")
     tiny.edit("mkdocs.yml", "  - search\n", "  - search\n  - autorefs\n  - mkdocstrings:\n"
               "      handlers: { python: { paths: [src] } }\n")  # fmt: skip
     builds.build(site="first")
@@ -194,8 +187,8 @@ def test_an_api_page_is_rendered_when_the_package_changes_and_others_find_its_an
     first, second = (contents(tiny.root / name) for name in ("first", "second"))
     assert first == second
     assert "objects.inv" in second
-    assert 'href="api/#counts.count"' in builds.page("", "second")
-    tiny.edit("src/counts.py", "Count the sprites", "Count the goblins")
+    assert 'href="api/#spritedocs.counts.count"' in builds.page("", "second")
+    tiny.edit("src/spritedocs/counts.py", "Count the sprites", "Count the goblins")
     assert builds.build() == ["api.md"]
     assert "Count the goblins" in builds.page("api")
 

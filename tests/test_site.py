@@ -17,12 +17,12 @@ from tiny import NAME, Built, Tiny, add_benchmark
 
 from spritedocs import machine, recorder
 from spritedocs.edition import Edition
+from spritedocs.execution import recorded_here
 from spritedocs.macros import Macros
 from spritedocs.measurement import Measurement
 from spritedocs.notebooks import published_notebook
 from spritedocs.pages import doubted
 from spritedocs.recordings import Recording
-from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT = f"experiments/{NAME}"
 NOTEBOOK = f"notebooks/{NAME}"
@@ -464,7 +464,7 @@ def test_what_a_publishing_machine_could_not_measure_is_not_called_the_readers_o
 def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
     tiny.edit("examples/01_counting.py", "[4]", "[]")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
-    assert_stopped(built, "01_counting failed with ValueError: helpers needs at least one sample")
+    assert_stopped(built, "01_counting failed in line 24 with ValueError: helpers needs at least one sample")
 
 
 @pytest.mark.parametrize(
@@ -511,7 +511,7 @@ def test_a_build_runs_examples_where_the_accelerator_it_needs_is_there(
     monkeypatch.setattr(
         recorder, "record_own", lambda project, everything, say, known: f"{known.gpu} {everything}"
     )
-    assert SpritedocsPlugin()._record(tiny.project, everything=True) == f"{gpu} True"
+    assert recorded_here(tiny.project, everything=True) == f"{gpu} True"
     assert asked == ["once"]
 
 

@@ -13,24 +13,43 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
-__all__ = ["SearchEntries", "keep_compiled_templates"]
+__all__ = ["SearchEntries", "keep_compiled_api_templates", "keep_compiled_templates"]
 
 
 def keep_compiled_templates(config: MkDocsConfig, folder: Path) -> None:
     """Let the theme's templates be compiled once, not in each build. A changed one is compiled anew."""
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    make = config.theme.get_env
+    make, cache = config.theme.get_env, _Compiled.below(folder)
 
     def get_env() -> jinja2.Environment:
         environment = make()
-        environment.bytecode_cache = _Compiled(str(folder))
+        environment.bytecode_cache = cache
         return environment
 
     config.theme.get_env = get_env  # type: ignore[method-assign]
 
 
+def keep_compiled_api_templates(config: MkDocsConfig, folder: Path) -> None:
+    """The same for the templates of mkdocstrings, after it has been configured."""
+    handlers = getattr(config.plugins.get("mkdocstrings"), "handlers", None)
+    if handlers is None:
+        return
+    find, cache = handlers.get_handler, _Compiled.below(folder)
+
+    def get_handler(*arguments: Any) -> Any:
+        handler = find(*arguments)
+        handler.env.bytecode_cache = cache
+        return handler
+
+    handlers.get_handler = get_handler
+
+
 class _Compiled(jinja2.FileSystemBytecodeCache):
+    @classmethod
+    def below(cls, folder: Path) -> _Compiled:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        return cls(str(folder))
+
     def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
         with contextlib.suppress(OSError):  # a full disk, or a folder that is not ours
             super().dump_bytecode(bucket)

@@ -29,7 +29,7 @@ from spritedocs.page_faults import content_faults, read, told
 from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.page_html import light_notebook, light_page
 from spritedocs.pages import Marks, doubted, experiment_page, traces
-from spritedocs.rebuilds import SearchEntries, keep_compiled_templates
+from spritedocs.rebuilds import SearchEntries, keep_compiled_api_templates, keep_compiled_templates
 from spritedocs.rendering_cache import RenderedPages
 from spritedocs.serving import watched
 from spritedocs.site_output import SiteOutput
@@ -106,7 +106,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         )
         self.edition.problems += kind_faults(project.root, docs)
         self._rendered.folder = cache / "rendered"
-        keep_compiled_templates(config, cache / "templates")
+        keep_compiled_templates(config, cache / "templates" / "theme")
         if self._command == "serve":
             config.watch += watched(project, self._rendered.mark)
 
@@ -143,6 +143,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """All files are known: look which rendered pages can be used again."""
         self._rendered.begin(config, files)
         self._search.use_for(config)
+        keep_compiled_api_templates(config, self._rendered.folder.with_name("templates") / "api")
 
     @event_priority(-100)
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:

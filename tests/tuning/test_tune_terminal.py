@@ -109,7 +109,7 @@ def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -
     assert "no larger than that. guide/" in text
     assert "Note: Other programs computed during 3 of 8 rounds: end them, and run this again." in text
     assert text.endswith(
-        "Took 41 s on 2 usable cores of Tiny CPU, 8 GB memory, no GPU; workers start by fork."
+        "Took 41 s on 13 usable cores of Tiny CPU, 8 GB memory, no GPU; workers start by fork."
     )
 
 
