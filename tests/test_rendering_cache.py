@@ -94,8 +94,8 @@ def new_page(tiny: Tiny) -> None:
 CHANGES: dict[str, tuple[Callable[[Tiny], None], list[str], tuple[str, str]]] = {
     "a page": (reworded("docs/experiments/index.md", "# Exp", "# Goblins and Exp"), ["experiments/index.md"],
                ("experiments", "Goblins and ")),
-    "an example": (reworded(f"examples/{NAME}.py", "# # Count", "# # Goblins and Count"), [EXPERIMENT, NOTEBOOK],
-                   (f"experiments/{NAME}", "Goblins and ")),
+    "an example": (reworded(f"examples/{NAME}.py", "# # Count", "# # Goblins and Count"),
+                   [EXPERIMENT, NOTEBOOK], (f"experiments/{NAME}", "Goblins and ")),
     "a recording": (rerecorded, [EXPERIMENT, "index.md", NOTEBOOK], ("", "Titan CPU")),
     "a setting": (reworded("mkdocs.yml", "  - admonition\n", "  - admonition\n  - smarty\n"),
                   sorted([*PAGES, NOTEBOOK]), ("", "</html>")),
