@@ -84,7 +84,7 @@ def uss(pid: int | None = None) -> float:
 
 @ON_LINUX
 def test_what_a_process_takes_shows_in_all_three_figures(start: Start) -> None:
-    """In a process of its own: in this one, shared pages may become private while another test's child ends."""
+    """In a process of its own: here shared pages may become private while another test's child ends."""
     child = start(
         CHILD.format("print('ready', flush=True); sys.stdin.readline(); block = bytearray(b'x') * 50_000_000")
     )
