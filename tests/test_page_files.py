@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from mkdocs.exceptions import PluginError
+from publishing import git
 from running import PROJECT
 
 from spritedocs.page_files import kind_faults, link_faults
@@ -108,3 +109,17 @@ def test_a_build_stops_before_it_reads_any(root: Path, command: str) -> None:
     config = SimpleNamespace(config_file_path=str(root / "mkdocs.yml"), docs_dir=str(root / "docs"))
     with pytest.raises(PluginError, match=r"docs/leak\.md is a link to '/etc/hostname'"):
         plugin.on_config(config)  # type: ignore[arg-type]
+
+
+def test_a_cache_that_came_with_the_clone_is_refused(tmp_path: Path) -> None:
+    """Whoever could fill it would run code in every build: compiled templates are part of it."""
+    templates = tmp_path / ".cache" / "spritedocs" / "templates"
+    templates.mkdir(parents=True)
+    (templates / "main.cache").write_bytes(b"code")
+    git(tmp_path, "init", "-q")
+    assert link_faults(tmp_path, tmp_path / "docs") == []
+    git(tmp_path, "add", "-f", ".cache")
+    [fault] = link_faults(tmp_path, tmp_path / "docs")
+    assert fault.startswith(
+        ".cache/spritedocs/templates/main.cache is tracked by git, and .cache is for what "
+    )

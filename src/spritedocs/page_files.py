@@ -1,4 +1,4 @@
-"""What may lie in the folders that a site is made of.
+"""What may lie in the folders that a site is made of, and in its cache.
 
 A build publishes whatever it finds there: a link leads it to files of the machine that builds, and a page of
 HTML or a picture that is a program would come without our policy.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ _ACTIVE = re.compile(rb"<script|<foreignobject|\son\w+\s*=|javascript:|<!entity"
 def link_faults(root: Path, docs: Path) -> list[str]:
     """What a build must not even read of a project and its pages, a sentence each."""
     folders = (docs, root / "examples", root / "benchmarks")
-    return sorted([*(fault for folder in folders for fault in _links(root, folder)), *_undecoded(root, docs)])
+    faults = [*(fault for folder in folders for fault in _links(root, folder)), *_undecoded(root, docs)]
+    return sorted([*faults, *_tracked_cache(root)])
 
 
 def kind_faults(root: Path, docs: Path) -> list[str]:
@@ -52,6 +54,20 @@ def _stays(root: Path, path: Path) -> bool:
     except (OSError, RuntimeError, ValueError):  # it leads nowhere, round in a circle, or out
         return False
     return path.is_file() and not any(part.startswith(".") for part in target.parts)
+
+
+def _tracked_cache(root: Path) -> Iterator[str]:
+    """A build believes what it finds in its cache, compiled templates among it: so nobody else may fill it."""
+    command = ["git", "-C", str(root), "ls-files", "--", ".cache"]
+    try:
+        tracked = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return  # no clone: then nobody's commits fill it
+    if tracked:
+        yield (
+            f"{tracked.splitlines()[0]} is tracked by git, and .cache is for what this machine has made: "
+            "take it out by 'git rm -r --cached .cache', and delete the folder."
+        )
 
 
 def _undecoded(root: Path, docs: Path) -> Iterator[str]:
