@@ -57,7 +57,7 @@ def _stays(root: Path, path: Path) -> bool:
 
 
 def _tracked_cache(root: Path) -> Iterator[str]:
-    """A build believes what it finds in its cache, compiled templates among it: so nobody else may fill it."""
+    """A build believes its cache, compiled templates among it: so nobody else may fill that."""
     command = ["git", "-C", str(root), "ls-files", "--", ".cache"]
     try:
         tracked = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
