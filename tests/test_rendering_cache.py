@@ -18,6 +18,7 @@ from sealing import seal
 from tiny import NAME, Tiny
 
 from spritedocs import rendering_cache
+from spritedocs.rendering_cache import RenderedPages
 from spritedocs.site import SpritedocsPlugin
 
 EXPERIMENT, NOTEBOOK = f"experiments/{NAME}.md", f"notebooks/{NAME}.ipynb"
@@ -217,3 +218,17 @@ def test_a_server_makes_views_of_notebooks_after_its_first_answer_and_once(
     served, built = (json.loads((builds.tiny.root / name / index).read_text()) for name in ("site", "built"))
     assert served["docs"] == built["docs"]
     assert len(made) == 1
+
+
+def test_a_build_is_not_held_up_by_views_that_can_wait(tmp_path: Path) -> None:
+    """Under serve a page that was just edited comes before the views of notebooks."""
+    pages, made = RenderedPages(), []
+    pages.folder = tmp_path / "rendered"
+    pages._postponed = {"notebooks/one.ipynb": lambda: made.append("one")}
+    pages.render_postponed()
+    assert pages._thread is not None
+    pages._thread.join(0.2)
+    assert made == []
+    pages.end()
+    pages._thread.join()
+    assert made == ["one"]

@@ -49,6 +49,11 @@ class RenderedPages:
         """The pages that the last build rendered itself, by their paths below ``docs/``."""
         self._postponed: dict[str, Callable[[], None]] = {}
         self._thread: threading.Thread | None = None
+        self._nothing_is_built = threading.Event()
+
+    def wait_for_build(self) -> None:
+        """Render nothing in the background until the build that begins now has come to its ``end``."""
+        self._nothing_is_built.clear()
 
     def begin(self, config: MkDocsConfig, files: Files) -> None:
         """Look at what the pages of a build have in common."""
@@ -92,6 +97,7 @@ class RenderedPages:
         def work() -> None:
             made = 0
             for name, render in waiting.items():
+                self._nothing_is_built.wait()  # whoever has edited a page is waiting for that
                 try:
                     render()
                     made += 1
@@ -105,7 +111,8 @@ class RenderedPages:
         self._thread.start()
 
     def end(self) -> None:
-        """Forget what no build has used for a day."""
+        """A build is done: forget what none has used for a day."""
+        self._nothing_is_built.set()
         self._known = {key: kept for key, kept in self._known.items() if key in self._used}
         oldest = time.time() - _KEPT_UNUSED_S
         for path in self.folder.glob("*"):

@@ -80,6 +80,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     @event_priority(100)
     def on_config(self, config: MkDocsConfig) -> None:
         """Run what has to run, and read the recordings."""
+        self._rendered.wait_for_build()
         try:
             project = Project.find(Path(config.config_file_path).parent)
         except ExampleError as error:
