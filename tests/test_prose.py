@@ -35,7 +35,7 @@ def test_the_python_blocks_of_a_page_run_as_one_script(page: Path, tmp_path: Pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         stdin=subprocess.DEVNULL,
         check=False,
     )

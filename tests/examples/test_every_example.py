@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import PROJECT, Run, recorded_anew, run
+from running import LIMIT_S, PROJECT, Run, recorded_anew, run
 
 from spritedocs.examples import Project
 from spritedocs.recordings import Library, Recording
@@ -48,6 +48,7 @@ def test_it_runs_from_an_empty_folder(name: str, run_once: Callable[[str], Run])
 
 
 @pytest.mark.every_start_method
+@pytest.mark.timeout(2 * LIMIT_S)
 @pytest.mark.parametrize("start_method", multiprocessing.get_all_start_methods())
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_under_every_start_method(name: str, start_method: str, tmp_path: Path) -> None:
