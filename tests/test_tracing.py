@@ -374,7 +374,7 @@ def test_persistent_workers_are_those_of_the_traced_loader_and_stay(servers):
     assert pids[0] == pids[1]
     assert not pids[0] & {worker.pid for worker in loader._iterator._workers}
     del loader, twin
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while set(psutil.Process().children(recursive=True)) - before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not set(psutil.Process().children(recursive=True)) - before

@@ -196,7 +196,7 @@ def test_a_process_that_a_step_leaves_is_found_and_ended(tmp_path: Path) -> None
     with marked(MARK, alone=False) as environment:
         run_step(Step("Leave", "sleep 300 >/dev/null 2>&1 &", {}), tmp_path, environment)
         # Between fork and exec it is bash still, and for a moment it has no environment that can be read.
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         found: list[list[str]] = []
         while found != [["sleep", "300"]] and time.monotonic() < deadline:
             found = [process.cmdline() for process in remains(environment[MARK], marker=MARK)]
