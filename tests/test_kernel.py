@@ -182,3 +182,8 @@ def test_too_few_files_are_said_at_once(ran: Kernel, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Kernel, "_manager", None)
     with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
         ran.run({})
+
+
+def test_what_nbclient_does_when_python_ends_does_not_fail_after_an_interruption(ran: Kernel) -> None:
+    ran.km = None
+    ran._cleanup_kernel()

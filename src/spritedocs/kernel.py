@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import errno
 import json
 import os
@@ -144,9 +143,6 @@ class Kernel(NotebookClient):
                 log.seek(0)
                 self.complained = log.read().decode(errors="replace")
                 raise
-            finally:
-                # Where a kernel could not start nbclient leaves this to the exit of Python, and fails there.
-                atexit.unregister(self._cleanup_kernel)
         for cell in self.nb.cells:
             if cell.cell_type == "code":
                 cell.outputs = _merged(cell.outputs)
@@ -180,6 +176,9 @@ class Kernel(NotebookClient):
         # Before it is ended here, by a signal that would say nothing of the example.
         self.status = self._process.poll() if self._process else None
         await super()._async_cleanup_kernel()
+
+    def _cleanup_kernel(self) -> None:
+        """Nothing: nbclient registers this for Python's exit, where it fails if ``run`` was interrupted."""
 
     def _begins(self, cell: Any, cell_index: int) -> None:
         self.running = cell_index
