@@ -11,7 +11,7 @@ from spritedocs.checksums import note
 from spritedocs.fingerprints import source_sha256
 from spritedocs.machine import Machine, slug
 from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.report import _html_cell
+from spritedocs.results import _html_cell
 
 _CELL = re.compile(r' class="sprite-number">.*?(?=</td>)')
 

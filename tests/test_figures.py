@@ -127,7 +127,7 @@ def test_a_block_stands_where_its_letter_does() -> None:
 
 
 def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
-    twice, once, nought = (Measurement.of(f"x{n}", [float(n)], "s", "x" * (n + 1)) for n in (2, 1, 0))
+    twice, once, nought = (Measurement.of(f"x{n}", [float(n)] * 6, "s", "x" * (n + 1)) for n in (2, 1, 0))
     lines = Bars(ALT, [twice, once, nought]).text().plain.splitlines()
     assert [line.index("█") for line in lines] == [4, 4, 4]
     assert [line.count("█") for line in lines] == [32, 16, 1]
@@ -135,7 +135,7 @@ def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
 
 
 def test_a_terminal_shows_bars_of_nothing_too() -> None:
-    assert FIGURES["bars of nothing"].text().plain == "waiting █ 0 s\n"
+    assert FIGURES["bars of nothing"].text().plain == "waiting █ about 0 s\n"
 
 
 def test_lines_are_labelled_with_what_occurs_and_what_they_are_compared_with() -> None:

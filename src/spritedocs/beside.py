@@ -109,7 +109,6 @@ class Row:
             "ratio": self.ratio and self.ratio.median,
             "interval": self.ratio and self.ratio.interval and list(self.ratio.interval),
             "no_difference": self.shows_no_difference or self.is_same,
-            "uncertain": self.ratio is not None and self.ratio.is_uncertain,
         }
 
 

@@ -45,7 +45,7 @@ class Verdict:
     refuted: bool
     """Whether it is false for all that the intervals hold."""
     found: str
-    """In words, such as ``speedup_4 is 3.62× (3.60–3.65×)``."""
+    """In words, such as ``speedup_4 is 3.62× (3.60–3.65)``."""
 
     @property
     def in_words(self) -> str:
@@ -149,5 +149,4 @@ def _known(name: str, values: Mapping[str, Measurement]) -> Measurement:
 
 
 def _described(value: Measurement) -> str:
-    interval = f" ({value.interval_text})" if value.interval_text else ""
-    return f"{value.name} is {value}{interval}"
+    return f"{value.name} is {value.in_full}"

@@ -36,20 +36,17 @@ class Macros:
     def measured(self, example: str, name: str, interval: bool = False) -> str:
         """A measured value with its unit, and with ``interval`` its 95% interval in brackets.
 
-        Behind a ratio whose interval is wide stands *uncertain*, behind one whose interval holds 1
-        *no difference measured*.
+        Behind a ratio whose interval holds 1 stands *no difference measured*, behind one sample *one run*.
         """
         value = self._plugin.edition.value(self._page, example, name)
         recording = self._plugin.edition.recording(example)
         if value is None or recording is None:
             return MISSING
-        spread = f" ({value.interval_text})" if interval and value.interval_text else ""
-        doubt = f" ({value.doubt})" if value.doubt else ""
+        remark = f" ({value.remark})" if value.remark else ""
         where = machine_name(recording.provenance["machine"])
         told = f"{value.interval_text or 'no interval'}, measured on {where}"
-        return (
-            f'<span class="sprite-measured" title="{plain(told)}">{plain(f"{value}{spread}")}</span>{doubt}'
-        )
+        said = plain(value.in_full if interval else value)
+        return f'<span class="sprite-measured" title="{plain(told)}">{said}</span>{remark}'
 
     def table(self, example: str, which: int | str = 1) -> str:
         """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""

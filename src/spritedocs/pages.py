@@ -220,9 +220,8 @@ def _values(entry: Entry) -> str:
             again = reason in told
             told.add(reason)
             return "not measured here" if again else _absent(recording, name)
-        interval = f" ({value.interval_text})" if value.interval_text else ""
-        doubt = f", {value.doubt}" if value.doubt else ""
-        return plain(f"{value}{interval}{doubt}, n = {len(value.samples)}")
+        difference = ", no difference measured" if value.shows_no_difference else ""
+        return plain(f"{value.in_full}{difference}, n = {len(value.samples)}")
 
     says = "The median, its 95% interval, and how many samples it has."
     return _by_machine(

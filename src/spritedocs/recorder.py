@@ -26,7 +26,7 @@ from spritedocs.privacy import private_in
 from spritedocs.processes import marked
 from spritedocs.provenance import Provenance
 from spritedocs.recordings import LARGEST_BYTES, Library, Recording, RecordingError
-from spritedocs.report import Report
+from spritedocs.results import Report
 from spritedocs.workspace import prove_room
 
 __all__ = ["RecordError", "can_store", "record", "record_own", "store_report"]
