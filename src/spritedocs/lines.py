@@ -23,6 +23,7 @@ from spritedocs.drawing import (
     terminal_colour_of,
 )
 from spritedocs.measurement import Measurement
+from spritedocs.ticks import log_ticks, written
 
 __all__ = ["Lines"]
 
@@ -105,15 +106,14 @@ class Lines(Figure):
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         if self.log_y:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(_plain_number)
+            _write_ticks(axes.yaxis)
         else:
             axes.set_ylim(bottom=0)
         if self.spacing == "log":
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(_plain_number)
+            _write_ticks(axes.xaxis)
         elif self.spacing == "even":
             axes.set_xticks(range(len(self._ticks)), [f"{x:g}" for x in self._ticks])
-        axes.tick_params(which="minor", length=0)
 
     def text(self) -> Text:
         """See ``Figure.text``: one row of columns per series, each to the same scale."""
@@ -156,6 +156,8 @@ def _said(y: Measurement | float) -> str:
     return str(y) if isinstance(y, Measurement) else f"{y:.3g}"
 
 
-def _plain_number(value: float, position: int) -> str:
-    """10 and 1000 for the axes, where matplotlib would write powers."""
-    return f"{value:g}"
+def _write_ticks(axis: Any) -> None:
+    """Put our ticks on a logarithmic axis, where matplotlib would write 6×10⁰."""
+    ticks = log_ticks(*axis.get_view_interval())
+    axis.set_ticks(ticks, [written(tick) for tick in ticks])
+    axis.set_ticks([], minor=True)
