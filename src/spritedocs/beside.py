@@ -16,8 +16,10 @@ from typing import Any
 from spritedocs.causes import Cause, Difference, is_count_unit, likely
 from spritedocs.claims import claimed_values
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.library import Library, Status
 from spritedocs.measurement import Gap, Measurement
-from spritedocs.recordings import Library, Recording, RecordingError, Status, published
+from spritedocs.published import published
+from spritedocs.recordings import Recording, RecordingError
 
 __all__ = ["CLEAR", "Beside", "Row", "welch_interval"]
 

@@ -55,7 +55,6 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _REQUIRED = {
     "example": str,
     "source_sha256": str,
-    "package_sha256": str,
     "machine": dict,
     "recorded_at": str,
     "commit": str,
@@ -81,7 +80,8 @@ def check(recording: Recording) -> None:
     of its samples, and no interval is checked.
     """
     said = recording.provenance
-    for key, kind in _REQUIRED.items():
+    fingerprints = {"modules": dict} if said["format"] >= 3 else {"package_sha256": str}
+    for key, kind in (_REQUIRED | fingerprints).items():
         require(isinstance(said.get(key), kind), f"is damaged: its {key} is missing")
     _read_all(recording)
     _check_run(said)
@@ -97,7 +97,7 @@ def check(recording: Recording) -> None:
             f"was made by the command {said['command']!r}, which records something else",
         )
         require(
-            source_sha256(code) == said["source_sha256"],
+            source_sha256(code, said["format"]) == said["source_sha256"],
             "holds code whose fingerprint is not its source_sha256",
         )
         _check_beginning(recording.notebook["cells"], f"{said['example']}.py")
@@ -150,6 +150,12 @@ def _check_run(said: Mapping[str, Any]) -> None:
     plausible = at.tzinfo is not None and _BEGINNING <= at <= datetime.now(UTC) + _CLOCKS_DIFFER
     require(plausible, f"says that it was recorded at {said['recorded_at']!r}, which cannot be")
     is_commit = re.fullmatch(r"[0-9a-fA-F]{3,64}|unknown", said["commit"])
+    modules = said.get("modules", {})
+    named = all(
+        re.fullmatch(r"[a-z_][a-z0-9_.]*", name) and re.fullmatch(r"[0-9a-f]{64}", str(print_))
+        for name, print_ in modules.items()
+    )
+    require(named, "says of a module what is no fingerprint")
     require(is_commit is not None, f"says that its commit is {said['commit']!r}")
 
 

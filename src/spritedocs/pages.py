@@ -16,9 +16,10 @@ from typing import Any
 
 from spritedocs.claims import Claim, ClaimError
 from spritedocs.cleaning import cleaned, plain
-from spritedocs.edition import Edition, Entry, provenance_line
+from spritedocs.edition import Edition
 from spritedocs.fences import fenced, left_open, visible
 from spritedocs.measurement import MIME
+from spritedocs.published import Entry, provenance_line
 from spritedocs.recordings import Recording, joined
 from spritedocs.spans import TRACE_MIME
 
@@ -78,7 +79,8 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
         number += 1
         parts.append(_folded(cell.text) if cell.folded else fenced(cell.text))
         parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
-    parts += [_claims(entry, edition), _values(entry), _take_it_along(entry, marks)]
+    parts += [_claims(entry, edition), _values(entry), _of_other_code(entry, marks, repo_url)]
+    parts.append(_take_it_along(entry, marks))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -107,9 +109,10 @@ def _standing(entry: Entry) -> str:
     """What the reader must know about the recordings before reading on."""
     notes = []
     if entry.published and entry.published.state == "stale":
+        because = entry.published.because
         notes.append(
-            '!!! warning "These figures are stale"\n\n    The script, or the code it measures with, has '
-            "changed since they were recorded. They are shown until somebody records them again."
+            f'!!! warning "These figures are stale"\n\n    {plain(because[0].upper() + because[1:])}. '
+            "They are shown until somebody records them again."
         )
     if not any(recording.provenance["machine"].get("gpu") for _, recording, _ in entry.shown):
         notes.append(
@@ -122,8 +125,11 @@ def _standing(entry: Entry) -> str:
 def _outputs(entry: Entry, recording: Recording) -> dict[int, str]:
     """The displayed outputs of a recording by the number of the script's code cell.
 
-    Where a stale recording has other cells than the script, all of it stands after the last cell.
+    None of one whose code is not the script's any more. Where the same code is in other cells, all of it
+    stands after the last one.
     """
+    if not recording.has_code_of(entry.example):
+        return {}
     name = entry.example.name
     rendered = {number: _output_html(cell, name) for number, cell in enumerate(recording.code_cells)}
     count = sum(cell.kind == "code" for cell in entry.example.cells)
@@ -134,7 +140,7 @@ def _outputs(entry: Entry, recording: Recording) -> dict[int, str]:
 
 def traces(entry: Entry) -> dict[str, str]:
     """The traces that the page of an experiment offers: each file's path in the site, and its text."""
-    recordings = (recording for _, recording, _ in entry.shown)
+    recordings = (r for _, r, _ in entry.shown if r.has_code_of(entry.example))
     kept = (result.trace for recording in recordings for result in recording.results)
     return {_trace_path(entry.example.name, trace): trace for trace in kept if trace}
 
@@ -206,10 +212,6 @@ def _claims(entry: Entry, edition: Edition) -> str:
 
 
 def _values(entry: Entry) -> str:
-    names = dict.fromkeys(
-        name for _, recording, _ in entry.shown for name in (*recording.values, *recording.gaps)
-    )
-
     told: set[tuple[str, str]] = set()
 
     def measured(name: str, recording: Recording) -> str:
@@ -225,8 +227,19 @@ def _values(entry: Entry) -> str:
 
     says = "The median, its 95% interval, and how many samples it has."
     return _by_machine(
-        entry, "Every measured value", says, "value", {name: partial(measured, name) for name in names}
+        entry, "Every measured value", says, "value", {name: partial(measured, name) for name in entry.names}
     )
+
+
+def _of_other_code(entry: Entry, marks: Marks, repo_url: str) -> str:
+    """Where those values are from whose recordings show nothing on this page."""
+    lines = [
+        f"**{plain(label)}** ran other code, whose output is not shown.\n\n"
+        + marks.keep(provenance_line(recording, fresh, repo_url))
+        for label, recording, fresh in entry.shown
+        if not recording.has_code_of(entry.example)
+    ]
+    return "\n\n".join(lines)
 
 
 def _absent(recording: Recording, *names: str | float) -> str:
