@@ -20,7 +20,8 @@ from tiny import NAME, Tiny
 from spritedocs import machine
 from spritedocs.claims import claimed_values
 from spritedocs.edition import Edition
-from spritedocs.pages import Marks, experiment_page
+from spritedocs.marks import Marks
+from spritedocs.pages import experiment_page
 from spritedocs.recordings import FORMAT, Recording, RecordingError, Status, published
 
 anything = st.recursive(
