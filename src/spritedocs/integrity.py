@@ -80,7 +80,9 @@ def check(recording: Recording) -> None:
     of its samples, and no interval is checked.
     """
     said = recording.provenance
-    fingerprints = {"modules": dict} if said["format"] >= 3 else {"package_sha256": str}
+    form = said["format"]
+    require(type(form) is int and form >= 1, f"says that its format is {form!r}")
+    fingerprints = {"modules": dict} if form >= 3 else {"package_sha256": str}
     for key, kind in (_REQUIRED | fingerprints).items():
         require(isinstance(said.get(key), kind), f"is damaged: its {key} is missing")
     _read_all(recording)
@@ -97,13 +99,13 @@ def check(recording: Recording) -> None:
             f"was made by the command {said['command']!r}, which records something else",
         )
         require(
-            source_sha256(code, said["format"]) == said["source_sha256"],
+            source_sha256(code, form) == said["source_sha256"],
             "holds code whose fingerprint is not its source_sha256",
         )
         _check_beginning(recording.notebook["cells"], f"{said['example']}.py")
     for result in recording.results:
         for value in result.values:
-            check_statement(value) if benchmark else check_summary(value, said["format"])
+            check_statement(value) if benchmark else check_summary(value, form)
         check_result(result)
 
 
@@ -142,9 +144,6 @@ def _read_all(recording: Recording) -> None:
 
 
 def _check_run(said: Mapping[str, Any]) -> None:
-    require(
-        type(said["format"]) is int and said["format"] >= 1, f"says that its format is {said['format']!r}"
-    )
     require(said["duration_s"] >= 0, f"says that it took {said['duration_s']} s")
     at = datetime.fromisoformat(said["recorded_at"])
     plausible = at.tzinfo is not None and _BEGINNING <= at <= datetime.now(UTC) + _CLOCKS_DIFFER
