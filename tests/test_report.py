@@ -136,7 +136,7 @@ def test_a_ratio_that_may_be_one_says_so(
     assert displayed[0]["text/plain"].count("no difference measured") == 1
 
 
-def test_a_value_of_one_run_says_so_and_is_accepted_when_it_is_read() -> None:
+def test_a_value_of_one_run_says_so() -> None:
     html = Report("x", ["a", "b"], [[Measurement.of("gain", [2.345], "×"), LEVEL]]).bundle()["text/html"]
     assert 'about 2.3×<span class="sprite-interval">one run</span>' in html
 

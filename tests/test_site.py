@@ -95,7 +95,7 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
     page = text_of(good.page(""))
-    assert "There are 4 helpers, 3.00× (2.94–3.10×)." in page
+    assert "There are 4 helpers, 3.00× (2.94–3.10)." in page
     assert "13 usable cores of Tiny CPU" in page
     assert "repeat with spritedocs record 01_counting" in page
     assert "counted = Measurement.of(" in page
@@ -112,7 +112,7 @@ def test_an_experiment_has_a_tab_for_each_machine_the_published_first(good: Buil
 
 def test_claims_are_told_for_each_machine_and_may_differ_on_another(good: Built) -> None:
     page = text_of(good.page(EXPERIMENT))
-    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10×) differs here: ratio is 1.50× (1.39–1.62×)" in page
+    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10) differs here: ratio is 1.50× (1.39–1.62)" in page
     assert "helpers == 4 holds: helpers is 4 holds: helpers is 4 differs here: helpers is 7" in page
 
 
@@ -191,7 +191,7 @@ def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorde
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
-        ([0.8, 1.2] * 3, "0.98× (0.78–1.23)</span> (no difference measured)"),
+        ([0.8, 1.2] * 3, "0.98× (0.78–1.24)</span> (no difference measured)"),
         ([1.2], "about 1.2×</span> (one run)"),
     ],
 )
@@ -259,12 +259,12 @@ REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
     "false claim": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 3.2"'),
         "docs/index.md: the claim '01_counting: ratio > 3.2' is false on cpu-13-cores, "
-        "where ratio is 3.00× (2.94–3.10×).",
+        "where ratio is 3.00× (2.94–3.10).",
     ),
     "claim that is not certain": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 2.99"'),
         "docs/index.md: the claim '01_counting: ratio > 2.99' is not certain on cpu-13-cores, "
-        "where ratio is 3.00× (2.94–3.10×).",
+        "where ratio is 3.00× (2.94–3.10).",
     ),
     "malformed claim": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio => 2"'),
@@ -318,7 +318,7 @@ def test_claims_that_need_not_hold_stop_no_build_and_their_pages_say_so(tiny: Ti
     assert "01_counting.py: the claim '01_counting: helpers == 5' is false on cpu-13-cores" in built.said
     home, experiment = text_of(built.page("")), text_of(built.page(EXPERIMENT))
     box = "The figures do not bear out all that this page says The claim '01_counting: "
-    assert f"{box}ratio > 2.99' is not certain on cpu-13-cores, where ratio is 3.00× (2.94–3.10×)." in home
+    assert f"{box}ratio > 2.99' is not certain on cpu-13-cores, where ratio is 3.00× (2.94–3.10)." in home
     assert f"{box}helpers == 5' is false on cpu-13-cores, where helpers is 4." in experiment
     assert "helpers == 5 differs here: helpers is 4" in experiment
     assert "ratio > 2.99" not in experiment

@@ -6,18 +6,20 @@ import math
 from collections.abc import Sequence
 from statistics import median, median_high, median_low
 
-__all__ = ["FEWEST_SAMPLES", "log_interval", "middle"]
+__all__ = ["FEWEST_SAMPLES", "log_interval", "summarised"]
 
 FEWEST_SAMPLES = 6
 """Below this many samples no interval is given: it would promise more than it covers."""
 
 
-def middle(samples: Sequence[float], unit: str) -> float:
-    """The median of ``samples``; in ``"×"``, for ratios, that of their logarithms."""
+def summarised(samples: Sequence[float], unit: str) -> tuple[float, tuple[float, float] | None]:
+    """The median of ``samples``, in ``"×"`` that of their logarithms, and the interval, which holds it."""
     low, high = median_low(samples), median_high(samples)
+    middle = median(samples)
     if unit == "×" and 0 < low < high:
-        return math.sqrt(low) * math.sqrt(high)
-    return median(samples)
+        middle = math.sqrt(low) * math.sqrt(high)
+    interval = log_interval(samples)
+    return middle, interval and (min(interval[0], middle), max(interval[1], middle))
 
 
 def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:

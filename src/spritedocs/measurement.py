@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spritedocs.intervals import FEWEST_SAMPLES, log_interval, middle
+from spritedocs.intervals import FEWEST_SAMPLES, summarised
 
 __all__ = ["FEWEST_SAMPLES", "MIME", "Gap", "Measurement", "count", "measured"]
 
@@ -66,10 +66,7 @@ class Measurement:
         values = tuple(float(sample) for sample in samples)
         if not values or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{name} needs at least one sample, all of them finite, not {values}")
-        centre, interval = middle(values, unit), log_interval(values)
-        if interval:
-            interval = min(interval[0], centre), max(interval[1], centre)
-        return cls(name, unit, centre, interval, values, label)
+        return cls(name, unit, *summarised(values, unit), values, label)
 
     @property
     def bounds(self) -> tuple[float, float]:
