@@ -133,9 +133,9 @@ def compared(
             dismiss(loader)
 
 
-def ratio(found: Comparison, name: str = "slowdown") -> Measurement:
+def ratio(found: Comparison) -> Measurement | Gap:
     """The second loader's time over the first one's."""
-    return found.ratio("second", "first", name)
+    return found.ratio("slowdown", "second", "first")
 
 
 def is_disturbed(kind: str, count: int) -> bool:
