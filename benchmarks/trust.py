@@ -310,7 +310,7 @@ def measure(quick: bool) -> Report:
     finally:
         if neighbour:
             neighbour.close()
-    planted = ratio(compared("none", (count, slow), rounds), "slowdown")
+    planted = ratio(compared("none", (count, slow), rounds))
     low, high = planted.bounds
     notes = [
         f"The loader that is 5% slower, measured by itself: {planted.median:.3f}× ({low:.3f}–{high:.3f})."

@@ -119,7 +119,7 @@ def in_turns(
         if not value > 0:
             raise ValueError(f"{name} is {value!r}: give a number above 0")
     if not arms:
-        raise ValueError(f"the arms are {arms!r}: give at least one, such as {{'two': loader}}")
+        raise ValueError(f"the arms are {arms!r}: give at least one")
     missing: dict[Key, str] = {}
     shuffled = random.Random(seed)
 
