@@ -183,8 +183,9 @@ def needs(*what: str, cores: int = 1) -> None:
         if why_not := _NEEDS[word]():
             raise NotHere(why_not)
     if (usable := usable_cores()) < cores:
-        here = _counted(usable, "usable core")
-        raise NotHere(f"This takes {cores} usable cores, of {here} here: run it on a machine with more.")
+        raise NotHere(
+            f"This takes {cores} usable cores, and this machine has {usable}: run it on one with more."
+        )
 
 
 def _why_no_cuda() -> str:
