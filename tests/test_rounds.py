@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from spritedocs.errors import NotHere
 from spritedocs.foreign_load import Reading
-from spritedocs.measurement import FEWEST_SAMPLES, log_interval
+from spritedocs.intervals import FEWEST_SAMPLES, log_interval
 from spritedocs.rounds import PILOT_ROUNDS, expected_width, largest_variance, rounds_for
 from spritedocs.timing import Comparison, race
 
