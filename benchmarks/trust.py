@@ -133,9 +133,9 @@ def compared(
             dismiss(loader)
 
 
-def ratio(found: Comparison, name: str = "slowdown") -> Measurement:
+def ratio(found: Comparison) -> Measurement | Gap:
     """The second loader's time over the first one's."""
-    return found.ratio("second", "first", name)
+    return found.ratio("slowdown", "second", "first")
 
 
 def is_disturbed(kind: str, count: int) -> bool:
@@ -310,7 +310,7 @@ def measure(quick: bool) -> Report:
     finally:
         if neighbour:
             neighbour.close()
-    planted = ratio(compared("none", (count, slow), rounds), "slowdown")
+    planted = ratio(compared("none", (count, slow), rounds))
     low, high = planted.bounds
     notes = [
         f"The loader that is 5% slower, measured by itself: {planted.median:.3f}× ({low:.3f}–{high:.3f})."

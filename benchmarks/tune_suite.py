@@ -173,8 +173,8 @@ def against_best(
     ):
         result = compare({**arms, AGAIN: second[str(best)]}, FINAL_ROUNDS, step=workload.step)
     # Seconds of the best over seconds of each: its throughput over that of the best.
-    ratios = {each: result.ratio(str(best), str(each), name="score") for each in tried}
-    return Rating(ratios, result.ratio(str(best), AGAIN, name="score"), result.disturbed)
+    ratios = {each: result.ratio("score", str(best), str(each)) for each in tried}
+    return Rating(ratios, result.ratio("score", str(best), AGAIN), result.disturbed)
 
 
 def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:

@@ -28,6 +28,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import spritedocs.tuning  # noqa: F401 - the command that is run here uses all of it: so says the fingerprint
 from spritedocs import machine
 from spritedocs.examples import Project
 from spritedocs.measurement import Gap, Measurement

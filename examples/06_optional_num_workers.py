@@ -185,14 +185,14 @@ def measured(result, field, name, label=""):
     arm = f"{name[-1]} helpers"
     if arm not in result.arms:
         return Gap(name, why_no_helpers())
-    return result.measurement(arm, field, name, label)
+    return result.value(name, arm, field, label=label)
 
 
 def speedup(result, name):
     """How many times as fast an epoch is with helpers, or why it is a gap."""
     if "4 helpers" not in result.arms:
         return Gap(name, why_no_helpers())
-    return result.ratio("0 helpers", "4 helpers", name)
+    return result.ratio(name, "0 helpers", "4 helpers")
 
 
 if __name__ == "__main__":

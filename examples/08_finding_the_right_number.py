@@ -245,13 +245,13 @@ def throughput(fetched, missing, kind, number):
     name = f"{kind}_items_per_s_{number}"
     if why_not := why_missing(missing, kind, number):
         return Gap(name, why_not)
-    return fetched[kind].measurement(f"{kind} {number}", "items_per_s", name)
+    return fetched[kind].value(name, f"{kind} {number}", "items_per_s")
 
 
 def times_as_many(fetched, kind, above, below, name):
     """The throughput of ``above`` helpers over that of ``below``, in ×."""
     return fetched[kind].ratio(
-        f"{kind} {above}", f"{kind} {below}", name, "items_per_s"
+        name, f"{kind} {above}", f"{kind} {below}", "items_per_s"
     )
 
 

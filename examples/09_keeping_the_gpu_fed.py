@@ -642,16 +642,6 @@ def first_batch_ms(timeline):
     return 1e3 * min(waits, key=lambda span: span.batch).end_s
 
 
-def after_first_batch(timed, arm, other):
-    """How many times as long as the other an arm takes for the rest, ×."""
-    pairs = zip(timed.arms[arm], timed.arms[other], strict=True)
-    samples = [
-        (one.total_s - one.startup_s) / (two.total_s - two.startup_s)
-        for one, two in pairs
-    ]
-    return Measurement.of(f"fed_over_{other}", samples, "×")
-
-
 TRACED = {
     "utilisation": (lambda timeline: 100 * timeline.utilisation, "%"),
     "data_wait": (data_wait_pct, "%"),
@@ -669,7 +659,7 @@ def traced_values(arm, timelines):
 if __name__ == "__main__":
     labels = {**arms, "headroom": "headroom run"}
     epochs = [
-        timed.measurement(arm, "total_s", f"epoch_s_{arm}", label)
+        timed.value(f"epoch_s_{arm}", arm, "total_s", label=label)
         for arm, label in labels.items()
     ]
     rows = [
@@ -678,18 +668,18 @@ if __name__ == "__main__":
             counted(helpers),
             *traced_values("helped", timelines["helped"]),
             epochs[1],
-            timed.ratio("0", "helped", "speedup_helped"),
+            timed.ratio("speedup_helped", "0", "helped"),
         ],
         [
             "headroom run",
             *([""] * len(TRACED)),
             epochs[2],
-            timed.ratio("0", "headroom", "speedup_headroom"),
+            timed.ratio("speedup_headroom", "0", "headroom"),
         ],
     ]
-    left = timed.ratio("helped", "headroom", "helped_over_headroom")
+    left = timed.ratio("helped_over_headroom", "helped", "headroom")
     rows.append([f"{counted(helpers)} ÷ headroom", "", "", "", left, ""])
-    fed = after_first_batch(timed, "helped", "headroom")
+    fed = timed.ratio("fed_over_headroom", "helped", "headroom", "rest_s")
     rows.append(["the same, after the first batch", "", "", "", fed, ""])
     show(
         Report(

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from spritedocs import report
 from spritedocs.examples import Example, Project
+from spritedocs.library import Library
 from spritedocs.measurement import Measurement
-from spritedocs.recordings import Library
 
 PROJECT = Project(Path(__file__).parents[1])
 LIMIT_S = 300

@@ -21,7 +21,12 @@ HELPED = {"speedup_4": "×", "computing_items_per_s_8": "items/s"}
 def run(**changes: Any) -> dict[str, Any]:
     """A provenance: of ``machine`` where the key is one of its, else of the run."""
     machine = {**DESCRIBED.as_dict(), "usable_cores": 2}
-    said = {"source_sha256": "a", "package_sha256": "b", "commit": "0123456789abcdef", "dirty": False}
+    said = {
+        "source_sha256": "a",
+        "modules": {"timing.rounds": "b"},
+        "commit": "0123456789abcdef",
+        "dirty": False,
+    }
     for key, value in changes.items():
         (machine if key in machine else said)[key] = value
     return {**said, "machine": machine}
@@ -52,7 +57,11 @@ def test_alike_provenances_differ_in_nothing() -> None:
         ("cpu", "M4", ("cpu", "the processor", "Tiny CPU", "M4")),
         ("os", "Darwin 25", ("os", "the operating system", "TinyOS", "Darwin")),
         ("memory_gb", 64.0, ("memory", "the memory", "8 GB", "64 GB")),
-        ("package_sha256", "c", ("code", "the code", "0123456789", "the same commit with other files")),
+        (
+            "modules",
+            {"timing.rounds": "c"},
+            ("code", "the code", "0123456789", "the same commit with other files"),
+        ),
     ],
 )
 def test_each_difference_is_named_yours_first(key: str, value: object, found: tuple[str, ...]) -> None:
@@ -107,7 +116,7 @@ def test_a_difference_that_explains_nothing_is_no_cause(
 
 
 def test_an_unknown_commit_is_not_the_same_commit() -> None:
-    there = differences(run(commit="unknown"), run(commit="unknown", package_sha256="c"))["code"]
+    there = differences(run(commit="unknown"), run(commit="unknown", modules={}))["code"]
     assert there.yours == there.published == "unknown"
 
 

@@ -54,7 +54,7 @@ def test_both_ends_decide_and_the_verdict_tells_it(bound: float, in_words: str) 
     speedup = Measurement("speedup_4", "×", 3.0, (2.9, 3.1), (3.0,) * 6)
     verdict = Claim.parse(f"06_x: speedup_4 > {bound}").judge({"speedup_4": speedup})
     assert verdict.in_words == in_words
-    assert verdict.found == "speedup_4 is 3× (2.90–3.10×)"
+    assert verdict.found == "speedup_4 is 3× (2.90–3.10)"
 
 
 @pytest.mark.parametrize(

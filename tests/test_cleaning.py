@@ -14,9 +14,9 @@ from tiny import MACHINE, NAME, Built, Tiny
 
 from spritedocs.cleaning import cleaned, cleaned_notebook, drawn, plain
 from spritedocs.edition import Edition
+from spritedocs.marks import Marks
 from spritedocs.measurement import MIME
 from spritedocs.orphans import orphans
-from spritedocs.pages import Marks
 from spritedocs.recordings import Recording, RecordingError
 
 ATTACKS = [

@@ -128,6 +128,7 @@ def test_a_signal_during_the_first_imports_and_one_at_the_very_end_are_heeded(
             "The system stopped spritedocs (Too many open files: sprites): mend that, and try again.",
         ),
         ("ImportError('no sprites')", "A package cannot be imported (ImportError: no sprites): install it"),
+        ("SystemExit('No room: make some.')", "No room: make some."),
         ("MemoryError()", "There is not enough memory: free some, and try again."),
         ("TypeError('odd')", "spritedocs itself failed (TypeError: odd), which is a mistake of ours: please"),
     ],

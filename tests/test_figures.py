@@ -9,6 +9,7 @@ import pytest
 
 from spritedocs.figures import Bars, Blocks, Figure, Lines
 from spritedocs.measurement import Measurement
+from spritedocs.ticks import log_ticks, written
 
 ALT = 'Two bars, <3 & 4> "quoted"'
 SIX = Measurement.of("epoch_s_0", [2.0, 2.1, 1.9] * 2, "s", "none <at> all & so")
@@ -21,7 +22,7 @@ FIGURES = {
     ),
     "lines on logarithms": Lines(
         ALT,
-        {"many": [(10.0**n, 10.0**n) for n in range(20)]},
+        {"many": [(10.0 ** (n / 4), 0.4 * 10.0 ** (n / 20)) for n in range(21)]},
         "µs",
         "×",
         "log",
@@ -92,6 +93,12 @@ def test_a_figure_is_slim_and_its_numbers_are_whole() -> None:
     assert not re.search(r"\d\.\d{3}", re.sub(r">[^<]*<", "><", svg))
 
 
+def test_bars_are_grey_without_helpers_then_purple_then_orange() -> None:
+    svg = Bars(ALT, [SIX] * 6, range(6)).svg()
+    assert re.findall(r"fill: var\(--sprite-series-(\d)\)", svg) == ["0", "1", "2", "3", "4", "1"]
+    assert {*re.findall(r"fill: var\(--sprite-series-(\d)\)", Bars(ALT, [SIX, FEW]).svg())} == {"1"}
+
+
 def test_blocks_of_a_colour_are_one_path_and_their_letters_share_a_style() -> None:
     rows = {"one": [0, 1, 2, 3] * 4, "two": [0, 1, 4, 5] * 4, "main": [-1] * 16}
     svg = Blocks(ALT, rows, names="ABCDEF").svg()
@@ -127,7 +134,7 @@ def test_a_block_stands_where_its_letter_does() -> None:
 
 
 def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
-    twice, once, nought = (Measurement.of(f"x{n}", [float(n)], "s", "x" * (n + 1)) for n in (2, 1, 0))
+    twice, once, nought = (Measurement.of(f"x{n}", [float(n)] * 6, "s", "x" * (n + 1)) for n in (2, 1, 0))
     lines = Bars(ALT, [twice, once, nought]).text().plain.splitlines()
     assert [line.index("█") for line in lines] == [4, 4, 4]
     assert [line.count("█") for line in lines] == [32, 16, 1]
@@ -135,15 +142,38 @@ def test_terminal_bars_begin_in_one_column_and_are_to_scale() -> None:
 
 
 def test_a_terminal_shows_bars_of_nothing_too() -> None:
-    assert FIGURES["bars of nothing"].text().plain == "waiting █ 0 s\n"
+    assert FIGURES["bars of nothing"].text().plain == "waiting █ about 0 s\n"
 
 
 def test_lines_are_labelled_with_what_occurs_and_what_they_are_compared_with() -> None:
     even = [t.strip() for t in ElementTree.fromstring(FIGURES["lines"].svg()).itertext() if t.strip()]
     assert [tick for tick in even if tick in ("0", "2", "4", "8")][:3] == ["0", "2", "8"]
     assert {"a <&>", "plain", "helpers", "s & more"} <= set(even)
-    log = " ".join(ElementTree.fromstring(FIGURES["lines on logarithms"].svg()).itertext())
-    assert "break <even>" in log
+
+
+def test_logarithms_have_ticks_that_people_read() -> None:
+    svg = FIGURES["lines on logarithms"].svg()
+    texts = [t.strip() for t in ElementTree.fromstring(svg).itertext() if t.strip()]
+    assert texts == [
+        *("1", "10", "100", "1,000", "10,000", "100,000", "µs"),
+        *("0.5", "1", "2", "4", "×", "break <even>", "many"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.4, 5, "0.5 1 2 4"),
+        (0.9, 1.1, "0.5 1 2"),  # beyond the ends, where there would be one or none
+        (1.2, 1.9, "1 2"),
+        (0.03, 0.4, "0.05 0.1 0.2"),
+        (60, 900, "100 200 500"),
+        (3, 40000, "10 100 1,000 10,000"),
+        (1, 1e12, "1 100 10,000 1m 100m 10,000m 1,000,000m"),
+    ],
+)
+def test_ticks_are_round_and_few(low: float, high: float, ticks: str) -> None:
+    assert " ".join(written(tick).replace(" million", "m") for tick in log_ticks(low, high)) == ticks
 
 
 def test_an_interval_is_a_band_about_its_line() -> None:

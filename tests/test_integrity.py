@@ -20,9 +20,10 @@ from tiny import MACHINE, NAME, Tiny, add_benchmark
 from spritedocs import checksums
 from spritedocs.edition import Edition
 from spritedocs.integrity import first_cells
+from spritedocs.library import Library
 from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.orphans import orphans
-from spritedocs.recordings import FORMAT, Library, Recording, RecordingError, Result
+from spritedocs.recordings import FORMAT, Recording, RecordingError, Result
 from spritedocs.report import Report
 from spritedocs.summaries import check_result, check_summary
 
@@ -133,6 +134,8 @@ def code(notebook: Notebook, old: str, new: str) -> None:
         (lambda n: provenance(n).update(recorded_at="2026-11-01T00:00:00"), "which cannot be"),
         (lambda n: provenance(n).update(format=-1), "says that its format is -1"),
         (lambda n: provenance(n).update(format=True), "says that its format is True"),
+        (lambda n: provenance(n)["modules"].update(timing="a"), "says of a module what is no fingerprint"),
+        (lambda n: provenance(n)["modules"].update({"<b>": "0" * 64}), "says of a module what is no finger"),
         (lambda n: provenance(n).update(duration_s=-1), "says that it took -1 s"),
         (lambda n: provenance(n).update(commit="<i>"), "says that its commit is '<i>'"),
         (lambda n: provenance(n).update(command="curl x | sh"), "was made by the command 'curl x | sh', "),
@@ -204,17 +207,21 @@ def test_code_is_compared_in_a_stale_recording_too(tiny: Tiny) -> None:
 
 
 def test_format_1_is_judged_by_the_rule_that_it_was_written_by(tiny: Tiny) -> None:
-    assert FORMAT == 2
+    assert FORMAT == 3
     tiny.add_recording(tiny.recording(), lambda n: value(n).update(samples=[1.0, 1.0, 2.0, 8.0, 8.0, 8.0]))
     written = json.loads(tiny.recording().read_text(encoding="utf-8"))
     assert value(written)["median"] == pytest.approx(4)
-    assert "though its samples give 5 " in said(tiny, lambda n: provenance(n).update(format=1))
+    assert "though its samples give 5 " in said(
+        tiny, lambda n: provenance(n).update(format=1, package_sha256="")
+    )
     value(written)["median"] = 5.0
-    provenance(written)["format"] = 1
+    provenance(written).update(format=1, package_sha256="")
     html("4.0×", "5.0×")(written)
     tiny.write(tiny.recording(), written)
     assert tiny.library.status(tiny.example, tiny.recording().parent).recording.values["ratio"].median == 5
-    assert "though its samples give 4 " in said(tiny, lambda n: provenance(n).update(format=2))
+    assert "though its samples give 4 " in said(
+        tiny, lambda n: provenance(n).update(format=2, package_sha256="")
+    )
 
 
 def test_another_platforms_last_digits_are_no_contradiction(tiny: Tiny) -> None:
@@ -362,6 +369,12 @@ def test_recordings_that_no_page_shows_are_mentioned(tiny: Tiny) -> None:
     ]
     assert orphans(tiny.project, [MACHINE]) == expected
     assert orphans(tiny.project, []) == expected[:1]
+    text = tiny.script.read_text(encoding="utf-8")
+    (tiny.root / "examples" / "03_newer.py").write_text(
+        text.replace("# claims:", "# formerly: 02_gone\n# claims:"), encoding="utf-8"
+    )
+    assert orphans(tiny.project, []) == []
+    (tiny.root / "examples" / "03_newer.py").unlink()
     edition = Edition(tiny.project, [MACHINE])
     assert edition.problems == []
     assert edition.notices == expected

@@ -85,6 +85,10 @@ def test_a_failure_is_a_sentence_with_line_cause_and_remedy(
             "01_counting ended in line 23 with sys.exit(3): let it run to ",
         ),
         (
+            CellExecutionError("", "NotHere", "There is no GPU: get one."),
+            "01_counting cannot be recorded on this machine. There is no GPU: get one.",
+        ),
+        (
             CellTimeoutError("A cell\ntimed out"),
             "What 01_counting showed in line 23 did not arrive in time: rec",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from types import SimpleNamespace
 
 import psutil
@@ -20,8 +22,11 @@ from hypothesis import strategies as st
 from spritedocs import machine
 from spritedocs.machine import (
     Machine,
+    NotHere,
+    by_start_method,
     describe,
     memory_limit,
+    needs,
     quota_cores,
     slug,
     start_method,
@@ -290,3 +295,40 @@ def test_summary_leaves_out_what_it_does_not_know():
         Machine(cpu="X", memory_gb=8.4, gpu="G", gpu_count=1).summary()
         == "1 usable core of X, 8 GB memory, G"
     )
+
+
+def test_a_machine_that_has_what_is_needed():
+    needs()
+    needs("workers", cores=1)
+    assert by_start_method(7, 2) == (7 if start_method() == "fork" else 2)
+    with pytest.raises(
+        ValueError, match="'gpu' is no need that is known: choose from cuda, linux, fork, wor"
+    ):
+        needs("gpu")
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("cuda", "There is no CUDA GPU here: run it on a machine with one."),
+        ("linux", "This is not Linux: run it there, or in a Linux container."),
+        ("fork", "This system cannot fork a process: run it on Linux or macOS."),
+        ("workers", "Workers have no place to hand anything over. No temporary folder"),
+        ("cores", "This takes 3 usable cores, and this machine has 2: run it on one with more."),
+    ],
+)
+def test_a_script_leaves_with_a_sentence_about_what_its_machine_lacks(what, sentence, monkeypatch):
+    def refuse(**options):
+        raise OSError(errno.EROFS, "full", "/secret/place")
+
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "platform", "plan9")
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(SystemExit) as caught:
+        needs(cores=3) if what == "cores" else needs(what)
+    assert isinstance(caught.value, NotHere)
+    assert str(caught.value).startswith(sentence)

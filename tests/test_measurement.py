@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.measurement import FEWEST_SAMPLES, Gap, Measurement, log_interval
+from spritedocs.intervals import FEWEST_SAMPLES, log_interval
+from spritedocs.measurement import Gap, Measurement, count, measured
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 numbers = st.floats(-1e12, 1e12).filter(lambda number: number == 0 or abs(number) > 1e-9)
@@ -31,23 +32,32 @@ def test_a_value_survives_storage(value: Measurement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "said"),
+    ("samples", "unit", "said"),
     [
-        ([1.31, 1.30, 1.32], "1.31 s"),
-        ([1.0, 5.0, 3.33], "3.3 s"),
-        ([123.4, 131.2, 128.1], "128 s"),
-        ([0.01234, 0.01236, 0.01235], "0.0123 s"),
-        ([1234.5, 1400.2, 1300.1], "1,300 s"),
-        ([2.0, 2.0, 2.0], "2 s"),
+        ([1.31, 1.30, 1.32] * 2, "s", "1.31 s"),
+        ([1.0, 5.0, 3.33] * 2, "s", "3.3 s"),
+        ([123.4, 131.2, 128.1] * 2, "s", "128 s"),
+        ([0.01234, 0.01236, 0.01235] * 2, "s", "0.0123 s"),
+        ([1234.5, 1400.2, 1300.1] * 2, "s", "1,300 s"),
+        ([2.0] * 6, "s", "2 s"),
+        ([1234.5] * 5, "s", "about 1,200 s"),
+        ([0.01234], "s", "about 0.012 s"),
+        ([9.96, 9.97], "s", "about 10 s"),
+        ([4], "×", "about 4.0×"),
+        ([4096], "B", "4,096 B"),
+        ([24], "of 32", "24 of 32"),
+        ([3.5], "", "about 3.5"),
     ],
 )
-def test_the_digits_follow_the_spread(samples: list[float], said: str) -> None:
-    assert str(Measurement.of("epoch_s", samples, "s")) == said
+def test_digits_follow_the_spread_and_few_samples_have_two_and_counts_all(
+    samples: list[float], unit: str, said: str
+) -> None:
+    assert str(Measurement.of("value", samples, unit)) == said
 
 
 @pytest.mark.parametrize(("unit", "said"), [("s", "4 s"), ("×", "4×"), ("%", "4%"), ("", "4")])
 def test_a_unit_stands_where_readers_expect_it(unit: str, said: str) -> None:
-    assert str(Measurement.of("helpers", [4], unit)) == said
+    assert str(Measurement.of("helpers", [4] * 6, unit)) == said
 
 
 def test_an_interval_needs_six_samples() -> None:
@@ -118,24 +128,25 @@ def test_only_a_ratio_whose_interval_holds_one_shows_no_difference(samples, unit
 
 
 @pytest.mark.parametrize(
-    ("interval", "unit", "expected"),
+    ("samples", "unit", "remark", "in_full"),
     [
-        ((2.0, 2.42), "×", ""),
-        ((2.0, 2.43), "×", "uncertain"),
-        ((0.95, 1.14), "×", "no difference measured"),
-        ((0.9, 1.1), "×", "uncertain, may be no difference"),
-        ((-1.0, 0.5), "×", "uncertain"),
-        ((1.0, 3.0), "s", ""),
+        ([0.9, 1.1] * 3, "×", "no difference measured", "0.99× (0.89–1.12)"),
+        ([1.5, 2.5] * 3, "×", "", "1.94× (1.44–2.60)"),
+        ([1.5], "×", "one run", "about 1.5×"),
+        ([0.9, 1.1], "×", "no difference measured", "about 0.99×"),
+        ([1.5], "s", "one run", "about 1.5 s"),
+        ([1.5, 2.5] * 3, "s", "", "2.00 s (1.44–2.60)"),
+        ([3], "of 4", "", "3 of 4"),
     ],
 )
-def test_a_ratio_that_is_not_known_to_ten_percent_is_uncertain(interval, unit, expected) -> None:
-    assert Measurement("x", unit, sum(interval) / 2, interval, interval).doubt == expected
+def test_what_stands_beside_a_value(samples: list[float], unit: str, remark: str, in_full: str) -> None:
+    value = Measurement.of("x", samples, unit)
+    assert (value.remark, value.in_full) == (remark, in_full)
 
 
-def test_few_samples_have_no_interval_to_be_told_but_one_that_says_whether_a_ratio_is_uncertain() -> None:
-    assert Measurement.of("x", [2.0, 2.1], "×").is_uncertain
-    assert not Measurement.of("x", [2.0, 2.01, 2.0, 1.99], "×").is_uncertain
-    assert not Measurement.of("x", [2.0], "×").is_uncertain
+def test_one_number_is_a_value_and_a_count_tells_of_how_many() -> None:
+    assert measured("x", 2.5, "s") == Measurement.of("x", [2.5], "s")
+    assert (str(count("x", 3, of=1024)), str(count("x", 3000))) == ("3 of 1024", "3,000")
 
 
 def test_the_interval_holds_the_median_that_stands_beside_it() -> None:

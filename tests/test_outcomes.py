@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -14,7 +17,8 @@ import pytest
 from tiny import Traces
 
 from spritedocs import outcomes
-from spritedocs.outcomes import Outcome, run_script, run_scripts
+from spritedocs.errors import NotHere
+from spritedocs.outcomes import Outcome, program, run_program, run_programs, run_script, run_scripts
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these signals nor sessions")
 
@@ -247,3 +251,59 @@ def test_ctrl_c_does_not_wait_for_the_scripts(
     assert time.monotonic() - begun < 40
     assert traces.processes() == []
     assert traces.files() == []
+
+
+@pytest.fixture
+def cursed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in the folder of programs below the working folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "programs" / "cursed.py"
+    path.parent.mkdir()
+    path.write_text("import sys\nprint(sys.argv)\nraise ValueError('sprite 13 is cursed')")
+    return path
+
+
+def test_a_program_is_found_by_its_name_and_runs_under_it(cursed: Path) -> None:
+    assert program("cursed") == cursed
+    outcome = run_program("cursed", arguments=("4",))
+    assert outcome.error == "ValueError: sprite 13 is cursed"
+    assert "['cursed.py', '4']" in outcome.text
+    assert 'File "cursed.py", line 3' in run_programs(["cursed"])["cursed"].text
+
+
+@pytest.mark.parametrize("home", ["script", "package", "checkout"])
+def test_programs_lie_beside_the_script_and_in_the_package_and_in_its_checkout(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script" / "x.py"))
+    monkeypatch.setattr(outcomes, "_PACKAGE", tmp_path / "checkout" / "src" / "package")
+    place = {"script": "script", "package": "checkout/src/package", "checkout": "checkout/examples"}[home]
+    path = tmp_path / place / "programs" / "cursed.py"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert program("cursed") == path.resolve()
+
+
+def test_a_program_that_is_nowhere() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no program 'blessed': put it into programs.blessed\.py"):
+        run_program("blessed")
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (errno.ENOSPC, "the disk is full: free some room, or set TMPDIR"),
+        (errno.EROFS, f"there is no temporary folder ({os.strerror(errno.EROFS)}): set TMPDIR"),
+    ],
+)
+def test_where_no_program_can_run_that_is_a_sentence(
+    number: int, why: str, cursed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*options: str) -> str:
+        raise OSError(number, "refused", "/secret/place")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    for run in (lambda: run_program("cursed"), lambda: run_programs(["cursed"])):
+        with pytest.raises(NotHere, match=re.escape(why)) as caught:
+            run()
+        assert "secret" not in str(caught.value)

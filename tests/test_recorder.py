@@ -20,9 +20,9 @@ from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces, add_benchmark
 
 from spritedocs import accelerator, recorder
 from spritedocs.accelerator import Load
-from spritedocs.edition import provenance_line
 from spritedocs.examples import ExampleError
-from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.fingerprints import modules_sha256, source_sha256
+from spritedocs.published import provenance_line
 from spritedocs.recorder import RecordError, can_store, record, record_own
 from spritedocs.recordings import FORMAT, Recording
 
@@ -89,7 +89,7 @@ def test_a_recording_says_where_its_figures_come_from(tiny: Tiny) -> None:
         "format": FORMAT,
         "example": NAME,
         "source_sha256": source_sha256(text),
-        "package_sha256": package_sha256(text, package),
+        "modules": modules_sha256(text, package),
         "machine": DESCRIBED.as_dict(),
         "commit": "0123456789abcdef",
         "dirty": False,

@@ -20,8 +20,11 @@ from tiny import NAME, Tiny
 from spritedocs import machine
 from spritedocs.claims import claimed_values
 from spritedocs.edition import Edition
-from spritedocs.pages import Marks, experiment_page
-from spritedocs.recordings import FORMAT, Recording, RecordingError, Status, published
+from spritedocs.library import Status
+from spritedocs.marks import Marks
+from spritedocs.pages import experiment_page
+from spritedocs.published import published
+from spritedocs.recordings import FORMAT, Recording, RecordingError
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -70,9 +73,37 @@ def test_a_recording_is_fresh_until_code_changes_and_missing_elsewhere(tiny: Tin
     assert state() == "stale"
 
 
-def test_a_recording_is_stale_when_the_package_measures_otherwise(tiny: Tiny) -> None:
-    tiny.add_recording(tiny.recording(), lambda n: provenance(n).update(package_sha256="0" * 64))
-    assert tiny.library.status(tiny.example, tiny.recording().parent).state == "stale"
+@pytest.mark.parametrize(
+    ("modules", "because"),
+    [
+        ({"measurement": "0" * 64}, "measurement has changed since"),
+        ({"timing.rounds": "0" * 64}, "timing.rounds has changed since"),
+        (
+            {f"timing.{letter}": "0" * 64 for letter in "abcde"},
+            "timing.a, timing.b, timing.c and 2 more have changed since",
+        ),
+    ],
+)
+def test_a_recording_is_stale_when_a_module_measures_otherwise_and_says_which(
+    tiny: Tiny, modules: dict[str, str], because: str
+) -> None:
+    tiny.add_recording(tiny.recording(), lambda n: provenance(n)["modules"].update(modules))
+    status = tiny.library.status(tiny.example, tiny.recording().parent)
+    assert (status.state, status.because) == ("stale", because)
+    tiny.edit("examples/01_counting.py", "[4]", "[5]")
+    status = tiny.library.status(tiny.example, tiny.recording().parent)
+    assert status.because.startswith(f"the script{',' if len(modules) > 1 else ' and'} {min(modules)}")
+
+
+def test_what_an_older_format_measured_with_cannot_be_judged(tiny: Tiny) -> None:
+    def older(notebook: dict[str, Any]) -> None:
+        provenance(notebook).update(format=2, package_sha256="0" * 64)
+        del provenance(notebook)["modules"]
+
+    tiny.add_recording(tiny.recording(), older)
+    status = tiny.library.status(tiny.example, tiny.recording().parent)
+    assert status.because == "format 2 does not say what it was measured with"
+    assert status.recording.has_code_of(tiny.example)
 
 
 def test_a_reference_recording_never_counts_as_this_machines_own(tiny: Tiny) -> None:

@@ -13,15 +13,16 @@ from typing import Any
 
 import nbformat
 import pytest
-from tiny import NAME, Built, Tiny, add_benchmark
+from tiny import MACHINE, NAME, Built, Tiny, add_benchmark
 
 from spritedocs import machine, recorder
 from spritedocs.edition import Edition
 from spritedocs.execution import recorded_here
 from spritedocs.macros import Macros
+from spritedocs.marks import Marks
 from spritedocs.measurement import Measurement
 from spritedocs.notebooks import published_notebook
-from spritedocs.pages import doubted
+from spritedocs.pages import doubted, experiment_page
 from spritedocs.recordings import Recording
 
 EXPERIMENT = f"experiments/{NAME}"
@@ -94,7 +95,7 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
     page = text_of(good.page(""))
-    assert "There are 4 helpers, 3.00× (2.94–3.10×)." in page
+    assert "There are 4 helpers, 3.00× (2.94–3.10)." in page
     assert "13 usable cores of Tiny CPU" in page
     assert "repeat with spritedocs record 01_counting" in page
     assert "counted = Measurement.of(" in page
@@ -111,7 +112,7 @@ def test_an_experiment_has_a_tab_for_each_machine_the_published_first(good: Buil
 
 def test_claims_are_told_for_each_machine_and_may_differ_on_another(good: Built) -> None:
     page = text_of(good.page(EXPERIMENT))
-    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10×) differs here: ratio is 1.50× (1.39–1.62×)" in page
+    assert "ratio > 2 holds: ratio is 3.00× (2.94–3.10) differs here: ratio is 1.50× (1.39–1.62)" in page
     assert "helpers == 4 holds: helpers is 4 holds: helpers is 4 differs here: helpers is 7" in page
 
 
@@ -177,23 +178,51 @@ def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorde
     stored = Recording.read(tiny.add_recording(tiny.recording(), foreign))
     tiny.edit(f"examples/{NAME}.py", "A site needs", "Every site needs")
     assert tiny.library.is_fresh(tiny.example, tiny.recording().parent)
-    fresh = nbformat.reads(published_notebook(stored, tiny.example, fresh=True).decode(), as_version=4)
+    entry = Edition(tiny.project, [MACHINE]).entries[NAME]
+    fresh = nbformat.reads(published_notebook(stored, entry, fresh=True).decode(), as_version=4)
     nbformat.validate(fresh)
     cells = [(cell.cell_type, cell.source) for cell in fresh.cells[2:]]
     assert cells == [(cell.kind, cell.text) for cell in tiny.example.cells]
     assert "Every site needs" in cells[0][1]
     assert fresh.cells[-1].outputs[0].data["text/plain"].startswith("What was counted")
-    assert published_notebook(stored, tiny.example, fresh=False) == tiny.recording().read_bytes()
+    assert published_notebook(stored, entry, fresh=False) == tiny.recording().read_bytes()
 
 
-def test_a_ratio_with_a_wide_interval_is_never_quoted_bare(good: Built) -> None:
-    said = text_of(good.page(EXPERIMENT))
-    assert "×), uncertain, n = 6" in said
-    wide = Measurement.of("gain", [0.8, 1.2, 1.5, 1.1, 0.9, 1.4], "×")
-    recording = SimpleNamespace(provenance={"machine": {}})
-    edition = SimpleNamespace(value=lambda *wanted: wide, recording=lambda example: recording)
-    quoted = Macros(SimpleNamespace(edition=edition, current_page="index.md")).measured("speed", "gain")
-    assert quoted.endswith("</span> (uncertain, may be no difference)")
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        ([0.8, 1.2] * 3, "0.98× (0.78–1.24)</span> (no difference measured)"),
+        ([1.2], "about 1.2×</span> (one run)"),
+    ],
+)
+def test_what_is_no_difference_or_one_run_is_never_quoted_bare(samples: list[float], said: str) -> None:
+    found = Measurement.of("gain", samples, "×"), SimpleNamespace(provenance={"machine": {}}), ""
+    plugin = SimpleNamespace(edition=SimpleNamespace(value=lambda *wanted: found), current_page="index.md")
+    assert Macros(plugin).measured("speed", "gain", interval=True).endswith(said)
+
+
+def test_prose_quotes_what_the_page_publishes_and_so_does_the_notebook(tiny: Tiny) -> None:
+    old, new = "A site needs an example.", "It counts {helpers}: {ratio:interval}; not `{code}`."
+    tiny.edit(f"examples/{NAME}.py", old, new)
+    edition = Edition(tiny.project, [MACHINE])
+    entry = edition.entries[NAME]
+    told = f"It counts 4: {entry.published.recording.values['ratio'].in_full}; not `{{code}}`."
+    assert told in experiment_page(entry, edition, Marks())
+    for fresh in (True, False):  # a stale one has the prose of its run
+        notebook = json.loads(published_notebook(entry.published.recording, entry, fresh))
+        assert ("".join(notebook["cells"][2]["source"]).count(told) == 1) is fresh
+    assert not edition.problems
+
+
+def test_prose_that_quotes_what_nobody_measures_stops_the_build(tiny: Tiny) -> None:
+    tiny.edit(f"examples/{NAME}.py", "A site needs", "A {speed} site {ratio:range}")
+    edition = Edition(tiny.project, [MACHINE])
+    experiment_page(edition.entries[NAME], edition, Marks())
+    where = f"examples/{NAME}.py, in the Markdown cell '# Counting', "
+    assert edition.problems == [
+        f"{where}quotes 'speed', which the example does not measure: known are helpers, ratio.",
+        f"{where}quotes '{{ratio:range}}': write {{ratio}} or {{ratio:interval}}.",
+    ]
 
 
 def test_a_trace_can_be_taken_along_from_the_tab_of_the_machine_that_kept_it(good: Built) -> None:
@@ -230,12 +259,12 @@ REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
     "false claim": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 3.2"'),
         "docs/index.md: the claim '01_counting: ratio > 3.2' is false on cpu-13-cores, "
-        "where ratio is 3.00× (2.94–3.10×).",
+        "where ratio is 3.00× (2.94–3.10).",
     ),
     "claim that is not certain": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 2.99"'),
         "docs/index.md: the claim '01_counting: ratio > 2.99' is not certain on cpu-13-cores, "
-        "where ratio is 3.00× (2.94–3.10×).",
+        "where ratio is 3.00× (2.94–3.10).",
     ),
     "malformed claim": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio => 2"'),
@@ -289,7 +318,7 @@ def test_claims_that_need_not_hold_stop_no_build_and_their_pages_say_so(tiny: Ti
     assert "01_counting.py: the claim '01_counting: helpers == 5' is false on cpu-13-cores" in built.said
     home, experiment = text_of(built.page("")), text_of(built.page(EXPERIMENT))
     box = "The figures do not bear out all that this page says The claim '01_counting: "
-    assert f"{box}ratio > 2.99' is not certain on cpu-13-cores, where ratio is 3.00× (2.94–3.10×)." in home
+    assert f"{box}ratio > 2.99' is not certain on cpu-13-cores, where ratio is 3.00× (2.94–3.10)." in home
     assert f"{box}helpers == 5' is false on cpu-13-cores, where helpers is 4." in experiment
     assert "helpers == 5 differs here: helpers is 4" in experiment
     assert "ratio > 2.99" not in experiment

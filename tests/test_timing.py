@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import multiprocessing
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
 
 from spritedocs import epochs, timing
+from spritedocs.errors import NotHere
 from spritedocs.foreign_load import Reading
-from spritedocs.rounds import PILOT_ROUNDS
-from spritedocs.timing import Comparison, EpochTiming, TimingError, time_epoch
+from spritedocs.timing import EpochTiming, TimingError, time_epoch
 
 seconds = st.floats(0.001, 1000)
 
@@ -257,17 +259,6 @@ def test_a_loader_that_is_none():
         compare({"once": iter([[1]])})
 
 
-@pytest.mark.parametrize("rounds", [0, -1, 2.5, "8"])
-def test_rounds_that_are_no_number_of_rounds(rounds):
-    with pytest.raises(ValueError, match=f"rounds is {rounds!r}: give"):
-        compare({"one": [[1]]}, rounds=rounds)
-
-
-def test_no_arms():
-    with pytest.raises(ValueError, match=r"the arms are \{\}: give at least one"):
-        compare({})
-
-
 def torn(after):
     yield from [[1]] * after
     raise OSError("the disk\nis on fire")
@@ -323,30 +314,6 @@ def test_a_step_that_raises_closes_the_generator():
     assert left
 
 
-def test_arms_are_interleaved_in_an_order_drawn_from_the_seed():
-    def order(seed):
-        drawn = []
-        compare({name: lambda name=name: drawn.append(name) or [[1]] for name in "abc"}, 12, seed=seed)
-        return drawn
-
-    drawn = order(0)
-    rounds = [tuple(drawn[start : start + 3]) for start in range(0, len(drawn), 3)]
-    assert len(rounds) == 13
-    assert all(sorted(each) == ["a", "b", "c"] for each in rounds)
-    assert len(set(rounds)) > 2
-    assert order(0) == drawn != order(1)
-
-
-@pytest.mark.parametrize("warmup", [True, False])
-def test_the_warm_up_is_thrown_away(warmup):
-    clock = Clock()
-    waits = iter(range(1, 10))
-    result = compare(
-        {"a": lambda: SlowLoader(clock, 0, [next(waits)], 0)}, rounds=3, warmup=warmup, clock=clock
-    )
-    assert [epoch.total_s for epoch in result.arms["a"]] == ([2, 3, 4] if warmup else [1, 2, 3])
-
-
 def test_a_loader_is_used_again_and_a_factory_called_anew():
     clock, made = Clock(), []
 
@@ -361,43 +328,45 @@ def test_a_loader_is_used_again_and_a_factory_called_anew():
     assert {epoch.total_s for arm in result.arms.values() for epoch in arm} == {3}
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_loader_that_is_kept_serves_every_round_and_goes_at_the_end(fails):
+    clock, gone, steps = Clock(), [], []
+
+    def factory():
+        iterator = SimpleNamespace(_shutdown_workers=lambda: gone.append(made))
+        made = SlowLoader(clock, 1, [1], 1, _iterator=iterator)
+        return made
+
+    def step(batch):
+        steps.append(batch)
+        assert not gone
+        if fails and len(steps) == 2:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        compare({"kept": factory}, rounds=3, keep=True, step=step, clock=clock)
+    assert [loader.epochs for loader in set(gone)] == [2 if fails else 4]
+
+
+def test_an_arm_that_cannot_run_here_is_missing(monkeypatch):
+    def no_gpu():
+        raise NotHere("There is no GPU: get one.")
+
+    monkeypatch.setattr(timing, "why_no_helpers", lambda: "No folder: make one.")
+    clock = Clock()
+    arms = {"gpu": no_gpu, "alone": lambda: SlowLoader(clock, 0, [1] * 5, 0)}
+    arms["two"] = SlowLoader(clock, 0, [1] * 5, 0, num_workers=2)
+    result = compare(arms, rounds=6, clock=clock)
+    assert result.missing == {"gpu": "There is no GPU: get one.", "two": "No folder: make one."}
+    assert [len(epochs) for epochs in result.arms.values()] == [0, 6, 0]
+    assert (arms["two"].epochs, result.warnings) == (0, ())
+
+
 def test_step_and_count_reach_every_epoch():
     stepped = []
     result = compare({"a": [["x"]]}, rounds=2, step=stepped.append, count=lambda batch: 42)
     assert stepped == [["x"]] * 3
     assert [epoch.items for epoch in result.arms["a"]] == [42, 42]
-
-
-def numbered(clock):
-    """An arm whose epochs take 1 s, 2 s and so on, so that one can tell which they are."""
-    seconds = iter(range(1, 100))
-    return lambda: SlowLoader(clock, 0, [next(seconds)], 0)
-
-
-def taken(result, arm="a"):
-    return [epoch.total_s for epoch in result.arms[arm]]
-
-
-def test_a_disturbed_round_is_taken_again_with_all_its_arms():
-    clock = Clock()
-    load = Neighbours(0, 0, 0, 0.3, 0, 0, 0, 0)
-    result = compare({"a": numbered(clock), "b": numbered(clock)}, 3, warmup=False, clock=clock, load=load)
-    assert taken(result) == taken(result, "b") == [1, 3, 4]
-    assert (result.retaken, result.disturbed) == (1, 0)
-    (warning,) = [text for text in result.warnings if "taken again" in text]
-    assert warning.startswith("1 round had to be taken again, because others used up to 0.3 of a core")
-
-
-def test_where_all_are_disturbed_they_stay():
-    clock = Clock()
-    load = Neighbours(*[0.5] * 100)
-    result = compare({"a": numbered(clock)}, 6, warmup=False, clock=clock, load=load)
-    assert taken(result) == [1, 2, 3, 4, 5, 6]
-    assert (result.retaken, result.disturbed) == (0, 6)
-    (warning,) = [text for text in result.warnings if "disturbed" in text]
-    assert warning.startswith(
-        "6 of 6 rounds are disturbed: in them other programs, other containers or the system used more"
-    )
 
 
 def test_what_others_do_while_a_loader_is_made_is_no_matter():
@@ -417,97 +386,12 @@ def test_a_load_that_nobody_knows_disturbs_nothing():
     assert not any("again" in text for text in result.warnings)
 
 
-def test_rounds_are_planned_and_the_pilot_is_thrown_away():
-    clock, told = Clock(), []
-    result = compare(
-        {"a": numbered(clock)}, clock=clock, limit_s=300, progress=lambda *said: told.append(said)
-    )
-    first = 1 + PILOT_ROUNDS + 1
-    assert taken(result)[0] == first
-    assert len(taken(result)) > 6
-    assert told[-1] == (first - 1 + len(taken(result)),) * 2
-    assert any(text.startswith("limit_s=300 allows") for text in result.warnings)
-
-
 def test_steady_arms_need_the_fewest_rounds():
     clock = Clock()
     arms = {"a": SlowLoader(clock, 0, [1] * 5, 0), "b": SlowLoader(clock, 0, [2] * 5, 0)}
     result = compare(arms, clock=clock, limit_s=1000)
     assert [len(arm) for arm in result.arms.values()] == [6, 6]
     assert result.warnings == ()
-
-
-@pytest.mark.parametrize(("option", "value"), [("width", 0), ("width", -0.1), ("limit_s", 0)])
-def test_options_that_no_plan_can_keep(option, value):
-    with pytest.raises(ValueError, match=f"{option} is {value}: give a number above 0"):
-        compare({"a": [[1]]}, **{option: value})
-
-
-def epoch_of(total, **fields):
-    usual = {"startup_s": 0.1, "items": 10, "batches": 5, "iter_s": 0.05, "wait_s": total / 4, "step_s": 0.0}
-    return EpochTiming(**{"total_s": total, **usual, **fields})
-
-
-def comparison_of(**totals):
-    return Comparison({name: tuple(map(epoch_of, values)) for name, values in totals.items()})
-
-
-totals = st.lists(seconds, min_size=6, max_size=12)
-
-
-@given(totals)
-def test_the_ratio_of_an_arm_to_itself_is_one(values):
-    ratio = comparison_of(a=values).ratio("a", "a", "same")
-    assert (ratio.median, ratio.unit) == (1, "×")
-    assert ratio.interval == pytest.approx((1, 1))
-
-
-@given(totals, st.floats(0.1, 10))
-def test_the_ratio_is_taken_round_by_round(values, factor):
-    ratio = comparison_of(a=[value * factor for value in values], b=values).ratio("a", "b", "paired")
-    assert ratio.samples == pytest.approx([factor] * len(values))
-    assert ratio.interval == pytest.approx((factor, factor))
-
-
-@given(st.lists(st.tuples(seconds, seconds), min_size=6, max_size=12))
-# Skewed, and an even number of them: the interval is widened, to a middle between two samples.
-@example([(1, 1)] * 3 + [(2, 1)] * 2 + [(1e-3, 1)] * 3 + [(4, 1)] * 4)
-def test_the_other_way_round_is_the_reciprocal(pairs):
-    first, second = zip(*pairs, strict=True)
-    result = comparison_of(a=first, b=second)
-    there, back = result.ratio("a", "b", "there"), result.ratio("b", "a", "back")
-    assert 1 / back.median == pytest.approx(there.median)
-    (low, high), (other_low, other_high) = there.interval, back.interval
-    mean = math.exp(sum(math.log(a / b) for a, b in pairs) / len(pairs))
-    assert low <= mean * (1 + 1e-9)
-    assert mean <= high * (1 + 1e-9)
-    assert (1 / other_high, 1 / other_low) == pytest.approx((low, high))
-
-
-def test_no_interval_below_six_rounds():
-    assert comparison_of(a=[1.0] * 5, b=[2.0] * 5).ratio("a", "b", "few").interval is None
-
-
-def test_measurements_carry_their_units_and_samples():
-    result = comparison_of(a=[2.0, 4.0])
-    total = result.measurement("a", "total_s", "epoch_s_0", "an epoch")
-    assert (total.name, total.unit, total.label, total.samples) == ("epoch_s_0", "s", "an epoch", (2.0, 4.0))
-    speed = result.measurement("a", "items_per_s", "speed")
-    assert (speed.unit, speed.samples) == ("items/s", (5.0, 2.5))
-    share = result.measurement("a", "data_wait_share", "share")
-    assert (share.unit, share.samples) == ("%", pytest.approx((27.5, 26.25)))
-    for field in timing.UNITS:
-        assert result.measurement("a", field, "any").median > 0 or field == "step_s"
-
-
-def test_what_cannot_be_measured():
-    result = comparison_of(a=[1.0], b=[1.0])
-    with pytest.raises(ValueError, match="'c' is unknown: choose one of a, b"):
-        result.measurement("c", "total_s", "x")
-    with pytest.raises(ValueError, match="'colour' is unknown: choose one of startup_s"):
-        result.ratio("a", "b", "x", "colour")
-    with pytest.raises(ValueError, match="step_s of 'b' is 0 in a round"):
-        result.ratio("a", "b", "x", "step_s")
 
 
 def warned(monkeypatch, rounds=6, cores=2, wait=0.02, drift=0.0, batches=8, **attributes):
@@ -590,13 +474,15 @@ def test_no_process_is_left_behind():
 
 
 @forks
-def test_persistent_workers_of_a_loader_persist():
+def test_persistent_workers_persist():
     loader = loader_of(persistent_workers=True)
     seen = []
-    compare({"mine": loader}, rounds=2, step=lambda batch: seen.append(children()[0].pid))
-    assert len(set(seen)) == 1
-    assert len(children()) == 1
-    epochs.dismiss(loader)
+    for arm, keep, stay in ((loader, False, 1), (lambda: loader_of(persistent_workers=True), True, 0)):
+        seen.clear()
+        compare({"mine": arm}, rounds=2, keep=keep, step=lambda batch: seen.append(children()[0].pid))
+        assert len(set(seen)) == 1
+        assert len(children()) == stay
+        epochs.dismiss(loader)
 
 
 @forks

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from spritedocs.errors import NotHere
 from spritedocs.workspace import NoRoomError, room_for, why_no_helpers
 
 REMEDY = re.escape("set TMPDIR (on Windows TEMP) to a folder with room.") + "$"
@@ -117,5 +118,5 @@ def test_workers_can_hand_over_where_a_folder_can_be_made_and_else_a_sentence_sa
     assert re.search(REMEDY, why_no_helpers())
 
 
-def test_it_is_an_os_error_for_whoever_expects_one() -> None:
-    assert issubclass(NoRoomError, OSError)
+def test_a_script_without_room_leaves_with_the_sentence() -> None:
+    assert issubclass(NoRoomError, NotHere)

@@ -16,10 +16,10 @@ from sealing import put_right, seal
 
 from spritedocs import machine
 from spritedocs.examples import Example, Project
+from spritedocs.library import Library
 from spritedocs.measurement import Measurement
 from spritedocs.provenance import Provenance
 from spritedocs.recorder import store_report
-from spritedocs.recordings import Library
 from spritedocs.report import Report
 
 NAME = "01_counting"

@@ -16,8 +16,10 @@ from typing import Any
 from spritedocs.causes import Cause, Difference, is_count_unit, likely
 from spritedocs.claims import claimed_values
 from spritedocs.examples import Example, ExampleError, Project
+from spritedocs.library import Library, Status
 from spritedocs.measurement import Gap, Measurement
-from spritedocs.recordings import Library, Recording, RecordingError, Status, published
+from spritedocs.published import published
+from spritedocs.recordings import Recording, RecordingError
 
 __all__ = ["CLEAR", "Beside", "Row", "welch_interval"]
 
@@ -109,7 +111,6 @@ class Row:
             "ratio": self.ratio and self.ratio.median,
             "interval": self.ratio and self.ratio.interval and list(self.ratio.interval),
             "no_difference": self.shows_no_difference or self.is_same,
-            "uncertain": self.ratio is not None and self.ratio.is_uncertain,
         }
 
 

@@ -57,9 +57,9 @@ def differences(yours: Mapping[str, Any], published: Mapping[str, Any]) -> dict[
 
     Versions count to the second number, memory from a tenth on.
     """
-    prints = ("source_sha256", "package_sha256")
+    prints = ("source_sha256", "modules", "package_sha256")  # the last up to format 2
     found = {}
-    if any(yours[key] != published[key] for key in prints):
+    if any(yours.get(key) != published.get(key) for key in prints):
         commits = [_commit(run) for run in (yours, published)]
         if commits[0] == commits[1] and yours["commit"] != "unknown":
             commits[1] = "the same commit with other files"

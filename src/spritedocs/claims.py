@@ -45,7 +45,7 @@ class Verdict:
     refuted: bool
     """Whether it is false for all that the intervals hold."""
     found: str
-    """In words, such as ``speedup_4 is 3.62× (3.60–3.65×)``."""
+    """In words, such as ``speedup_4 is 3.62× (3.60–3.65)``."""
 
     @property
     def in_words(self) -> str:
@@ -96,8 +96,8 @@ class Claim:
 
         Raises ``ClaimError`` where a value it names was not measured; ``gaps`` may say why it was not.
         """
-        for name in (self.left, self.right):
-            if isinstance(name, str) and name in (gaps or {}):
+        for name in self.names:
+            if name in (gaps or {}):
                 raise ClaimError(f"{name!r} could not be measured there: {(gaps or {})[name].rstrip('.')}")
         left = _known(self.left, values)
         lowest, highest = left.bounds
@@ -109,11 +109,15 @@ class Claim:
         if self.comparison == "==":
             # Two different corners can lie around a value that both intervals hold.
             refuted = lowest > high or low > highest
-        names = dict.fromkeys(name for name in (self.left, self.right) if isinstance(name, str))
-        return Verdict(all(agreeing), refuted, " and ".join(_described(values[name]) for name in names))
+        return Verdict(all(agreeing), refuted, " and ".join(_described(values[name]) for name in self.names))
 
     def __str__(self) -> str:
         return f"{self.example}: {self.short}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values that it is about."""
+        return tuple(dict.fromkeys(side for side in (self.left, self.right) if isinstance(side, str)))
 
     @property
     def short(self) -> str:
@@ -131,8 +135,7 @@ def claimed_values(example: Example) -> set[str]:
     raw_claims = example.header.get("claims")
     for raw in raw_claims if isinstance(raw_claims, list) else ():
         with contextlib.suppress(ClaimError):
-            claim = Claim.parse(raw, example.name)
-            found |= {side for side in (claim.left, claim.right) if isinstance(side, str)}
+            found |= {*Claim.parse(raw, example.name).names}
     return found
 
 
@@ -149,5 +152,4 @@ def _known(name: str, values: Mapping[str, Measurement]) -> Measurement:
 
 
 def _described(value: Measurement) -> str:
-    interval = f" ({value.interval_text})" if value.interval_text else ""
-    return f"{value.name} is {value}{interval}"
+    return f"{value.name} is {value.in_full}"

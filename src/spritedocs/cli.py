@@ -16,8 +16,9 @@ from spritedocs.beside import Beside
 from spritedocs.doctor.command import doctor
 from spritedocs.examples import Example, ExampleError, Project
 from spritedocs.interruption import Interrupted, interruptible, undisturbed
+from spritedocs.library import Library, Status
 from spritedocs.orphans import orphans
-from spritedocs.recordings import Library, RecordingError, Status
+from spritedocs.recordings import RecordingError
 from spritedocs.terminal import bar, print_beside
 from spritedocs.tuning.command import tune
 
@@ -165,11 +166,11 @@ def status(as_json: bool, short: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("example", "machine", "state", "recorded"):
+    for heading in ("example", "machine", "state", "recorded", "because"):
         table.add_column(heading)
     for statuses, whose in ((own, " (yours)"), (references, "")):
         for each in statuses:
-            table.add_row(each.example, each.machine + whose, each.state, _when(each))
+            table.add_row(each.example, each.machine + whose, each.state, _when(each), each.because)
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 

@@ -12,9 +12,13 @@ import html
 import io
 import re
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +30,13 @@ __all__ = [
     "LETTERS",
     "MUTED",
     "PANEL",
-    "SERIES",
+    "Figure",
     "axes_of",
+    "colour_of",
     "finished",
     "name_x_axis",
     "plain_matplotlib",
+    "terminal_colour_of",
 ]
 
 _COLOURS = {
@@ -38,12 +44,14 @@ _COLOURS = {
     "#010204": "var(--sprite-muted)",
     "#010205": "var(--sprite-grid)",
     "#010206": "var(--sprite-panel)",
+    "#010210": "var(--sprite-series-0)",
     "#010211": "var(--sprite-series-1)",
     "#010212": "var(--sprite-series-2)",
     "#010213": "var(--sprite-series-3)",
     "#010214": "var(--sprite-series-4)",
 }
-INK, MUTED, GRID, PANEL, *SERIES = _COLOURS
+INK, MUTED, GRID, PANEL, *_SERIES = _COLOURS
+_TERMINAL_SERIES = ("bright_black", "magenta", "yellow", "cyan", "green")
 FONT_POINTS = 9
 LETTERS: Any = {"color": INK, "fontsize": FONT_POINTS}
 _WIDTH_INCHES = 4.0
@@ -51,6 +59,41 @@ _LABEL_LETTERS = 40
 _RECTANGLE = r"M (\S+) (\S+)\s+L (\S+) \2\s+L \3 (\S+)\s+L \1 \4\s+L \1 \2\s+z\s*"
 _TEXT = '<text style="{}"([^>]*>[^<]*</text>) ?'
 _TEXTS = _TEXT.format('([^"]*)') + "(?:" + _TEXT.format(r"\1") + ")+"
+
+
+@dataclass(frozen=True)
+class Figure(ABC):
+    """A picture of a result."""
+
+    alt: str
+    """What it shows, in words; where this is empty the words are composed from the values."""
+
+    @abstractmethod
+    def svg(self) -> str:
+        """The picture as one line of inline SVG, coloured by ``--sprite-…`` CSS variables."""
+
+    @property
+    def in_words(self) -> str:
+        """What the picture shows."""
+        return self.alt or self._composed()
+
+    @abstractmethod
+    def _composed(self) -> str:
+        """What the picture shows, from its values."""
+
+    @abstractmethod
+    def text(self) -> Text:
+        """The picture for a terminal."""
+
+
+def colour_of(group: int) -> str:
+    """Grey for group 0, that without helpers; purple, orange and two more for the others, over and over."""
+    return _SERIES[1 + (group - 1) % (len(_SERIES) - 1) if group else 0]
+
+
+def terminal_colour_of(group: int) -> str:
+    """What ``colour_of`` is in a terminal."""
+    return _TERMINAL_SERIES[_SERIES.index(colour_of(group))]
 
 
 @contextmanager

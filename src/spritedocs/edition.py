@@ -6,43 +6,19 @@ collected, so that a build names all of them at once, in a sentence each.
 
 from __future__ import annotations
 
-import html
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spritedocs.claims import Claim, ClaimError, Verdict, claimed_values
 from spritedocs.examples import Example, ExampleError, Project
-from spritedocs.facts import facts
+from spritedocs.library import Library, Status
 from spritedocs.measurement import Measurement
 from spritedocs.orphans import orphans
-from spritedocs.recordings import Library, Recording, RecordingError, Result, Status, published
+from spritedocs.published import Entry, published
+from spritedocs.recordings import Recording, RecordingError, Result
 
-__all__ = ["Edition", "Entry", "machine_name", "provenance_line"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One example with the recordings that its page shows."""
-
-    example: Example
-    published: Status | None
-    others: tuple[Status, ...] = ()
-    """The other published machines' recordings."""
-    own: tuple[Status, ...] = ()
-    """The reader's own recordings."""
-
-    @property
-    def shown(self) -> list[tuple[str, Recording, bool]]:
-        """Tab label, recording and freshness of every recording the page shows, the published first."""
-        found = []
-        for status in ((self.published,) if self.published else ()) + self.others + self.own:
-            if status.recording is not None:
-                name = machine_name(status.recording.provenance["machine"])
-                label = f"Yours: {name}" if status in self.own else name
-                found.append((label, status.recording, status.state == "fresh"))
-        return found
+__all__ = ["Edition"]
 
 
 @dataclass
@@ -81,8 +57,9 @@ class Edition:
                 self.problems.append(self._relative(str(error)))
                 continue
             if chosen := published(found):
-                self._mention_stale(f"benchmarks/{name}.py", chosen)
-                self.benchmarks[name] = Entry(self.project.benchmark(name), chosen)
+                entry = Entry(self.project.benchmark(name), chosen, candidates=tuple(found))
+                self._mention_stale(f"benchmarks/{name}.py", entry)
+                self.benchmarks[name] = entry
         self.notices += orphans(self.project, self.machines)
 
     def _entry(self, library: Library, example: Example) -> Entry:
@@ -95,24 +72,25 @@ class Edition:
             self.problems.append(
                 f"{where} has no published recording: run 'spritedocs record {example.name} --machine NAME'."
             )
-        else:
-            self._mention_stale(where, chosen)
         # Each machine once. Where this one publishes itself, its reference recording has been superseded.
         candidates = {status.machine: status for status in references + ours}
-        others = (
-            status for status in candidates.values() if chosen is None or status.machine != chosen.machine
-        )
-        return Entry(
+        entry = Entry(
             example,
             chosen,
-            tuple(others),
+            tuple(s for s in candidates.values() if chosen is None or s.machine != chosen.machine),
             tuple(status for status in own if status.machine != self.publisher),
+            tuple(ours + references),
         )
+        self._mention_stale(where, entry)
+        return entry
 
-    def _mention_stale(self, where: str, chosen: Status) -> None:
-        if chosen.state == "stale":
-            said = f"{where} or what it imports has changed since {chosen.machine} recorded it"
-            (self.problems if self.strict_freshness else self.notices).append(f"STALE: {said}.")
+    def _mention_stale(self, where: str, entry: Entry) -> None:
+        said = [
+            f"STALE: {where}, as {status.machine} recorded it: {status.because}."
+            for status in entry.sources
+            if status.state == "stale"
+        ]
+        (self.problems if self.strict_freshness else self.notices).extend(said)
 
     def _own(self, library: Library, example: Example) -> list[Status]:
         """The reader's own recordings. One that cannot be read is theirs to mend, and stops no build."""
@@ -141,35 +119,43 @@ class Edition:
             self.problems.append(f"{page} refers to {example!r}, which is no example: known are {known}.")
         return self.recording(example)
 
-    def value(self, page: str, example: str, name: str) -> Measurement | None:
-        """The published value ``name`` of ``example``; a problem of ``page`` where there is none."""
-        recording = self.wanted(page, example)
-        if recording is None:
+    def value(self, page: str, example: str, name: str) -> tuple[Measurement, Recording, str] | None:
+        """The published value ``name`` of ``example``, the recording that it is from, and why that is stale.
+
+        A problem of ``page`` where there is none.
+        """
+        recording, entry = self.wanted(page, example), self.entry(example)
+        if recording is None or entry is None:
             return None
+        source = entry.source(name)
+        if source and source.recording:
+            return source.recording.values[name], source.recording, source.because
         if name in recording.gaps:
             self.problems.append(
                 f"{page} quotes {name!r}, which {recording.machine} could not measure: {recording.gaps[name]}"
             )
-        elif name not in recording.values:
-            known = ", ".join(recording.values) or "none"
+        else:
+            known = ", ".join(n for n in entry.names if entry.source(n)) or "none"
             self.problems.append(
                 f"{page} quotes {name!r}, which {example} does not measure: known are {known}."
             )
-        return recording.values.get(name)
+        return None
 
     def result(self, page: str, example: str, which: int | str) -> Result | None:
         """A result of ``example``: by its number, from 1, or by a text in its title, if no other has it.
 
-        A problem of ``page`` where there is none.
+        A problem of ``page`` where there is none. Of the example that this one came out of, only a title
+        tells which is meant.
         """
         recording = self.wanted(page, example)
         if recording is None:
             return None
+        former = recording.path.stem != example
         results = dict(enumerate(recording.results, 1))
         found = [
             result
             for number, result in results.items()
-            if (which in result.title if isinstance(which, str) else which == number)
+            if (which in result.title if isinstance(which, str) else which == number and not former)
         ]
         if len(found) == 1:
             return found[0]
@@ -192,15 +178,18 @@ class Edition:
     def check(
         self, page: str, raw_claims: list[Any], example: str | None = None
     ) -> list[tuple[Claim, Verdict]]:
-        """Judge a page's claims by the published recordings.
+        """Judge a page's claims by what is published: each by one recording, that its values are from.
 
         One that does not hold is a problem of ``page``, or where ``claims_stop`` is false a notice.
         """
         judged = []
         for claim in self.claims(page, raw_claims, example):
             recording = self.wanted(page, claim.example)
-            if recording is None:
+            entry = self.entry(claim.example)
+            if recording is None or entry is None:
                 continue
+            source = entry.source(*claim.names)
+            recording = source.recording if source and source.recording else recording
             try:
                 verdict = claim.judge(recording.values, recording.gaps)
             except ClaimError as error:
@@ -216,31 +205,6 @@ class Edition:
 
     @property
     def has_gpu(self) -> bool:
-        """Whether any published recording was made with a GPU."""
-        recordings = (self.recording(name) for name in self.entries)
-        return any(recording and recording.provenance["machine"].get("gpu") for recording in recordings)
-
-
-def machine_name(machine: Mapping[str, Any]) -> str:
-    """A machine's name for people, from what its recording says of it.
-
-    Examples:
-        >>> machine_name({"gpu": "NVIDIA H200", "usable_cores": 16}), machine_name({"usable_cores": 2})
-        ('NVIDIA H200', 'CPU, 2 cores')
-    """
-    cores = machine.get("usable_cores", "?")
-    return str(machine.get("gpu") or f"CPU, {cores} core{'' if cores == 1 else 's'}")
-
-
-def provenance_line(recording: Recording, fresh: bool, repo_url: str = "") -> str:
-    """One line of HTML that says where a recording's figures come from and how to repeat them."""
-    said = recording.provenance
-    commit = html.escape(str(said["commit"])[:10])
-    if repo_url:
-        commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
-    facts_text = " · ".join(html.escape(fact) for fact in facts(recording) if fact)
-    stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
-    return (
-        f'<p class="sprite-provenance">{stale}{facts_text} · commit {commit} · '
-        f"repeat with <code>{html.escape(said['command'])}</code></p>"
-    )
+        """Whether anything published was measured with a GPU."""
+        sources = (status.recording for entry in self.entries.values() for status in entry.sources)
+        return any(recording and recording.provenance["machine"].get("gpu") for recording in sources)

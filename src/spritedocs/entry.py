@@ -63,6 +63,8 @@ def _status() -> int:
 
         cli.main()
     except SystemExit as leaving:
+        if isinstance(leaving.code, str):
+            return _complain(leaving.code, 1)
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except Exception as error:
         if sys.flags.dev_mode:

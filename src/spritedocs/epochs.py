@@ -44,6 +44,11 @@ class EpochTiming:
     """Seconds inside the step, its CUDA work included; 0 without a step."""
 
     @property
+    def rest_s(self) -> float:
+        """Seconds from the first batch until the loader had said that it was done."""
+        return self.total_s - self.startup_s
+
+    @property
     def items_per_s(self) -> float:
         """Items per second over the whole epoch, start-up included."""
         return self.items / self.total_s if self.total_s else math.inf

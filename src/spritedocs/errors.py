@@ -7,7 +7,17 @@ import re
 import signal
 import traceback
 
-__all__ = ["ending", "plain", "raised", "raised_as", "raised_before", "said_by", "shortage", "shortened"]
+__all__ = [
+    "NotHere",
+    "ending",
+    "plain",
+    "raised",
+    "raised_as",
+    "raised_before",
+    "said_by",
+    "shortage",
+    "shortened",
+]
 
 LONGEST = 240
 """How many characters of a message are shown: who wants more looks at the traceback."""
@@ -39,6 +49,16 @@ _SAID = {
     errno.ENOMEM: "Cannot allocate memory",
 }
 """What is left of them where an error comes from another process, or from zmq."""
+
+
+class NotHere(SystemExit):
+    """This machine cannot do that: one sentence says why, and what would help.
+
+    A script that does not catch it leaves with the sentence and exit status 1, without a traceback.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
 
 
 def said_by(error: BaseException) -> str:

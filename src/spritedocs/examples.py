@@ -42,7 +42,7 @@ class Example:
     path: Path
     text: str
     header: Mapping[str, Any] = field(default_factory=dict)
-    """The YAML header: ``title``, ``description``, and optionally ``claims`` and ``time_limit_s``."""
+    """The YAML header: ``title``, and ``description``, ``claims``, ``formerly``, ``time_limit_s``."""
 
     @classmethod
     def read(cls, path: Path) -> Example:
@@ -77,6 +77,11 @@ class Example:
     def title(self) -> str:
         """The header's title."""
         return str(self.header["title"])
+
+    @property
+    def formerly(self) -> str:
+        """The name of the example that this one came out of; ``""`` if of none."""
+        return str(self.header.get("formerly", ""))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

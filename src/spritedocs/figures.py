@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rich.text import Text
 
 from spritedocs.drawing import (
-    FONT_POINTS,
     GRID,
     INK,
     LETTERS,
     MUTED,
-    SERIES,
+    Figure,
     axes_of,
+    colour_of,
     finished,
     name_x_axis,
     plain_matplotlib,
+    terminal_colour_of,
 )
+from spritedocs.lines import Lines
 from spritedocs.measurement import Measurement
 
 __all__ = ["Bars", "Blocks", "Figure", "Lines"]
 
-_TERMINAL_SERIES = ("cyan", "magenta", "yellow", "green")
 _BAR_CELLS = 32
-_MOST_MARKERS = 12
-"""With more points than this a line has no marks on them."""
-
-
-@dataclass(frozen=True)
-class Figure(ABC):
-    """A picture of a result. ``alt`` says in words what it shows."""
-
-    alt: str
-
-    @abstractmethod
-    def svg(self) -> str:
-        """The picture as one line of inline SVG, coloured by ``--sprite-…`` CSS variables."""
-
-    @abstractmethod
-    def text(self) -> Text:
-        """The picture for a terminal."""
+_MOST_NAMED = 8
+"""So many of a row's blocks are told in words."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +37,7 @@ class Bars(Figure):
 
     values: Sequence[Measurement]
     groups: Sequence[int] = ()
-    """The colour of each bar, counted from 0; all the first colour where this is empty."""
+    """The colour of each bar: 0 grey, 1 purple, 2 orange, …; all purple where this is empty."""
     x_label: str = ""
     """What the axis is called; the unit where this is empty."""
 
@@ -61,10 +45,10 @@ class Bars(Figure):
     def svg(self) -> str:
         """See ``Figure.svg``."""
         count = len(self.values)
-        groups = self.groups or [0] * count
+        groups = self.groups or [1] * count
         figure, axes = axes_of(0.55 + 0.34 * count)
         for row, (value, group) in enumerate(zip(self.values, groups, strict=True)):
-            axes.barh(row, value.median, height=0.62, color=SERIES[group % len(SERIES)])
+            axes.barh(row, value.median, height=0.62, color=colour_of(group))
             if value.interval:
                 axes.plot(value.interval, (row, row), color=INK, linewidth=1.4, solid_capstyle="butt")
             axes.annotate(
@@ -75,18 +59,22 @@ class Bars(Figure):
         axes.set_yticks(range(count), [value.label or value.name for value in self.values])
         name_x_axis(axes, self.x_label or self.values[0].unit)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
-        return finished(figure, self.alt)
+        return finished(figure, self.in_words)
+
+    def _composed(self) -> str:
+        said = "; ".join(f"{value.label or value.name} {value}" for value in self.values)
+        return f"{self.x_label}: {said}." if self.x_label else f"{said}."
 
     def text(self) -> Text:
         """See ``Figure.text``."""
         longest = max(value.median for value in self.values) or 1
         width = max(len(value.label or value.name) for value in self.values)
-        groups = self.groups or [0] * len(self.values)
+        groups = self.groups or [1] * len(self.values)
         picture = Text()
         for value, group in zip(self.values, groups, strict=True):
             cells = max(1, round(value.median / longest * _BAR_CELLS))
             picture.append(f"{value.label or value.name:>{width}} ")
-            picture.append("█" * cells, style=_TERMINAL_SERIES[group % len(_TERMINAL_SERIES)])
+            picture.append("█" * cells, style=terminal_colour_of(group))
             picture.append(f" {value}\n")
         return picture
 
@@ -118,7 +106,7 @@ class Blocks(Figure):
         outlines: dict[str, list[Path]] = {}
         for row, actors in enumerate(self.rows.values()):
             for column, actor in enumerate(actors):
-                colour = MUTED if actor < 0 else SERIES[actor % len(SERIES)]
+                colour = MUTED if actor < 0 else colour_of(actor + 1)
                 outlines.setdefault(colour, []).append(_block(column, row))
                 axes.annotate(self._name(actor), (column + 0.5, row), ha="center", va="center", **LETTERS)
         for colour, blocks in outlines.items():
@@ -133,7 +121,14 @@ class Blocks(Figure):
         axes.set_xticks([])
         name_x_axis(axes, self.x_label)
         axes.spines["left"].set_visible(False)
-        return finished(figure, self.alt)
+        return finished(figure, self.in_words)
+
+    def _composed(self) -> str:
+        rows = []
+        for label, actors in self.rows.items():
+            named = [*map(self._name, actors[:_MOST_NAMED]), *["…"] * (len(actors) > _MOST_NAMED)]
+            rows.append(f"{label}: {', '.join(named)}")
+        return f"{'; '.join(rows)}."
 
     def text(self) -> Text:
         """See ``Figure.text``."""
@@ -142,110 +137,10 @@ class Blocks(Figure):
         for label, actors in self.rows.items():
             picture.append(f"{label:>{width}} ")
             for actor in actors:
-                style = "dim" if actor < 0 else f"black on {_TERMINAL_SERIES[actor % len(_TERMINAL_SERIES)]}"
+                style = "dim" if actor < 0 else f"black on {terminal_colour_of(actor + 1)}"
                 picture.append(f" {self._name(actor)} ", style=style)
                 picture.append(" ")
             picture.append("\n")
-        return picture
-
-
-@dataclass(frozen=True)
-class Lines(Figure):
-    """One line per series, with a band over the intervals: how a value changes with another."""
-
-    series: Mapping[str, Sequence[tuple[float, Measurement | float]]]
-    """Label to points (x, y), each series in the order of x. The first four have colours of their own."""
-    x_label: str
-    y_label: str
-    spacing: Literal["linear", "log", "even"] = "linear"
-    """How x is laid out; ``"even"`` puts the x values that occur side by side, as suits 0, 1, 2, 4, 8."""
-    log_y: bool = False
-    reference: tuple[float, str] | None = None
-    """A value of y to compare with, drawn as a dashed line, and what it means."""
-
-    def __post_init__(self) -> None:
-        if not self.series or not all(self.series.values()):
-            raise ValueError(f"a figure of lines needs points, not {dict(self.series)!r:.60}")
-
-    @property
-    def _ticks(self) -> list[float]:
-        return sorted({x for points in self.series.values() for x, _ in points})
-
-    @plain_matplotlib()
-    def svg(self) -> str:
-        """See ``Figure.svg``."""
-        figure, axes = axes_of(2.6)
-        ticks = self._ticks
-        place = {x: float(ticks.index(x)) if self.spacing == "even" else x for x in ticks}
-        for number, (label, points) in enumerate(self.series.items()):
-            style: dict[str, Any] = {
-                "color": SERIES[number % len(SERIES)],
-                "linestyle": "-" if number < len(SERIES) else ":",
-            }
-            xs = [place[x] for x, _ in points]
-            marker = "os^D"[number % 4] if len(points) <= _MOST_MARKERS else ""
-            axes.plot(xs, [_middle(y) for _, y in points], label=label, marker=marker, markersize=4, **style)
-            low, high = zip(*(_bounds(y) for _, y in points), strict=True)
-            axes.fill_between(xs, low, high, color=style["color"], alpha=0.22, linewidth=0)
-        if self.reference:
-            value, meaning = self.reference
-            axes.axhline(value, color=MUTED, linestyle="--", linewidth=1)
-            axes.annotate(
-                meaning,
-                (1, value),
-                (0, 3),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                color=MUTED,
-                fontsize=FONT_POINTS,
-            )
-        self._scale(axes)
-        figure.legend(
-            loc="outside upper left",
-            ncols=2,
-            frameon=False,
-            fontsize=FONT_POINTS,
-            labelcolor=INK,
-            handlelength=1.6,
-        )
-        return finished(figure, self.alt)
-
-    def _scale(self, axes: Any) -> None:
-        name_x_axis(axes, self.x_label)
-        axes.set_ylabel(self.y_label, color=MUTED, fontsize=FONT_POINTS)
-        axes.grid(axis="y", color=GRID, linewidth=0.8)
-        if self.log_y:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(_plain_number)
-        else:
-            axes.set_ylim(bottom=0)
-        if self.spacing == "log":
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(_plain_number)
-        elif self.spacing == "even":
-            axes.set_xticks(range(len(self._ticks)), [f"{x:g}" for x in self._ticks])
-        axes.tick_params(which="minor", length=0)
-
-    def text(self) -> Text:
-        """See ``Figure.text``: one row of columns per series, each to the same scale."""
-        heights = [_middle(y) for points in self.series.values() for _, y in points]
-        least, most = (min(heights), max(heights)) if self.log_y else (0.0, max(heights))
-        width = max(map(len, self.series))
-        picture = Text()
-        for number, (label, points) in enumerate(self.series.items()):
-            picture.append(f"{label:>{width}} ")
-            columns = "".join(_column(_middle(y), least, most, self.log_y) for _, y in points)
-            picture.append(columns, style=_TERMINAL_SERIES[number % len(_TERMINAL_SERIES)])
-            first, last = points[0][1], points[-1][1]
-            picture.append(f" {_said(first)} → {_said(last)}\n")
-        ticks = self._ticks
-        several = (
-            ", ".join(f"{x:g}" for x in ticks)
-            if len(ticks) <= _MOST_MARKERS
-            else f"{ticks[0]:g} to {ticks[-1]:g}"
-        )
-        picture.append(f"{'':>{width}} {self.y_label}; {self.x_label}: {several}\n", style="dim")
         return picture
 
 
@@ -260,27 +155,3 @@ def _block(column: int, row: int) -> Any:
 def _reach(value: Measurement) -> float:
     """Where a bar ends, its whisker included."""
     return max(value.median, *(value.interval or (value.median,)))
-
-
-def _column(value: float, least: float, most: float, logarithmic: bool) -> str:
-    if logarithmic:
-        value, least, most = (math.log(max(number, 1e-300)) for number in (value, least, most))
-    share = (value - least) / (most - least) if most > least else 1.0
-    return "▁▂▃▄▅▆▇█"[min(7, max(0, round(share * 7)))]
-
-
-def _middle(y: Measurement | float) -> float:
-    return y.median if isinstance(y, Measurement) else y
-
-
-def _bounds(y: Measurement | float) -> tuple[float, float]:
-    return y.bounds if isinstance(y, Measurement) else (y, y)
-
-
-def _said(y: Measurement | float) -> str:
-    return str(y) if isinstance(y, Measurement) else f"{y:.3g}"
-
-
-def _plain_number(value: float, position: int) -> str:
-    """10 and 1000 for the axes, where matplotlib would write powers."""
-    return f"{value:g}"

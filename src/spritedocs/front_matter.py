@@ -57,6 +57,10 @@ PAGE_KEYS: Mapping[str, Key] = _ANY_KEYS | {
 }
 """What pages may say of themselves."""
 EXAMPLE_KEYS: Mapping[str, Key] = _ANY_KEYS | {
+    "formerly": Key(
+        lambda value: isinstance(value, str) and bool(re.fullmatch(r"[0-9]\w*", value, re.ASCII)),
+        "a formerly that is no example's name: write one such as 06_optional_num_workers",
+    ),
     "time_limit_s": Key(
         lambda value: type(value) in (int, float) and 0 < value <= LONGEST_S,
         f"a time_limit_s that is not a number of seconds up to {LONGEST_S:,}: write one such as 120",

@@ -55,7 +55,6 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _REQUIRED = {
     "example": str,
     "source_sha256": str,
-    "package_sha256": str,
     "machine": dict,
     "recorded_at": str,
     "commit": str,
@@ -81,7 +80,10 @@ def check(recording: Recording) -> None:
     of its samples, and no interval is checked.
     """
     said = recording.provenance
-    for key, kind in _REQUIRED.items():
+    form = said["format"]
+    require(type(form) is int and form >= 1, f"says that its format is {form!r}")
+    fingerprints = {"modules": dict} if form >= 3 else {"package_sha256": str}
+    for key, kind in (_REQUIRED | fingerprints).items():
         require(isinstance(said.get(key), kind), f"is damaged: its {key} is missing")
     _read_all(recording)
     _check_run(said)
@@ -97,13 +99,13 @@ def check(recording: Recording) -> None:
             f"was made by the command {said['command']!r}, which records something else",
         )
         require(
-            source_sha256(code) == said["source_sha256"],
+            source_sha256(code, form) == said["source_sha256"],
             "holds code whose fingerprint is not its source_sha256",
         )
         _check_beginning(recording.notebook["cells"], f"{said['example']}.py")
     for result in recording.results:
         for value in result.values:
-            check_statement(value) if benchmark else check_summary(value, said["format"])
+            check_statement(value) if benchmark else check_summary(value, form)
         check_result(result)
 
 
@@ -142,14 +144,17 @@ def _read_all(recording: Recording) -> None:
 
 
 def _check_run(said: Mapping[str, Any]) -> None:
-    require(
-        type(said["format"]) is int and said["format"] >= 1, f"says that its format is {said['format']!r}"
-    )
     require(said["duration_s"] >= 0, f"says that it took {said['duration_s']} s")
     at = datetime.fromisoformat(said["recorded_at"])
     plausible = at.tzinfo is not None and _BEGINNING <= at <= datetime.now(UTC) + _CLOCKS_DIFFER
     require(plausible, f"says that it was recorded at {said['recorded_at']!r}, which cannot be")
     is_commit = re.fullmatch(r"[0-9a-fA-F]{3,64}|unknown", said["commit"])
+    modules = said.get("modules", {})
+    named = all(
+        re.fullmatch(r"[a-z_][a-z0-9_.]*", name) and re.fullmatch(r"[0-9a-f]{64}", str(print_))
+        for name, print_ in modules.items()
+    )
+    require(named, "says of a module what is no fingerprint")
     require(is_commit is not None, f"says that its commit is {said['commit']!r}")
 
 

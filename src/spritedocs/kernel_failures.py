@@ -7,9 +7,10 @@ import re
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from spritedocs.accelerator import explained
-from spritedocs.errors import ending, plain, raised, raised_as, raised_before, shortage, shortened
+from spritedocs.errors import NotHere, ending, plain, raised, raised_as, raised_before, shortage, shortened
 from spritedocs.examples import Example
 from spritedocs.kernel import Kernel, TooMuchShown
+from spritedocs.workspace import NoRoomError
 
 __all__ = ["failure", "line_told"]
 
@@ -26,6 +27,8 @@ def failure(example: Example, error: BaseException, kernel: Kernel) -> str:
     if isinstance(error, CellExecutionError) and error.ename == "SystemExit":
         said = shortened(str(error.evalue))
         return f"{name} ended{where} with sys.exit({said}): let it run to its end, and record it again."
+    if isinstance(error, CellExecutionError) and error.ename in (NotHere.__name__, NoRoomError.__name__):
+        return f"{name} cannot be recorded on this machine. {shortened(str(error.evalue))}"
     return f"{name} failed{where}{_why(error, kernel)}. 'python {example.path}' shows where."
 
 

@@ -16,13 +16,13 @@ from spritedocs.drawing import (
     LETTERS,
     MUTED,
     PANEL,
-    SERIES,
+    Figure,
     axes_of,
+    colour_of,
     finished,
     name_x_axis,
     plain_matplotlib,
 )
-from spritedocs.figures import Figure
 from spritedocs.strips import Piece, cells_of, pieces_of, runs_of
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class _Look(NamedTuple):
 
 _BAR = 11.0
 _LOOKS = {
-    "load": _Look(SERIES[0], _BAR, "▓", "magenta"),
-    "collate": _Look(SERIES[3], _BAR, "▒", "yellow"),
-    "copy": _Look(SERIES[1], _BAR, "▚", "red"),
-    "compute": _Look(SERIES[2], _BAR, "█", "green"),
+    "load": _Look(colour_of(1), _BAR, "▓", "magenta"),
+    "collate": _Look(colour_of(4), _BAR, "▒", "yellow"),
+    "copy": _Look(colour_of(2), _BAR, "▚", "red"),
+    "compute": _Look(colour_of(3), _BAR, "█", "green"),
     # Thin, so that what is busy stands out without colours too.
     "wait": _Look(MUTED, 2.0, "·", "dim"),
 }
@@ -118,7 +118,10 @@ class Lanes(Figure):
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         name_x_axis(axes, self.x_label)
         self._explain(figure)
-        return finished(figure, self.alt)
+        return finished(figure, self.in_words)
+
+    def _composed(self) -> str:
+        return "; ".join(f"{panel}, {line.wall_s * 1e3:.0f} ms" for panel, line in self.panels.items()) + "."
 
     def _places(self) -> Iterator[tuple[tuple[str, str], float]]:
         """Panel and lane, and how far down it is drawn."""

@@ -6,14 +6,13 @@ affinity mask *and* the cgroup's quota. Nothing here tells who the user is or wh
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,26 @@ from typing import Any
 import psutil
 
 from spritedocs.accelerator import ask, describe_gpu
+from spritedocs.cgroups import ROOT, memory_limit, quota_cores, tasks_limit, text_of
+from spritedocs.errors import NotHere
+from spritedocs.workspace import NoRoomError, room_for, why_no_helpers
 
 __all__ = [
     "Machine",
+    "NoRoomError",
+    "NotHere",
+    "by_start_method",
     "describe",
     "memory_limit",
+    "needs",
     "quota_cores",
+    "room_for",
     "slug",
     "start_method",
     "tasks_limit",
     "usable_cores",
+    "why_no_helpers",
 ]
-
-ROOT = Path("/")  # Tests have a tree of their own.
 
 
 @dataclass(frozen=True)
@@ -149,65 +155,62 @@ def usable_cores(root: Path = ROOT) -> int:
     return max(1, int(min((limit for limit in limits if limit is not None), default=1)))
 
 
-def quota_cores(root: Path = ROOT) -> float | None:
-    """The CPU time that the cgroup allows, in cores; ``None`` for no limit, or no cgroups.
-
-    The smallest along the path from this process's group up, as limits of outer groups hold for
-    inner ones. Sources: ``cpu.max`` in the kernel's *Control Group v2* documentation, and
-    ``cpu.cfs_quota_us`` in its *CFS Bandwidth Control* documentation for version 1.
-    """
-    quotas = []
-    for group in _cgroups(root, "cpu"):
-        numbers = _numbers(group, "cpu.max") or _numbers(group, "cpu.cfs_quota_us", "cpu.cfs_period_us")
-        if len(numbers) == 2 and all(numbers):
-            quotas.append(numbers[0] / numbers[1])
-    return min(quotas, default=None)
-
-
-def memory_limit(root: Path = ROOT) -> int | None:
-    """The memory that the cgroup allows, in bytes; ``None`` for no limit, or no cgroups."""
-    groups = _cgroups(root, "memory")
-    limits = [_numbers(group, "memory.max") + _numbers(group, "memory.limit_in_bytes") for group in groups]
-    return min(itertools.chain(*limits), default=None)
-
-
-def tasks_limit(root: Path = ROOT) -> tuple[int, int] | None:
-    """The processes and threads that the cgroup allows, and those that it has; ``None`` for no limit.
-
-    Of the group with room for the fewest more along the path from this process's group up. Source:
-    ``pids.max`` and ``pids.current`` in the kernel's *Process Number Controller* documentation; both
-    versions of cgroups have them.
-    """
-    limits = []
-    for group in _cgroups(root, "pids"):
-        if most := _numbers(group, "pids.max"):
-            limits.append((most[0], sum(_numbers(group, "pids.current"))))
-    return min(limits, key=lambda limit: limit[0] - limit[1], default=None)
-
-
 def start_method() -> str:
     """How Python starts workers in this process: fork, forkserver or spawn."""
     # Without allow_none the answer would settle the matter: set_start_method() raises from then on.
     return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
 
 
-def _cgroups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's groups, innermost first, for one controller.
+def by_start_method(fork: int, other: int) -> int:
+    """``fork`` where workers are forked, else ``other``: how many rounds to take, as other starts last."""
+    return fork if start_method() == "fork" else other
 
-    A container sees its own group mounted as the top, under the path that the host knows: then the
-    inner folders do not exist, and the top is the one that counts.
+
+def needs(*what: str, cores: int = 1) -> None:
+    """Raise ``NotHere``, which says what would help, unless this machine has all of ``what``.
+
+    ``"cuda"`` is a GPU that torch can use; ``"linux"`` that system; ``"fork"`` a system that can fork;
+    ``"workers"`` that workers can hand batches over. ``cores`` is how many usable ones it takes.
+
+    Examples:
+        >>> needs("workers", cores=1)
+
+    Raises ``ValueError`` for a word that is none of these.
     """
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        hierarchy, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if hierarchy == "0" and not controllers:
-            mounts = ["", "unified"]
-        elif controller in controllers.split(","):
-            mounts = [controllers, controller]
-        else:
-            continue
-        inner = Path(path.strip("/"))
-        for mount, group in itertools.product(mounts, (inner, *inner.parents)):
-            yield root / "sys/fs/cgroup" / mount / group
+    for word in what:
+        if word not in _NEEDS:
+            raise ValueError(f"{word!r} is no need that is known: choose from {', '.join(_NEEDS)}")
+        if why_not := _NEEDS[word]():
+            raise NotHere(why_not)
+    if (usable := usable_cores()) < cores:
+        raise NotHere(
+            f"This takes {cores} usable cores, and this machine has {usable}: run it on one with more."
+        )
+
+
+def _why_no_cuda() -> str:
+    import torch
+
+    return "" if torch.cuda.is_available() else "There is no CUDA GPU here: run it on a machine with one."
+
+
+def _why_no_linux() -> str:
+    return "" if sys.platform == "linux" else "This is not Linux: run it there, or in a Linux container."
+
+
+def _why_no_fork() -> str:
+    if "fork" in multiprocessing.get_all_start_methods():
+        return ""
+    return "This system cannot fork a process: run it on Linux or macOS."
+
+
+_NEEDS: dict[str, Callable[[], str]] = {
+    "cuda": _why_no_cuda,
+    "linux": _why_no_linux,
+    "fork": _why_no_fork,
+    "workers": why_no_helpers,
+}
+"""By need: a function that gives a sentence where this machine does not have it, else ``""``."""
 
 
 def _affinity_cores() -> int | None:
@@ -217,22 +220,9 @@ def _affinity_cores() -> int | None:
 
 
 def _cpu_model(root: Path) -> str:
-    model = re.search(r"^model name\s*:\s*(.+)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
+    model = re.search(r"^model name\s*:\s*(.+)$", text_of(root / "proc/cpuinfo"), re.MULTILINE)
     asked = model[1].strip() if model else ask("sysctl", "-n", "machdep.cpu.brand_string")
     return asked or platform.processor() or platform.machine() or "unknown CPU"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _numbers(group: Path, *names: str) -> list[int]:
-    """The whole numbers in a group's files: neither ``max`` nor -1, which both mean no limit."""
-    words = [word for name in names for word in _text(group / name).split()]
-    return [int(word) for word in words if word.isdigit()]
 
 
 def _gigabytes(count: int) -> float:

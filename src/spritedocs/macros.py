@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from spritedocs.cleaning import plain
-from spritedocs.edition import machine_name, provenance_line
 from spritedocs.fences import fenced
 from spritedocs.macro_calls import MISSING
+from spritedocs.published import machine_name, provenance_line
 from spritedocs.recordings import joined
 
 if TYPE_CHECKING:
@@ -36,20 +36,18 @@ class Macros:
     def measured(self, example: str, name: str, interval: bool = False) -> str:
         """A measured value with its unit, and with ``interval`` its 95% interval in brackets.
 
-        Behind a ratio whose interval is wide stands *uncertain*, behind one whose interval holds 1
-        *no difference measured*.
+        Behind a ratio whose interval holds 1 stands *no difference measured*, behind one sample *one run*.
         """
-        value = self._plugin.edition.value(self._page, example, name)
-        recording = self._plugin.edition.recording(example)
-        if value is None or recording is None:
+        found = self._plugin.edition.value(self._page, example, name)
+        if found is None:
             return MISSING
-        spread = f" ({value.interval_text})" if interval and value.interval_text else ""
-        doubt = f" ({value.doubt})" if value.doubt else ""
+        value, recording, because = found
+        remark = f" ({value.remark})" if value.remark else ""
         where = machine_name(recording.provenance["machine"])
-        told = f"{value.interval_text or 'no interval'}, measured on {where}"
-        return (
-            f'<span class="sprite-measured" title="{plain(told)}">{plain(f"{value}{spread}")}</span>{doubt}'
-        )
+        stale = f" (stale: {because})" if because else ""
+        told = f"{value.interval_text or 'no interval'}, measured on {where}{stale}"
+        said = plain(value.in_full if interval else value)
+        return f'<span class="sprite-measured" title="{plain(told)}">{said}</span>{remark}'
 
     def table(self, example: str, which: int | str = 1) -> str:
         """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""
@@ -96,13 +94,24 @@ class Macros:
         return fenced("".join(said), "text")
 
     def provenance(self, example: str) -> str:
-        """Where the published figures of an example come from, and how to repeat them."""
+        """Where the published figures of an example come from, and how to repeat them.
+
+        A line for each recording that values are from, that of tables and figures first.
+        """
         entry = self._plugin.edition.entry(example)
-        recording = self._plugin.edition.wanted(self._page, example)
-        if entry is None or recording is None or entry.published is None:
+        if self._plugin.edition.wanted(self._page, example) is None or entry is None:
             return MISSING
-        line = provenance_line(recording, entry.published.state == "fresh", self._plugin.repo_url)
-        return self._plugin.marks.keep(line)
+        lines = [
+            provenance_line(
+                status.recording,
+                not status.because,
+                self._plugin.repo_url,
+                "Also: " * (status != entry.sources[0]),
+            )
+            for status in entry.sources
+            if status.recording
+        ]
+        return self._plugin.marks.keep("".join(lines))
 
     def gpu_notice(self) -> str:
         """A sentence for as long as no published recording was made with a GPU."""

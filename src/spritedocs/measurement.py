@@ -6,19 +6,17 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median, median_high, median_low
 from typing import Any
 
-__all__ = ["FEWEST_SAMPLES", "MIME", "Gap", "Measurement"]
+from spritedocs.intervals import FEWEST_SAMPLES, summarised
+
+__all__ = ["FEWEST_SAMPLES", "MIME", "Gap", "Measurement", "count", "measured"]
 
 MIME = "application/vnd.spritedocs.measurement+json"
 """The MIME type under which a recorded notebook keeps raw samples."""
 
-FEWEST_SAMPLES = 6
-"""Below this many samples no interval is given: it would promise more than it covers."""
-
-WIDEST = 1.1
-"""A ratio known no better than from r / 1.1 to r × 1.1 is uncertain."""
+_PHYSICAL = ("s", "ms", "µs", "ns", "min", "kB", "MB", "GB", "%", "×")
+"""With these units, and with rates, a whole number is a measured one, and no count."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,10 @@ class Measurement:
 
     Examples:
         >>> speedup = Measurement.of("speedup_4", [3.9, 4.0, 3.8, 3.9, 4.1, 3.9], "×")
-        >>> print(speedup)
-        3.90×
-        >>> speedup.interval_text
-        '3.83–4.04×'
+        >>> print(speedup, speedup.interval_text)
+        3.90× 3.83–4.04×
+        >>> print(Measurement.of("epoch_s", [1.31, 1.36], "s"))  # too few to promise more
+        about 1.3 s
     """
 
     name: str
@@ -68,10 +66,7 @@ class Measurement:
         values = tuple(float(sample) for sample in samples)
         if not values or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{name} needs at least one sample, all of them finite, not {values}")
-        middle, interval = _middle(values, unit), log_interval(values)
-        if interval:
-            interval = min(interval[0], middle), max(interval[1], middle)
-        return cls(name, unit, middle, interval, values, label)
+        return cls(name, unit, *summarised(values, unit), values, label)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -84,31 +79,29 @@ class Measurement:
         return self.unit == "×" and self.bounds[0] < 1 < self.bounds[1]
 
     @property
-    def is_uncertain(self) -> bool:
-        """Whether this is a ratio known no better than to ± 10%.
-
-        On the logarithm: the upper bound is more than 1.1² times the lower one, so that no ratio r has
-        both between r / 1.1 and r × 1.1. From 2 to 5 samples have no interval that could be told, and are
-        judged by the one that they would have. A single sample says nothing of its spread.
-        """
-        low, high = _t_interval(self.samples) or self.bounds if self.interval is None else self.interval
-        return self.unit == "×" and high > low * WIDEST**2
+    def is_count(self) -> bool:
+        """Whether this was counted, and is exact: whole numbers without a physical unit."""
+        physical = self.unit in _PHYSICAL or "/" in self.unit
+        return not physical and all(sample == int(sample) for sample in self.samples)
 
     @property
-    def doubt(self) -> str:
-        """What has to stand beside a ratio so that nobody takes it for more than it is, or ``""``.
+    def is_rough(self) -> bool:
+        """Whether too few samples were measured to say more than about how much it is."""
+        return self.interval is None and len(self.samples) < FEWEST_SAMPLES and not self.is_count
+
+    @property
+    def remark(self) -> str:
+        """What has to stand beside the value so that nobody takes it for more than it is, or ``""``.
 
         Examples:
-            >>> Measurement.of("gain", [1.01, 0.99, 1.0, 1.02, 0.98, 1.0], "×").doubt
+            >>> Measurement.of("gain", [1.01, 0.99, 1.0, 1.02, 0.98, 1.0], "×").remark
             'no difference measured'
-            >>> Measurement.of("gain", [1.5, 2.5, 1.7, 2.3, 2.0, 1.6], "×").doubt
-            'uncertain'
-            >>> Measurement.of("gain", [0.8, 1.5, 0.7, 1.3, 1.1, 0.9], "×").doubt
-            'uncertain, may be no difference'
+            >>> Measurement.of("gain", [1.5], "×").remark
+            'one run'
         """
-        if self.is_uncertain:
-            return "uncertain, may be no difference" if self.shows_no_difference else "uncertain"
-        return "no difference measured" if self.shows_no_difference else ""
+        if self.shows_no_difference:
+            return "no difference measured"
+        return "one run" if self.is_rough and len(self.samples) == 1 else ""
 
     @property
     def interval_text(self) -> str:
@@ -118,15 +111,29 @@ class Measurement:
         low, high = (self._digits(end) for end in self.interval)
         return "" if low == high else f"{low}–{high}{self._suffix}"
 
+    @property
+    def in_full(self) -> str:
+        """The value and, in brackets, its interval without the unit, where there is one.
+
+        Examples:
+            >>> Measurement.of("speedup_4", [3.9, 4.0, 3.8, 3.9, 4.1, 3.9], "×").in_full
+            '3.90× (3.83–4.04)'
+        """
+        interval = self.interval_text.removesuffix(self._suffix)
+        return f"{self} ({interval})" if interval else str(self)
+
     def __str__(self) -> str:
-        return f"{self._digits(self.median)}{self._suffix}"
+        return f"{'about ' if self.is_rough else ''}{self._digits(self.median)}{self._suffix}"
 
     @property
     def _suffix(self) -> str:
         return self.unit if self.unit in ("", "×", "%") else f" {self.unit}"
 
     def _digits(self, value: float) -> str:
-        """``value`` with no digit that the spread of the samples does not support."""
+        """``value`` with no digit that the spread of the samples does not support: two where they are few."""
+        if self.is_rough:
+            decimals = 1 - int(f"{value:.1e}".partition("e")[2])
+            return f"{round(value, decimals):,.{max(decimals, 0)}f}" if value else "0"
         if all(sample == int(sample) for sample in self.samples) and value == int(value):
             return f"{int(value):,}"
         low, high = self.bounds
@@ -203,41 +210,26 @@ class Gap:
         return cls(stored["name"], stored["reason"])
 
 
+def measured(name: str, samples: Sequence[float] | float, unit: str = "", label: str = "") -> Measurement:
+    """The value ``name`` from what was measured in ``unit``: ``Measurement.of``, which takes one number too.
+
+    Examples:
+        >>> print(measured("epoch_s", 1.3141, "s"))
+        about 1.3 s
+    """
+    return Measurement.of(name, [samples] if isinstance(samples, int | float) else samples, unit, label)
+
+
+def count(name: str, number: int, of: int | None = None, label: str = "") -> Measurement:
+    """The value ``name`` for what was counted, out of ``of`` where that is known.
+
+    Examples:
+        >>> print(count("repeated", 24, of=32))
+        24 of 32
+    """
+    return Measurement.of(name, [number], "" if of is None else f"of {of}", label)
+
+
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"the name {name!r} is not of the form lower_case_7, which claims need")
-
-
-def _middle(samples: Sequence[float], unit: str) -> float:
-    low, high = median_low(samples), median_high(samples)
-    if unit == "×" and 0 < low < high:
-        return math.sqrt(low) * math.sqrt(high)
-    return median(samples)
-
-
-def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """The t-interval of the geometric mean of ``samples``, or ``None`` for too few or not all positive.
-
-    Examples:
-        >>> log_interval([1.0, 2.0, 4.0]) is None
-        True
-        >>> low, high = log_interval([2.0, 2.1, 1.9, 2.0, 2.05, 1.95])
-        >>> low < 2.0 < high
-        True
-    """
-    return _t_interval(samples, confidence) if len(samples) >= FEWEST_SAMPLES else None
-
-
-def _t_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    if len(samples) < 2 or min(samples) <= 0:
-        return None
-    if min(samples) == max(samples):
-        return samples[0], samples[0]  # exactly, where logarithms would round
-    from scipy.special import stdtrit  # here, because pages are built from stored intervals without it
-
-    logs = [math.log(sample) for sample in samples]
-    count = len(logs)
-    centre = math.fsum(logs) / count
-    variance = math.fsum((value - centre) ** 2 for value in logs) / (count - 1)
-    reach = float(stdtrit(count - 1, (1 + confidence) / 2)) * math.sqrt(variance / count)
-    return math.exp(centre - reach), math.exp(centre + reach)

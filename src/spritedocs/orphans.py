@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from spritedocs.cleaning import printable
-from spritedocs.examples import Project
+from spritedocs.examples import ExampleError, Project
 
 __all__ = ["orphans"]
 
 
 def orphans(project: Project, machines: Collection[str]) -> list[str]:
     """A sentence for each, with the remedy. ``machines`` are those that the site names."""
+    names = project.names()
     return [
-        *_of(project, project.recorded, project.names(), machines),
+        *_of(project, project.recorded, [*names, *_formerly(project, names)], machines),
         *_of(project, project.benchmarked, project.benchmarks(), machines),
     ]
+
+
+def _formerly(project: Project, names: list[str]) -> Iterator[str]:
+    """The examples that others came out of, whose recordings stand in for theirs."""
+    for name in names:
+        with contextlib.suppress(ExampleError):  # which whoever reads it for more will say
+            yield project.example(name).formerly
 
 
 def _of(project: Project, recorded: Path, names: list[str], machines: Collection[str]) -> Iterator[str]:

@@ -1,12 +1,14 @@
-"""What a script does when it is run as a program of its own: for failures that must not be ours.
+"""What a program does when it is run by itself: for failures that must not be ours.
 
-A script that crashes, hangs or kills its workers runs in a process and a folder of its own, with a
-time limit. What it said is kept, and nothing of it stays behind.
+A program is a file of ``examples/programs``, or the text of a script. It may crash, hang or kill its
+workers: it runs in a process and a folder of its own, with a time limit. What it said is kept, and nothing
+of it stays behind.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import site
@@ -16,18 +18,21 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import spritedocs
+from spritedocs.errors import NotHere, shortage
 from spritedocs.machine import usable_cores
 from spritedocs.processes import marked
 
-__all__ = ["Outcome", "run_script", "run_scripts"]
+__all__ = ["Outcome", "program", "run_program", "run_programs", "run_script", "run_scripts"]
 
 _ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b).*$", re.MULTILINE)
 _PACKAGES = re.compile(r"""[^\s"'(]*[/\\](?:site|dist)-packages(?=[/\\])""")
+_PACKAGE = Path(spritedocs.__file__).parent
 _LONGEST_FOLDER = 103 - len("/pymp-12345678/listener-12345678")
 """How long the path of a folder may be in which workers have sockets."""
 
@@ -84,12 +89,61 @@ def run_scripts(sources: Mapping[str, str], *, limit_s: float = 60.0) -> dict[st
         >>> {name: run.status for name, run in run_scripts({"good": "", "bad": "exit(3)"}).items()}
         {'good': 0, 'bad': 3}
     """
+    return _run_all({name: (source, "train.py") for name, source in sources.items()}, limit_s)
+
+
+def program(name: str) -> Path:
+    """The file of the program ``name`` of the examples, such as ``cursed``.
+
+    It is looked for in the folder ``programs`` beside the script that runs, in that below the working
+    folder, and then where this package was installed, or in its checkout.
+
+    Raises ``FileNotFoundError`` where it is in none of these.
+    """
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    homes = [*([Path(script).parent] if script else []), Path(), _PACKAGE, _PACKAGE.parents[1] / "examples"]
+    for home in homes:
+        if (path := home / "programs" / f"{name}.py").is_file():
+            return path.resolve()
+    raise FileNotFoundError(f"there is no program {name!r}: put it into {Path('programs', name)}.py")
+
+
+def run_program(name: str, *, arguments: tuple[str, ...] = (), limit_s: float = 60.0) -> Outcome:
+    """Run the program ``name`` of the examples as ``run_script`` does.
+
+    Raises ``NotHere`` where nothing can run, as without a temporary folder; and what ``program`` does.
+    """
+    source = program(name).read_text(encoding="utf-8")
+    with _not_here():
+        return run_script(source, name=f"{name}.py", arguments=arguments, limit_s=limit_s)
+
+
+def run_programs(names: Iterable[str], *, limit_s: float = 60.0) -> dict[str, Outcome]:
+    """Run several programs of the examples as ``run_scripts`` does. Raises what ``run_program`` does."""
+    jobs = {name: (program(name).read_text(encoding="utf-8"), f"{name}.py") for name in names}
+    with _not_here():
+        return _run_all(jobs, limit_s)
+
+
+@contextlib.contextmanager
+def _not_here() -> Iterator[None]:
+    """Turns the error of a system where nothing can run into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        # Its own text may list folders that are nobody's business.
+        why = shortage(error) or (
+            f"there is no temporary folder ({os.strerror(error.errno or errno.EIO)}): set TMPDIR (on Windows "
+            "TEMP) to a folder with room"
+        )
+        raise NotHere(f"No program can run here, because {why}.") from None
+
+
+def _run_all(jobs: Mapping[str, tuple[str, str]], limit_s: float) -> dict[str, Outcome]:
+    """Several programs side by side: of each its source, and the name of its file."""
     given_up = threading.Event()
     with ThreadPoolExecutor(usable_cores()) as pool:
-        running = {
-            name: pool.submit(_run, source, "train.py", (), limit_s, given_up)
-            for name, source in sources.items()
-        }
+        running = {name: pool.submit(_run, *job, (), limit_s, given_up) for name, job in jobs.items()}
         try:
             return {name: future.result() for name, future in running.items()}
         except BaseException:
@@ -174,6 +228,6 @@ def _shortened(text: str, folder: Path) -> str:
 def _roots() -> set[Path]:
     """The folders that Python, its packages and this one are installed in."""
     folders = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
-    roots = [Path(name) for name in (*folders, sys.prefix, sys.base_prefix)] + [Path(__file__).parents[1]]
+    roots = [Path(name) for name in (*folders, sys.prefix, sys.base_prefix)] + [_PACKAGE.parent]
     # "/" and "/usr" come before much that is not Python's.
     return {name for root in roots if len(root.parts) > 2 for name in (root, root.resolve())}

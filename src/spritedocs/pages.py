@@ -1,28 +1,23 @@
-"""The page of an experiment, as Markdown, from its script and its recordings.
-
-Results are HTML, which Markdown would mangle inside a tab. A page holds a mark in their place, which
-``Marks`` replaces once the Markdown has been rendered.
-"""
+"""The page of an experiment, as Markdown, from its script and its recordings."""
 
 from __future__ import annotations
 
-import hashlib
 import html
-import itertools
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from spritedocs.claims import Claim, ClaimError
-from spritedocs.cleaning import cleaned, plain
-from spritedocs.edition import Edition, Entry, provenance_line
-from spritedocs.fences import fenced, left_open, visible
-from spritedocs.measurement import MIME
-from spritedocs.recordings import Recording, joined
-from spritedocs.spans import TRACE_MIME
+from spritedocs.cleaning import plain
+from spritedocs.edition import Edition
+from spritedocs.fences import fenced, left_open
+from spritedocs.marks import Marks
+from spritedocs.page_outputs import outputs_of
+from spritedocs.placeholders import filled
+from spritedocs.published import Entry, provenance_line
+from spritedocs.recordings import Recording
 
-__all__ = ["Marks", "doubted", "experiment_page", "traces"]
+__all__ = ["doubted", "experiment_page"]
 
 _VERDICTS = {
     "holds": "holds:",
@@ -32,53 +27,32 @@ _VERDICTS = {
 """What the table of claims says, by ``Verdict.in_words``."""
 
 
-class Marks:
-    """HTML that waits until Markdown has been rendered, and the marks that stand in for it."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, str] = {}
-
-    def keep(self, text: str) -> str:
-        """A mark, to stand on a line of its own at any indentation, for the HTML ``text``."""
-        # Not a running number: a page would change with those before it, and have to be rendered anew.
-        mark = f"SPRITEMARK{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        self._waiting[mark] = cleaned(text)
-        return mark
-
-    def replaced(self, page: str) -> str:
-        """The rendered ``page`` with the kept HTML in place of the marks."""
-        number = itertools.count()
-
-        def kept(match: re.Match[str]) -> str:
-            text = self._waiting.get(match[1] or match[2], match[0])
-            # Two machines may have drawn the same figure: on one page its ids must differ.
-            return re.sub(r"\bsprite-[0-9a-f]{8}-", rf"\g<0>{next(number)}-", text)
-
-        return re.sub(r"<p>(SPRITEMARK[0-9a-f]{16})</p>|(SPRITEMARK[0-9a-f]{16})", kept, page)
-
-
 def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
     """The Markdown page of one experiment, front matter included."""
     example = entry.example
     description = str(example.header.get("description", example.title))
     parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
-    outputs = [_outputs(entry, recording) for _, recording, _ in entry.shown]
+    outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
     number = -1
     for cell in example.cells:
         if cell.kind == "markdown":
+            where = f"in the Markdown cell {cell.text.splitlines()[0]!r}"
             if left_open(cell.text):
                 edition.problems.append(
-                    f"examples/{example.path.name} has a code block that does not end, in the Markdown cell "
-                    f"{cell.text.splitlines()[0]!r}: close it with the fence that opens it."
+                    f"examples/{example.path.name} has a code block that does not end, {where}: "
+                    "close it with the fence that opens it."
                 )
-            parts.append(cell.text)
+            text, faults = filled(cell.text, entry)
+            edition.problems += (f"examples/{example.path.name}, {where}, {fault}." for fault in faults)
+            parts.append(text)
             if len(parts) == 2:
                 parts.append(_standing(entry))
             continue
         number += 1
         parts.append(_folded(cell.text) if cell.folded else fenced(cell.text))
         parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
-    parts += [_claims(entry, edition), _values(entry), _take_it_along(entry, marks)]
+    parts += [_claims(entry, edition), _values(entry), _of_other_code(entry, marks, repo_url)]
+    parts.append(_take_it_along(entry, marks))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -107,9 +81,10 @@ def _standing(entry: Entry) -> str:
     """What the reader must know about the recordings before reading on."""
     notes = []
     if entry.published and entry.published.state == "stale":
+        because = entry.published.because
         notes.append(
-            '!!! warning "These figures are stale"\n\n    The script, or the code it measures with, has '
-            "changed since they were recorded. They are shown until somebody records them again."
+            f'!!! warning "These figures are stale"\n\n    {plain(because[0].upper() + because[1:])}. '
+            "They are shown until somebody records them again."
         )
     if not any(recording.provenance["machine"].get("gpu") for _, recording, _ in entry.shown):
         notes.append(
@@ -117,48 +92,6 @@ def _standing(entry: Entry) -> str:
             "A recording on a GPU machine is to come."
         )
     return "\n\n".join(notes)
-
-
-def _outputs(entry: Entry, recording: Recording) -> dict[int, str]:
-    """The displayed outputs of a recording by the number of the script's code cell.
-
-    Where a stale recording has other cells than the script, all of it stands after the last cell.
-    """
-    name = entry.example.name
-    rendered = {number: _output_html(cell, name) for number, cell in enumerate(recording.code_cells)}
-    count = sum(cell.kind == "code" for cell in entry.example.cells)
-    if len(rendered) != count:
-        return {count - 1: "".join(rendered.values())}
-    return rendered
-
-
-def traces(entry: Entry) -> dict[str, str]:
-    """The traces that the page of an experiment offers: each file's path in the site, and its text."""
-    recordings = (recording for _, recording, _ in entry.shown)
-    kept = (result.trace for recording in recordings for result in recording.results)
-    return {_trace_path(entry.example.name, trace): trace for trace in kept if trace}
-
-
-def _trace_path(name: str, trace: str) -> str:
-    return f"downloads/{name}-{hashlib.sha256(trace.encode()).hexdigest()[:8]}.trace.json"
-
-
-def _output_html(cell: Mapping[str, Any], name: str) -> str:
-    parts = []
-    for output in cell["outputs"]:
-        data = output.get("data", {})
-        if MIME in data:
-            parts.append(joined(data["text/html"]))
-            if trace := joined(data.get(TRACE_MIME, "")):
-                parts.append(
-                    f'<p class="sprite-downloads"><a href="../../{_trace_path(name, trace)}" download>'
-                    "Download this trace</a>, and drop it on ui.perfetto.dev to look closer</p>"
-                )
-        elif text := joined(output.get("text", "") or data.get("text/plain", "")):
-            # It may scroll: people without a mouse must be able to reach it.
-            attributes = 'class="sprite-stream" tabindex="0" role="group" aria-label="Printed text"'
-            parts.append(f"<pre {attributes}>{html.escape(visible(text))}</pre>")
-    return "".join(parts)
 
 
 def _tabs(entry: Entry, found: list[str], marks: Marks, repo_url: str) -> str:
@@ -206,10 +139,6 @@ def _claims(entry: Entry, edition: Edition) -> str:
 
 
 def _values(entry: Entry) -> str:
-    names = dict.fromkeys(
-        name for _, recording, _ in entry.shown for name in (*recording.values, *recording.gaps)
-    )
-
     told: set[tuple[str, str]] = set()
 
     def measured(name: str, recording: Recording) -> str:
@@ -220,14 +149,24 @@ def _values(entry: Entry) -> str:
             again = reason in told
             told.add(reason)
             return "not measured here" if again else _absent(recording, name)
-        interval = f" ({value.interval_text})" if value.interval_text else ""
-        doubt = f", {value.doubt}" if value.doubt else ""
-        return plain(f"{value}{interval}{doubt}, n = {len(value.samples)}")
+        difference = ", no difference measured" if value.shows_no_difference else ""
+        return plain(f"{value.in_full}{difference}, n = {len(value.samples)}")
 
     says = "The median, its 95% interval, and how many samples it has."
     return _by_machine(
-        entry, "Every measured value", says, "value", {name: partial(measured, name) for name in names}
+        entry, "Every measured value", says, "value", {name: partial(measured, name) for name in entry.names}
     )
+
+
+def _of_other_code(entry: Entry, marks: Marks, repo_url: str) -> str:
+    """Where those values are from whose recordings show nothing on this page."""
+    lines = [
+        f"**{plain(label)}** ran other code, whose output is not shown.\n\n"
+        + marks.keep(provenance_line(recording, fresh, repo_url))
+        for label, recording, fresh in entry.shown
+        if not recording.has_code_of(entry.example)
+    ]
+    return "\n\n".join(lines)
 
 
 def _absent(recording: Recording, *names: str | float) -> str:

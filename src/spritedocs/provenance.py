@@ -13,7 +13,7 @@ from typing import Any
 
 from spritedocs.accelerator import Load
 from spritedocs.examples import Example, Project
-from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.fingerprints import modules_sha256, source_sha256
 from spritedocs.recordings import FORMAT
 
 __all__ = ["Provenance"]
@@ -25,7 +25,8 @@ class Provenance:
 
     example: str
     source_sha256: str
-    package_sha256: str
+    modules: Mapping[str, str]
+    """The fingerprint of each measuring module."""
     commit: str
     """The commit that is checked out, ``"unknown"`` where there is none."""
     dirty: bool
@@ -43,7 +44,7 @@ class Provenance:
         return cls(
             example=example.name,
             source_sha256=source_sha256(example.text),
-            package_sha256=package_sha256(example.text, project.package),
+            modules=modules_sha256(example.text, project.package),
             commit=commit,
             dirty=dirty,
             recorded_at=datetime.now(UTC).replace(microsecond=0),
@@ -60,7 +61,7 @@ class Provenance:
             "format": FORMAT,
             "example": self.example,
             "source_sha256": self.source_sha256,
-            "package_sha256": self.package_sha256,
+            "modules": dict(self.modules),
             "machine": dict(machine),
             "recorded_at": self.recorded_at.isoformat(),
             "commit": self.commit,

@@ -22,11 +22,12 @@ from spritedocs.interruption import undisturbed
 from spritedocs.kernel import Kernel, TooMuchShown, notebook_of, places_to_write
 from spritedocs.kernel_failures import failure, line_told
 from spritedocs.leftovers import remove_leftovers, temporary_folder
+from spritedocs.library import Library
 from spritedocs.privacy import private_in
 from spritedocs.processes import marked
 from spritedocs.provenance import Provenance
-from spritedocs.recordings import LARGEST_BYTES, Library, Recording, RecordingError
-from spritedocs.report import Report
+from spritedocs.recordings import LARGEST_BYTES, Recording, RecordingError
+from spritedocs.results import Report
 from spritedocs.workspace import prove_room
 
 __all__ = ["RecordError", "can_store", "record", "record_own", "store_report"]

@@ -7,30 +7,33 @@ A recording is an executed notebook whose ``metadata.spritedocs`` says where its
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from spritedocs import integrity
 from spritedocs.cleaning import printable
-from spritedocs.examples import Example, Project
-from spritedocs.fingerprints import package_sha256, source_sha256
+from spritedocs.examples import Example
+from spritedocs.fingerprints import modules_sha256, source_sha256
 from spritedocs.measurement import MIME, Gap, Measurement
 from spritedocs.spans import TRACE_MIME
 from spritedocs.summaries import ContradictionError
 
-__all__ = ["FORMAT", "Library", "Recording", "RecordingError", "Result", "Status"]
+__all__ = ["FORMAT", "Recording", "RecordingError", "Result", "joined"]
 
-FORMAT = 2
+FORMAT = 3
 """The version of ``metadata.spritedocs`` that this package writes, and the newest it reads.
-In format 1 the median of a ratio was that of its samples; from 2 on it is that of their logarithms."""
+In format 1 the median of a ratio was that of its samples; from 2 on it is that of their logarithms.
+From 3 on each measuring module has a fingerprint of its own, and docstrings do not count."""
 
 LARGEST_BYTES = 5_000_000
 """How large a recording may be: ours have up to 0.2 MB, and a page shows all of it."""
+
+
+_MOST_NAMES = 3
 
 
 class RecordingError(ValueError):
@@ -148,10 +151,28 @@ class Recording:
         """Why a value could not be measured on this machine, by the value's name."""
         return {gap.name: gap.reason for result in self.results for gap in result.gaps}
 
-    def is_fresh(self, example: Example, package: Path) -> bool:
-        """Whether the script and the measuring modules are still those that were recorded."""
-        recorded = self.provenance["source_sha256"], self.provenance["package_sha256"]
-        return recorded == (source_sha256(example.text), package_sha256(example.text, package))
+    def has_code_of(self, example: Example) -> bool:
+        """Whether the script's code is still the one that was recorded."""
+        said = self.provenance
+        return bool(said["source_sha256"] == source_sha256(example.text, said["format"]))
+
+    def stale_because(self, example: Example, package: Path) -> str:
+        """What has changed since, as a clause such as ``timing.rounds has changed since``; ``""`` if fresh.
+
+        Formats 1 and 2 have one fingerprint for all modules together, taken of files that lay elsewhere:
+        what they measured with cannot be judged, and they are stale.
+        """
+        changed = [] if self.has_code_of(example) else ["the script"]
+        then, now = self.provenance.get("modules"), modules_sha256(example.text, package)
+        if then is not None:
+            modules = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+            more = len(modules) - _MOST_NAMES
+            changed += [*modules[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])]
+        elif not changed:
+            return f"format {self.provenance['format']} does not say what it was measured with"
+        if len(changed) > 1:
+            return f"{', '.join(changed[:-1])} and {changed[-1]} have changed since"
+        return f"{changed[0]} has changed since" if changed else ""
 
 
 def _result(data: Mapping[str, Any]) -> Result:
@@ -168,99 +189,3 @@ def _result(data: Mapping[str, Any]) -> Result:
 def joined(text: str | list[str]) -> str:
     """Notebook text, which nbformat stores as one string or as a list of lines."""
     return text if isinstance(text, str) else "".join(text)
-
-
-@dataclass(frozen=True)
-class Status:
-    """How one example stands on one machine."""
-
-    example: str
-    machine: str
-    state: str
-    """``"fresh"``, ``"stale"`` or ``"missing"``."""
-    recording: Recording | None = None
-
-    def as_json(self) -> dict[str, str | None]:
-        """As ``spritedocs status --json`` prints it."""
-        recorded_at = self.recording.recorded_at.isoformat() if self.recording else None
-        return {
-            "example": self.example,
-            "machine": self.machine,
-            "state": self.state,
-            "recorded_at": recorded_at,
-        }
-
-
-@dataclass(frozen=True)
-class Library:
-    """All recordings of a project: the published machines' and the reader's own."""
-
-    project: Project
-
-    def machines(self) -> list[str]:
-        """The machines with reference recordings, sorted."""
-        folders = self.project.recorded.glob("*/") if self.project.recorded.is_dir() else ()
-        named = (folder for folder in folders if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", folder.name))
-        return sorted(folder.name for folder in named if any(folder.glob("*.ipynb")))
-
-    def status(self, example: Example, folder: Path) -> Status:
-        """How ``example`` stands in ``folder``, a machine's folder of recordings.
-
-        Raises ``RecordingError`` for a recording that cannot be used.
-        """
-        path = folder / f"{example.name}.ipynb"
-        if not path.exists():
-            return Status(example.name, folder.name, "missing")
-        recording = _recording(path)
-        published = folder.parent in (self.project.recorded, self.project.benchmarked)
-        try:
-            integrity.check_place(recording, example, published)
-        except ContradictionError as error:
-            raise RecordingError(f"{path} {error}.") from None
-        fresh = recording.is_fresh(example, self.project.package)
-        return Status(example.name, folder.name, "fresh" if fresh else "stale", recording)
-
-    def is_fresh(self, example: Example, folder: Path) -> bool:
-        """Whether ``folder`` needs no new recording. One that cannot be read is one to make again."""
-        try:
-            return self.status(example, folder).state == "fresh"
-        except (RecordingError, OSError):
-            return False
-
-    def reference(self, example: Example, machines: list[str]) -> list[Status]:
-        """The published recordings of ``example`` in the order of ``machines``, missing ones left out."""
-        found = (self.status(example, self.project.recorded / machine) for machine in machines)
-        return [status for status in found if status.state != "missing"]
-
-    def benchmark(self, benchmark: Example, machines: list[str]) -> list[Status]:
-        """The recordings of a benchmark in the order of ``machines``, missing ones left out."""
-        found = (self.status(benchmark, self.project.benchmarked / machine) for machine in machines)
-        return [status for status in found if status.state != "missing"]
-
-    def own(self, example: Example) -> list[Status]:
-        """The reader's own recordings of ``example``, of each machine that made one."""
-        found = (self.status(example, folder) for folder in sorted(self.project.own.glob("*/")))
-        return [status for status in found if status.state != "missing"]
-
-
-def _recording(path: Path) -> Recording:
-    try:
-        return _unchanged(path, path.read_bytes())
-    except OSError:
-        return Recording.read(path)  # says why it cannot be read
-
-
-@lru_cache(maxsize=256)  # a served site is built again and again
-def _unchanged(path: Path, content: bytes) -> Recording:
-    return Recording.read(path)
-
-
-def published(statuses: list[Status], needed: Collection[str] = ()) -> Status | None:
-    """The recording to publish: the first fresh one, else the first at all.
-
-    One that could not measure values that are ``needed`` stands back behind one that has them, be it stale:
-    a stale value is shown as one, but without a value a page cannot say what it says.
-    """
-    whole = [s for s in statuses if not (s.recording and set(needed) & set(s.recording.gaps))]
-    fresh = [status for status in whole or statuses if status.state == "fresh"]
-    return next(iter(fresh or whole or statuses), None)

@@ -16,9 +16,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from statistics import variance
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from spritedocs.epochs import EpochTiming
 from spritedocs.foreign_load import DISTURBING_CORES
 from spritedocs.measurement import FEWEST_SAMPLES
 
@@ -45,9 +44,9 @@ MOST_ROUNDS = 1_000_000
 
 
 class Round(NamedTuple):
-    """One epoch of every arm."""
+    """What every arm gave once."""
 
-    epochs: Mapping[str, EpochTiming]
+    results: Mapping[Any, Any]
     """By arm, in the order of the arms."""
     foreign: float | None
     """The foreign load beside them in cores; ``None`` where it is not known."""
@@ -71,7 +70,8 @@ class Plan(NamedTuple):
 class Course:
     """The rounds of a comparison, as they are taken and counted.
 
-    ``take`` takes one, ``clock()`` gives seconds, and ``progress(done, planned)`` is told after each.
+    ``take`` takes one, ``clock()`` gives seconds, ``progress(done, planned)`` is told after each, and
+    ``number`` is of a result what the rounds are planned for.
     """
 
     def __init__(
@@ -79,8 +79,9 @@ class Course:
         take: Callable[[], Round],
         clock: Callable[[], float],
         progress: Callable[[int, int], object] | None = None,
+        number: Callable[[Any], float] = float,
     ) -> None:
-        self._take, self._clock, self._progress = take, clock, progress
+        self._take, self._clock, self._progress, self._number = take, clock, progress, number
         self._done = 0
 
     def collect(self, wanted: int, spare: int = 0, *, until: float = math.inf, then: int = 0) -> list[Round]:
@@ -122,7 +123,10 @@ class Course:
         pilot += self.collect(missing, spare_rounds(missing), then=FEWEST_SAMPLES)
         round_s, left_s = (self._clock() - warm) / len(pilot), begun + limit_s - self._clock()
         calm = least_disturbed(pilot, PILOT_ROUNDS)
-        spread = largest_variance([[epoch.total_s for epoch in each.epochs.values()] for each in calm])
+        # An arm that turned out to be missing is in earlier rounds only.
+        spread = largest_variance(
+            [[self._number(each.results[arm]) for arm in pilot[-1].results] for each in calm]
+        )
         wanted = rounds_for(spread, width)
         rounds = max(FEWEST_SAMPLES, min(wanted, _fitting(left_s, round_s)))
         if rounds == wanted:
@@ -153,8 +157,8 @@ def least_disturbed(taken: Sequence[Round], wanted: int) -> list[Round]:
 def largest_variance(pilot: Sequence[Sequence[float]]) -> float:
     """The variance of the logarithm of the ratio of two arms, for the two whose ratio varies most.
 
-    ``pilot`` holds rounds, each of them the seconds of every arm. A single arm has the variance of
-    its own logarithm; so has none, 0, where a clock is too coarse to see an epoch pass.
+    ``pilot`` holds rounds, each of them the number of every arm. A single arm has the variance of
+    its own logarithm; so has none, 0, where a number is 0 or less, as by a clock too coarse for an epoch.
 
     Examples:
         >>> largest_variance([[1.0, 2.0], [1.1, 2.2], [0.9, 1.8]]) < 1e-9

@@ -23,12 +23,14 @@ from spritedocs.examples import ExampleError, Project
 from spritedocs.execution import CLAIMS, EXECUTE, asked, recorded_here
 from spritedocs.fences import visible
 from spritedocs.macros import macros_of
+from spritedocs.marks import Marks
 from spritedocs.notebook_views import notebook_file
 from spritedocs.notebooks import published_notebook
 from spritedocs.page_faults import content_faults, read, told
 from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.page_html import light_notebook, light_page
-from spritedocs.pages import Marks, doubted, experiment_page, traces
+from spritedocs.page_outputs import traces
+from spritedocs.pages import doubted, experiment_page
 from spritedocs.rebuilds import SearchEntries, keep_compiled_api_templates, keep_compiled_templates
 from spritedocs.rendering_cache import RenderedPages
 from spritedocs.serving import watched
@@ -136,7 +138,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 files.append(File.generated(config, path, content=trace))
             if entry.published and entry.published.recording:
                 fresh = entry.published.state == "fresh"
-                notebook = published_notebook(entry.published.recording, entry.example, fresh)
+                notebook = published_notebook(entry.published.recording, entry, fresh)
                 files.append(notebook_file(config, name, notebook, folder))
         _extend_navigation(config, list(self.edition.entries))
 

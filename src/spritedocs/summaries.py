@@ -9,7 +9,8 @@ from statistics import fmean, median, median_high, median_low
 from typing import TYPE_CHECKING
 
 from spritedocs.cleaning import Tag, drawn, has_controls
-from spritedocs.measurement import Measurement, log_interval
+from spritedocs.intervals import log_interval
+from spritedocs.measurement import Measurement
 
 if TYPE_CHECKING:
     from spritedocs.recordings import Result
@@ -19,7 +20,8 @@ __all__ = ["ContradictionError", "check_result", "check_statement", "check_summa
 _LONGEST = 10_000
 _NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
 _NOT_MEASURED = "not measured"
-_DOUBTS = ("uncertain", "uncertain, may be no difference", "no difference measured")
+_REMARKS = ("one run", "no difference measured", "uncertain", "uncertain, may be no difference")
+"""What stands below a value beside its interval; the last two in recordings of old."""
 
 
 class ContradictionError(ValueError):
@@ -95,10 +97,10 @@ def check_result(result: Result) -> None:
 
 
 def _says(cell: Sequence[str], value: Measurement) -> bool:
-    """Whether a cell is ``value`` rounded, with its interval and a doubt: their wording was others once."""
+    """Whether a cell is ``value`` rounded, with its interval and a remark: their wording was others once."""
     number, *below = cell
-    return _rounds(number, value, value.median) and all(
-        line in _DOUBTS or (value.interval is not None and _rounds(line, value, *value.interval))
+    return _rounds(number.removeprefix("about "), value, value.median) and all(
+        line in _REMARKS or (value.interval is not None and _rounds(line, value, *value.interval))
         for line in below
     )
 

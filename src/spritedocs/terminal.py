@@ -131,12 +131,11 @@ def _cell(value: Measurement | Gap | None) -> str:
 def _ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    said = str(row.ratio)
+    said = row.ratio.in_full
     if row.shows_no_difference:
-        said = "may be no difference" if row.may_differ else "no difference"
-    interval = row.ratio.interval_text.removesuffix("×")
-    parts = [said, f"({interval})" if interval else "", "uncertain" if row.ratio.is_uncertain else ""]
-    return " ".join(part for part in parts if part)
+        verdict = "may be no difference" if row.may_differ else "no difference"
+        said = said.replace(str(row.ratio), verdict)
+    return said
 
 
 def _provenance(recording: Recording, stale: bool) -> str:

@@ -6,75 +6,34 @@ from one minute to the next, and the arms of a round share the minute.
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 from spritedocs import foreign_load
+from spritedocs.comparison import Comparison, Key, number_of, shown
 from spritedocs.epochs import EpochTiming, Loader, TimingError, dismiss, time_epoch
-from spritedocs.foreign_load import DISTURBING_CORES, Reading, certain_cores
+from spritedocs.errors import NotHere
+from spritedocs.foreign_load import Reading
 from spritedocs.machine import usable_cores
-from spritedocs.measurement import FEWEST_SAMPLES, Measurement
-from spritedocs.rounds import Course, Plan, Round, least_disturbed, spare_rounds
+from spritedocs.races import Watch, in_turns, race
+from spritedocs.workspace import why_no_helpers
 
-__all__ = ["Comparison", "EpochTiming", "Loader", "TimingError", "compare", "time_epoch"]
+__all__ = ["Comparison", "EpochTiming", "Loader", "TimingError", "compare", "race", "time_epoch"]
 
-UNITS = dict.fromkeys(["startup_s", "total_s", "iter_s", "wait_s", "step_s"], "s")
-UNITS |= {"items": "", "batches": "", "items_per_s": "items/s", "data_wait_share": "%"}
 LARGEST_SPREAD = 0.10
 SHORTEST_EPOCH_S = 0.05  # A thread waits up to 5 ms for Python's GIL, a tenth of this.
 FEWEST_BATCHES = 5  # With fewer, the first and the last, which differ from the others, weigh too much.
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The epochs of several arms, timed in the same rounds."""
-
-    arms: dict[str, tuple[EpochTiming, ...]]
-    """Each arm's epochs, one a round, in the order of the rounds."""
-    warnings: tuple[str, ...] = ()
-    """What makes these figures less trustworthy than they look, each with its remedy."""
-    retaken: int = 0
-    """How many rounds were taken again, because of foreign load."""
-    disturbed: int | None = 0
-    """How many rounds among these were disturbed all the same; ``None`` where foreign load is not known."""
-
-    def measurement(self, arm: str, field: str, name: str, label: str = "") -> Measurement:
-        """A field or property of an arm's epochs, as the value ``name``, in s, items/s, % or a count.
-
-        Raises ``ValueError`` for an unknown arm or field.
-        """
-        return Measurement.of(name, self._samples(arm, field), UNITS[field], label)
-
-    def ratio(
-        self, numerator: str, denominator: str, name: str, field: str = "total_s", label: str = ""
-    ) -> Measurement:
-        """How many times as large ``field`` is in one arm as in the other, round by round, in ×.
-
-        The speed-up of ``"four"`` over ``"none"`` is ``ratio("none", "four", …)``. Its interval is
-        the t-interval of the paired ratios' logarithms, which ``Measurement.of`` gives.
-        Raises ``ValueError`` for an unknown arm or field, or where the denominator is 0.
-        """
-        pairs = zip(self._samples(numerator, field), self._samples(denominator, field), strict=True)
-        try:
-            return Measurement.of(name, [above / below for above, below in pairs], "×", label)
-        except ZeroDivisionError:
-            raise ValueError(f"{field} of {denominator!r} is 0 in a round: choose another field") from None
-
-    def _samples(self, arm: str, field: str) -> list[float]:
-        for value, known in ((arm, self.arms), (field, UNITS)):
-            if value not in known:
-                raise ValueError(f"{value!r} is unknown: choose one of {', '.join(known)}")
-        return [(100 if UNITS[field] == "%" else 1) * getattr(epoch, field) for epoch in self.arms[arm]]
-
-
 def compare(
-    arms: Mapping[str, Loader | Callable[[], Loader]],
+    arms: Mapping[Key, Loader | Callable[[], Loader]],
     rounds: int | None = None,
     *,
+    keep: bool = False,
     step: Callable[[Any], object] | None = None,
     count: Callable[[Any], int] | None = None,
     seed: int = 0,
@@ -89,8 +48,12 @@ def compare(
 
     An arm is a loader, which every round uses again, its persistent workers too; or a function that
     makes one, for a new loader in every epoch: its start-up is measured each time (its making is
-    not), and its workers are gone before the next arm. ``warmup`` adds a first round that is thrown
-    away. ``step``, ``count`` and ``clock`` are those of ``time_epoch``.
+    not), and its workers are gone before the next arm. With ``keep`` the function is called once, and its
+    loader serves every round, with persistent workers that are dismissed at the end. ``warmup`` adds a first
+    round that is thrown away. ``step``, ``count`` and ``clock`` are those of ``time_epoch``.
+
+    An arm whose function raises ``NotHere``, or whose workers could hand nothing over here, is missing:
+    the others are measured without it.
 
     Without ``rounds`` their number is planned from a short pilot, for ratios of ``total_s`` with an
     interval of ± ``width`` (0.03: from r / 1.03 to r × 1.03) and so that all takes ``limit_s``
@@ -109,90 +72,68 @@ def compare(
 
     Examples:
         >>> result = compare({"few": [[1, 2]] * 5, "many": lambda: [[1, 2]] * 50}, rounds=6)
-        >>> result.ratio("many", "few", name="more_items", field="items").median
+        >>> result.ratio("more_items", "many", "few", field="items").median
         10.0
 
     Raises what ``time_epoch`` does, naming the arm, and ``ValueError`` for no arms or rounds.
     """
-    if rounds is not None and (not isinstance(rounds, int) or rounds < 1):
-        raise ValueError(f"rounds is {rounds!r}: give a whole number, at least 1, or None for a plan")
-    for name, value in (("width", width), ("limit_s", limit_s)):
-        if not value > 0:
-            raise ValueError(f"{name} is {value!r}: give a number above 0")
-    if not arms:
-        raise ValueError(f"the arms are {arms!r}: give at least one, such as {{'two': loader}}")
-    for name, arm in arms.items():
+    for key, arm in arms.items():
         if isinstance(arm, Iterator) or not (isinstance(arm, Iterable) or callable(arm)):
-            raise TypeError(f"arm {name!r} is {arm!r:.60}: give a DataLoader, or a function that makes one")
+            raise TypeError(f"arm {key!r} is {arm!r:.60}: give a DataLoader, or a function that makes one")
     workers = dict.fromkeys(arms, 0)
-    shuffled = random.Random(seed)
+    kept: dict[Key, Loader] = {}
+    no_helpers = cache(why_no_helpers)
 
-    def take() -> Round:
-        epochs, windows = {}, []
-        for name in shuffled.sample(list(arms), len(arms)):
-            arm = arms[name]
-            loader = arm if isinstance(arm, Iterable) else arm()
-            workers[name] = getattr(loader, "num_workers", 0)
-            begin = load()
-            epochs[name] = time_epoch(loader, step, count=count, clock=clock, name=f"arm {name!r}")
-            if loader is not arm:
+    def timed(key: Key, watch: Watch) -> EpochTiming:
+        arm = arms[key]
+        loader = kept[key] if key in kept else arm if isinstance(arm, Iterable) else arm()
+        if keep and loader is not arm:
+            kept[key] = loader
+        workers[key] = getattr(loader, "num_workers", 0)
+        if workers[key] and (why_not := no_helpers()):
+            raise NotHere(why_not)
+        with watch():
+            epoch = time_epoch(loader, step, count=count, clock=clock, name=f"arm {key!r}")
+            if loader is not arm and not keep:
                 dismiss(loader)
-            windows.append((begin, load()))
-            del loader  # or the next factory would run, and fill the memory, beside it
-        known = [(begin, end) for begin, end in windows if begin is not None and end is not None]
-        foreign = certain_cores(known) if len(known) == len(windows) else None
-        return Round({name: epochs[name] for name in arms}, foreign)
+        return epoch
 
-    course = Course(take, clock, progress)
-    if rounds is None:
-        plan = course.plan(width, limit_s, warmup)
-    else:
-        plan = Plan(rounds)
-        course.collect(int(warmup), then=rounds)
-    taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
-    kept = least_disturbed(taken, plan.rounds)
-    timings = {name: tuple(each.epochs[name] for each in kept) for name in arms}
-    return Comparison(
-        timings,
-        (*plan.warnings, *_disturbances(taken, kept), *_warnings(timings, workers)),
-        retaken=len(taken) - len(kept),
-        disturbed=sum(each.is_disturbed for each in kept) if kept[0].foreign is not None else None,
-    )
-
-
-def _disturbances(taken: Sequence[Round], kept: Sequence[Round]) -> Iterator[str]:
-    loads = [each.foreign for each in taken if each.is_disturbed and each.foreign is not None]
-    if left := sum(each.is_disturbed for each in kept):
-        yield (
-            f"{left} of {len(kept)} rounds are disturbed: in them other programs, other containers or the "
-            f"system used more than {DISTURBING_CORES} of a core, up to {max(loads):.1f}. End what you can, "
-            "and measure again."
+    try:
+        found = in_turns(
+            {key: partial(timed, key) for key in arms},
+            rounds,
+            number=number_of,
+            seed=seed,
+            warmup=warmup,
+            width=width,
+            limit_s=limit_s,
+            clock=clock,
+            load=load,
+            progress=progress,
         )
-    if again := len(taken) - len(kept):
-        yield (
-            f"{again} round{'s' * (again > 1)} had to be taken again, because others used up to "
-            f"{max(loads):.1f} of a core: end what you can to save that time."
-        )
+    finally:
+        for loader in kept.values():
+            dismiss(loader)
+    return replace(found, warnings=(*found.warnings, *_warnings(found, workers)))
 
 
-def _warnings(arms: Mapping[str, tuple[EpochTiming, ...]], workers: Mapping[str, int]) -> Iterator[str]:
+def _warnings(found: Comparison, workers: Mapping[Key, int]) -> Iterator[str]:
     cores = usable_cores()
-    rounds = min(map(len, arms.values()))
-    if rounds < FEWEST_SAMPLES:
-        yield f"Too few rounds ({rounds}) for an interval: use rounds={FEWEST_SAMPLES} or more."
-    for name, epochs in arms.items():
-        totals = [epoch.total_s for epoch in epochs]
-        spread = statistics.stdev(totals) / (statistics.fmean(totals) or 1) if rounds > 1 else 0
+    for key, epochs in found.arms.items():
+        if not epochs:
+            continue
+        name, totals = shown(key), [epoch.total_s for epoch in epochs]
+        spread = statistics.stdev(totals) / (statistics.fmean(totals) or 1) if len(totals) > 1 else 0
         if spread > LARGEST_SPREAD:
             yield f"{name}: its epochs vary by {spread:.0%}: end other programs, or use longer epochs."
         if (seconds := statistics.median(totals)) < SHORTEST_EPOCH_S:
             yield f"{name}: {seconds:.2g} s an epoch is too short: use more items, for {SHORTEST_EPOCH_S} s."
         # By default a worker fetches two batches ahead at the start; as many more show its pace.
-        fewest = max(FEWEST_BATCHES, 4 * workers[name])
+        fewest = max(FEWEST_BATCHES, 4 * workers[key])
         if (batches := min(epoch.batches for epoch in epochs)) < fewest:
             yield f"{name}: {batches} batches are too few: use more items or smaller batches, for {fewest}."
-        if workers[name] > cores:
+        if workers[key] > cores:
             yield (
-                f"{name}: more workers ({workers[name]}) than usable cores ({cores}). Items that wait (disk, "
+                f"{name}: more workers ({workers[key]}) than usable cores ({cores}). Items that wait (disk, "
                 f"network, sleep) gain all the same; for items that compute use num_workers={cores}."
             )

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from spritedocs.errors import NotHere
 from spritedocs.leftovers import temporary_folder
 
 __all__ = ["NoRoomError", "prove_room", "room_for", "why_no_helpers"]
 
 
-class NoRoomError(OSError):
+class NoRoomError(NotHere):
     """The temporary folder cannot take what an experiment has to write. One sentence says why."""
 
 

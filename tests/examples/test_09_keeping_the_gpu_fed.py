@@ -16,10 +16,9 @@ import torch
 from PIL import Image
 
 from spritedocs.accelerator import Load
-from spritedocs.epochs import EpochTiming, dismiss
+from spritedocs.epochs import dismiss
 from spritedocs.sprites import FAMILIES, draw_sprite, family_of, write_png_folder
 from spritedocs.timeline import ClockError, Span, Timeline, traced
-from spritedocs.timing import Comparison
 from spritedocs.workspace import NoRoomError
 
 NAME = "09_keeping_the_gpu_fed"
@@ -211,14 +210,6 @@ def test_the_first_width_is_taken_whose_step_is_long_enough(
     monkeypatch.setitem(names, "step_s", lambda width, batch: width / 1000)
     width, loading, step = names["fitting_width"]([None], helpers, device)
     assert (width, loading, step) == (fitting, 0.011, fitting / 1000)
-
-
-def test_the_first_batch_is_left_out(script) -> None:
-    def epochs(*totals: float) -> tuple[EpochTiming, ...]:
-        return tuple(EpochTiming(2, total, 8, 4, 0, 0, 0) for total in totals)
-
-    timed = Comparison({"helped": epochs(8, 5), "headroom": epochs(5, 5)})
-    assert script["after_first_batch"](timed, "helped", "headroom").samples == (2, 1)
 
 
 def test_a_fast_machine_gets_the_widest_model(names, monkeypatch, capsys) -> None:

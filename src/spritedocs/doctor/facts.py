@@ -19,6 +19,7 @@ import psutil
 
 from spritedocs import accelerator, machine
 from spritedocs.accelerator import Load
+from spritedocs.cgroups import ROOT
 from spritedocs.doctor.data import Data, measure_data
 from spritedocs.doctor.starts import Start, start_all
 from spritedocs.machine import Machine
@@ -115,7 +116,7 @@ class Facts:
     data: Data | None = None
 
 
-def look(data: Path | None = None, *, start: bool = True, root: Path = machine.ROOT) -> Facts:
+def look(data: Path | None = None, *, start: bool = True, root: Path = ROOT) -> Facts:
     """Everything that the doctor judges; some seconds, most of them for the workers.
 
     ``data`` is the folder or file to be measured, ``start`` whether a worker is started under each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -72,7 +72,7 @@ class Outcome:
         return Tuning(
             recommended=arguments,
             line=self._line(arguments),
-            throughput=self.final.measurement(label(recommended), "items_per_s", "throughput"),
+            throughput=_throughput(self.final, recommended, "throughput"),
             gain=gain,
             present=present,
             diagnosis=diagnosis,
@@ -115,9 +115,7 @@ class Outcome:
     @property
     def _batches(self) -> int:
         """Of an epoch; where nobody knows, the most that a measured one had."""
-        return self.world.batches or max(
-            epoch.batches for epochs in self.final.arms.values() for epoch in epochs
-        )
+        return self.world.batches or max(each.batches for arm in self.final.arms.values() for each in arm)
 
     def _pick(self) -> Settings:
         """The smallest of the finalists within 3% of the best. Workers that start anew are no choice.
@@ -140,23 +138,21 @@ class Outcome:
     @property
     def _best(self) -> Settings:
         choices = [each for each in self.finalists if each in self.world.choices]
-        return max(choices, key=lambda each: self._items_per_s(each))
-
-    def _items_per_s(self, settings: Settings) -> float:
-        return median(epoch.items_per_s for epoch in self.final.arms[label(settings)])
+        return max(choices, key=lambda each: median(self._rates(each)))
 
     def _against(self, settings: Settings, other: Settings) -> Measurement:
         if settings == other:
             return Measurement.of("against_best", [1.0], "×")
-        return self.final.ratio(label(settings), label(other), "against_best", field="items_per_s")
+        return _ratio("against_best", self._rates(settings), self._rates(other))
+
+    def _rates(self, settings: Settings) -> list[float]:
+        return self.final.samples(label(settings), "items_per_s")
 
     def _gain(self, recommended: Settings) -> Measurement:
         """The throughput of the recommended settings over the present ones', for epochs as they are."""
         if recommended == self._present:
             return Measurement.of("gain", [1.0], "×")
-        after = self.final.arms[label(recommended)]
-        ratios = [new.items_per_s / old.items_per_s for old, new in zip(self._now, after, strict=True)]
-        return Measurement.of("gain", ratios, "×")
+        return _ratio("gain", self._rates(recommended), [epoch.items_per_s for epoch in self._now])
 
     @property
     def _wait_share(self) -> float:
@@ -177,23 +173,21 @@ class Outcome:
                 continue
             measured = against = None
             if each in self.finalists:
-                measured = self.final.measurement(label(each), "items_per_s", "items_per_s")
+                measured = _throughput(self.final, each)
                 against = self._against(each, self._best)
             elif each in self.looked:
-                measured = self.first.measurement(label(each), "items_per_s", "items_per_s")
+                measured = _throughput(self.first, each)
             found.append(Candidate(each, rates[each], measured, against, self.memory_mb.get(each)))
         return tuple(sorted(found, key=lambda each: each.settings))
 
     def _new_in_each_epoch(self, situation: Situation) -> Candidate:
         """The present settings, whose workers start anew in each epoch."""
-        now, best = self._now, self.final.arms[label(self._best)]
-        rates = [epoch.items_per_s for epoch in now]
-        ratios = [epoch.items_per_s / fast.items_per_s for epoch, fast in zip(now, best, strict=True)]
+        rates = [epoch.items_per_s for epoch in self._now]
         return Candidate(
             self._present,
             self._batches * self.world.batch_size / situation.epoch_s(self._present),
             Measurement.of("items_per_s", rates, "items/s"),
-            Measurement.of("against_best", ratios, "×"),
+            _ratio("against_best", rates, self._rates(self._best)),
             self.memory_mb.get(steady(self._present)),
         )
 
@@ -210,13 +204,13 @@ class Outcome:
 
     def _warnings(self) -> tuple[str, ...]:
         found = []
+        rounds = len(next(iter(self.final.arms.values())))
         if self.final.disturbed:
-            rounds = len(next(iter(self.final.arms.values())))
             found.append(
                 f"Other programs computed during {self.final.disturbed} of {rounds} rounds: end them, and "
                 "run this again."
             )
-        if (rounds := len(next(iter(self.final.arms.values())))) < FEWEST_SAMPLES:
+        if rounds < FEWEST_SAMPLES:
             found.append(
                 f"The budget allowed {rounds} rounds, too few for intervals: give a larger one to be sure."
             )
@@ -227,6 +221,14 @@ class Outcome:
                 "torch.utils.data.get_worker_info()."
             )
         return tuple(found)
+
+
+def _throughput(timed: Comparison, settings: Settings, name: str = "items_per_s") -> Measurement:
+    return Measurement.of(name, timed.samples(label(settings), "items_per_s"), "items/s")
+
+
+def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:
+    return Measurement.of(name, [one / other for one, other in zip(above, below, strict=True)], "×")
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:

@@ -246,4 +246,4 @@ def _fastest(looked: Mapping[Settings, float]) -> Settings:
 
 
 def _rate(comparison: Comparison, settings: Settings) -> float:
-    return median(epoch.items_per_s for epoch in comparison.arms[label(settings)])
+    return median(comparison.samples(label(settings), "items_per_s"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -66,13 +65,13 @@ def _gain(result: Json) -> str:
     ratio = _measurement(result["gain"], result["gain_interval"], "×")
     fewer = ", with fewer workers" if after < before else ""
     if ratio.shows_no_difference:
-        return f"No difference from {yours} was measured: {_with_interval(ratio)}{_doubt(ratio)}{fewer}."
-    return f"{_with_interval(ratio)} as fast as {yours}{fewer}{_doubt(ratio)}."
+        return f"No difference from {yours} was measured: {ratio.in_full}{fewer}."
+    return f"{ratio.in_full} as fast as {yours}{fewer}."
 
 
 def _rate(result: Json) -> str:
     rate = _measurement(result["throughput"], result["interval"], "items/s")
-    return f"It loads {_with_interval(rate)}."
+    return f"It loads {rate.in_full}."
 
 
 def _waits(result: Json) -> str:
@@ -93,16 +92,16 @@ def _candidates(result: Json, explain: bool) -> Table:
         table.add_column("predicted", justify="right")
     table.add_column("")
     for each in result["candidates"]:
-        predicted = _measurement(each["predicted_items_per_s"], None, "")
+        predicted = _bare(_measurement(each["predicted_items_per_s"], None, "items/s"))
         measured, against = (_stored(each[name]) for name in ("measured", "against_best"))
         memory = each["memory_mb"]
         row = [
             str(each["num_workers"]),
             str(each["prefetch_factor"]) if each["num_workers"] else "–",
-            _with_interval(replace(measured, unit="")) if measured else f"about {predicted}",
+            _bare(measured) if measured else predicted,
             _against(against),
             "" if memory is None else f"{memory:.0f}",
-            *([str(predicted)] if explain else []),
+            *([predicted] if explain else []),
             _remark(each, result),
         ]
         table.add_row(*row, style=None if measured else "dim")
@@ -113,7 +112,7 @@ def _against(ratio: Measurement | None) -> str:
     if ratio is None:
         return ""
     # The fastest one's ratio to itself is the only one that has a single sample.
-    return "the fastest" if len(ratio.samples) == 1 else f"{_with_interval(ratio)}{_doubt(ratio)}"
+    return "the fastest" if len(ratio.samples) == 1 else ratio.in_full
 
 
 def _remark(candidate: Json, result: Json) -> str:
@@ -183,13 +182,8 @@ def _stored(value: dict[str, Any] | None) -> Measurement | None:
     return None if value is None else Measurement.from_json(value)
 
 
-def _with_interval(value: Measurement) -> str:
-    bare = replace(value, unit="").interval_text
-    return f"{value} ({bare})" if bare else str(value)
-
-
-def _doubt(ratio: Measurement) -> str:
-    return ", uncertain" if ratio.is_uncertain else ""
+def _bare(rate: Measurement) -> str:
+    return rate.in_full.replace(f" {rate.unit}", "")
 
 
 def _times(gain: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from spritedocs.epochs import Loader, dismiss
+from spritedocs.errors import NotHere
 from spritedocs.model import Costs, Settings
 from spritedocs.timing import Comparison, compare
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
@@ -131,6 +132,8 @@ class Trials:
         arms = {label(each): self._arm(each) for each in wanted}
         are_warm = set(self._loaders) <= running
         timed = compare(arms, rounds, step=self.step, warmup=not are_warm, progress=told)
+        for why_not in timed.missing.values():
+            raise NotHere(why_not)
         self._memory_mb |= {each: peak_worker_memory_mb(loader) for each, loader in self._loaders.items()}
         return timed
 
