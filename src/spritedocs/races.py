@@ -48,8 +48,8 @@ def race(
 
     Examples:
         >>> found = race({"short": lambda: 2.0, "long": lambda: 6.0}, rounds=6)
-        >>> print(found.ratio("times_as_long", "long", "short"))
-        3.00×
+        >>> found.ratio("times_as_long", "long", "short").median
+        3.0
 
     Raises what an arm raises, ``TypeError`` for an arm that is no function or returns no number, and
     ``ValueError`` for no arms or rounds.
