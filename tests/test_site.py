@@ -191,7 +191,7 @@ def test_a_ratio_with_a_wide_interval_is_never_quoted_bare(good: Built) -> None:
     assert "×), uncertain, n = 6" in said
     wide = Measurement.of("gain", [0.8, 1.2, 1.5, 1.1, 0.9, 1.4], "×")
     recording = SimpleNamespace(provenance={"machine": {}})
-    edition = SimpleNamespace(value=lambda *wanted: wide, recording=lambda example: recording)
+    edition = SimpleNamespace(value=lambda *wanted: (wide, recording, ""))
     quoted = Macros(SimpleNamespace(edition=edition, current_page="index.md")).measured("speed", "gain")
     assert quoted.endswith("</span> (uncertain, may be no difference)")
 
@@ -211,7 +211,7 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
     path.write_text("x = 2\n", encoding="utf-8")
     built = tiny.build("--strict")
     assert built.status == 0, built.said
-    assert "STALE: benchmarks/speed.py or what it imports has changed since cpu-13-cores" in built.said
+    assert "STALE: benchmarks/speed.py, as cpu-13-cores recorded it: the script has changed" in built.said
     assert "repeat with python benchmarks/speed.py" in text_of(built.page(""))
     assert "How fast" in built.page("")
     assert not (built.site / "experiments" / "speed").exists()
@@ -386,27 +386,31 @@ def test_the_first_fresh_machine_is_published_rather_than_a_preferred_stale_one(
 
 
 def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and_reported(tiny: Tiny) -> None:
-    """Its cells are others than the script's by now: all that it showed stands after the last one."""
+    """Its code is another than the script's by now: its values stand there, and nothing that it showed."""
     tiny.add_recording(tiny.recording("other-machine"), slower)
     with tiny.script.open("a", encoding="utf-8") as script:
         script.write("\n# %%\nlast = 'of all'\n")
     built = tiny.build("--strict")
     assert built.status == 0, built.said
     assert re.search(
-        r"^INFO +-  STALE: examples/01_counting.py .* since cpu-13-cores recorded it",
+        r"^INFO +-  STALE: examples/01_counting.py, as cpu-13-cores recorded it: the script has changed",
         built.said,
         re.MULTILINE,
     )
     assert "Stale: the code has changed since." in text_of(built.page(""))
     page = built.page(EXPERIMENT)
-    assert "These figures are stale" in page
-    assert page.index("of all") < page.index("<caption>What was counted") < page.index('id="take-it-along"')
+    assert "These figures are stale The script has changed since." in text_of(page)
+    assert "<caption>What was counted" not in page
+    assert ".trace.json" not in page
+    assert "ratio 3.00× (2.94–3.10×), n = 6 1.50×" in text_of(page)
+    assert re.search("CPU, 13 cores ran other code, .* Stale: .* Other machine ran other", text_of(page))
 
 
 def test_strict_freshness_makes_staleness_an_error(tiny: Tiny) -> None:
     tiny.add_recording(tiny.recording(), stale)
     tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], strict_freshness: true }")
-    assert_stopped(tiny.build(), "STALE: examples/01_counting.py or what it imports has changed since ")
+    said = "STALE: examples/01_counting.py, as cpu-13-cores recorded it: other has changed since."
+    assert_stopped(tiny.build(), said)
 
 
 # Building and running.
