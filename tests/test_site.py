@@ -21,7 +21,7 @@ from spritedocs.execution import recorded_here
 from spritedocs.macros import Macros
 from spritedocs.measurement import Measurement
 from spritedocs.notebooks import published_notebook
-from spritedocs.pages import doubted
+from spritedocs.pages import Marks, doubted
 from spritedocs.recordings import Recording
 
 EXPERIMENT = f"experiments/{NAME}"
@@ -194,6 +194,21 @@ def test_a_ratio_with_a_wide_interval_is_never_quoted_bare(good: Built) -> None:
     edition = SimpleNamespace(value=lambda *wanted: (wide, recording, ""))
     quoted = Macros(SimpleNamespace(edition=edition, current_page="index.md")).measured("speed", "gain")
     assert quoted.endswith("</span> (uncertain, may be no difference)")
+
+
+def test_what_only_a_stale_recording_has_is_quoted_from_it_and_labelled(tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording("other-machine"), lambda n: (slower(n), stale(n)))
+    tiny.add_recording(tiny.recording(), gap)
+    edition, marks = Edition(tiny.project, ["cpu-13-cores", "other-machine"], claims_stop=False), Marks()
+    macros = Macros(SimpleNamespace(edition=edition, current_page="index.md", repo_url="", marks=marks))
+    assert 'title="no interval, measured on CPU, 13 cores">4<' in macros.measured(NAME, "helpers")
+    assert "measured on Other machine (stale: other has changed since)" in macros.measured(NAME, "ratio")
+    lines = text_of(marks.replaced(macros.provenance(NAME)).replace("</p>", " | ")).split(" | ")
+    assert [line.split(" ")[0] for line in lines[:2]] == ["Stale:", "Also:"]
+    assert "Other machine" in lines[0]
+    assert "Tiny CPU" in lines[1]
+    assert "Stale" not in lines[1]
+    assert edition.has_gpu
 
 
 def test_a_trace_can_be_taken_along_from_the_tab_of_the_machine_that_kept_it(good: Built) -> None:
