@@ -41,7 +41,7 @@ def _put_right_code(notebook: dict[str, Any]) -> None:
     cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     code = "\n".join("".join(cell["source"]) for cell in cells if "spritedocs_setup" not in cell["metadata"])
     if len(said["source_sha256"]) == 64 and said["source_sha256"] != source_sha256(code):
-        said["modules"], said["source_sha256"] = {"other": said["source_sha256"]}, source_sha256(code)
+        said["modules"]["other"], said["source_sha256"] = said["source_sha256"], source_sha256(code)
 
 
 def _put_right_machine(machine: dict[str, Any], folder: Path) -> None:

@@ -59,25 +59,32 @@ def test_status_for_programs_is_a_list_of_objects(call: Callable[..., Answer], t
     here = machine.slug()
     answer = call("status", "--json")
     assert answer.status == 0
+    missing = {"example": NAME, "machine": here, "state": "missing", "whose": "yours"}
     assert json.loads(answer.said) == [
-        {"example": NAME, "machine": here, "state": "missing", "recorded_at": None, "whose": "yours"},
+        {**dict.fromkeys(("because", "recorded_at")), **missing},
         {
             "example": NAME,
             "machine": "cpu-13-cores",
             "state": "fresh",
+            "because": None,
             "recorded_at": recorded_at.isoformat(),
             "whose": "published",
         },
     ]
 
 
-def test_status_for_people_is_a_table(call: Callable[..., Answer]) -> None:
+def test_status_for_people_is_a_table_that_says_what_has_changed(
+    call: Callable[..., Answer], tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     answer = call("status")
     assert answer.status == 0
     heading, own, published = (line.split() for line in answer.said.splitlines())
-    assert heading == ["example", "machine", "state", "recorded"]
+    assert heading == ["example", "machine", "state", "recorded", "because"]
     assert own == [NAME, machine.slug(), "(yours)", "missing"]
     assert published[:3] == [NAME, "cpu-13-cores", "fresh"]
+    tiny.edit(f"examples/{NAME}.py", "[4]", "[5]")
+    assert call("status").said.rstrip().endswith("the script has changed since")
 
 
 def test_the_short_status_counts_own_recordings_alone(call: Callable[..., Answer], tiny: Tiny) -> None:

@@ -124,18 +124,27 @@ def test_the_first_fresh_recording_is_published_else_the_first() -> None:
     assert chosen() is None
 
 
+def recorded_on(machine_name: str, tiny: Tiny, *gaps: str, **changes: Any) -> Status:
+    """How it stands with a recording by another machine, which lacks ``gaps`` and counts ``helpers``."""
+
+    def change(notebook: dict[str, Any]) -> None:
+        [output] = notebook["cells"][-1]["outputs"]
+        payload = output["data"]["application/vnd.spritedocs.measurement+json"]
+        for value in payload["values"]:
+            if value["name"] == "helpers":
+                value["samples"] = [changes.get("helpers", 4)]
+        payload["values"] = [value for value in payload["values"] if value["name"] not in gaps]
+        payload["gaps"] = [{"name": name, "reason": "No."} for name in gaps]
+        provenance(notebook)["recorded_at"] = changes.get("at", "2026-11-01T00:00:00+00:00")
+        provenance(notebook)["modules"].update(changes.get("modules", {}))
+
+    tiny.add_recording(tiny.recording(machine_name), change)
+    return tiny.library.status(tiny.example, tiny.project.recorded / machine_name)
+
+
 def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Tiny) -> None:
-    def recorded(machine_name: str, *gaps: str) -> Status:
-        def leave_out(notebook: dict[str, Any]) -> None:
-            [output] = notebook["cells"][-1]["outputs"]
-            payload = output["data"]["application/vnd.spritedocs.measurement+json"]
-            payload["values"] = [value for value in payload["values"] if value["name"] not in gaps]
-            payload["gaps"] = [{"name": name, "reason": "No."} for name in gaps]
-
-        tiny.add_recording(tiny.recording(machine_name), leave_out)
-        return tiny.library.status(tiny.example, tiny.project.recorded / machine_name)
-
-    lacking, other, whole = recorded("a", "speed", "ratio"), recorded("b", "speed"), recorded("c")
+    lacking, other = recorded_on("a", tiny, "speed", "ratio"), recorded_on("b", tiny, "speed")
+    whole = recorded_on("c", tiny)
     assert published([lacking, other, whole], claimed_values(tiny.example)) == other
     assert published([lacking, other, whole], {"speed"}) == whole
     assert published([lacking], {"speed"}) == lacking
@@ -143,6 +152,78 @@ def test_a_recording_with_a_gap_where_a_claim_needs_a_value_stands_back(tiny: Ti
     old = replace(whole, state="stale")
     assert published([lacking, old], {"speed"}) == old
     assert published([lacking, old]) == lacking
+
+
+STALE = {"timing": "0" * 64}
+
+
+def values_from(tiny: Tiny, machines: list[str], name: str = NAME) -> dict[str, str]:
+    """The machine that each value of the example is published from."""
+    edition = Edition(tiny.project, machines)
+    found = {value: edition.value("page.md", name, value) for value in ("helpers", "ratio")}
+    assert edition.problems == []
+    return {value: each[1].machine for value, each in found.items() if each}
+
+
+def test_each_value_is_from_the_first_fresh_machine_unless_only_a_gpu_can_measure_it(tiny: Tiny) -> None:
+    recorded_on("old-gpu", tiny, modules=STALE, helpers=1)
+    recorded_on("new-gpu", tiny, modules=STALE, helpers=2, at="2026-11-02T00:00:00+00:00")
+    recorded_on("fresh-gpu", tiny, at="2026-11-01T12:00:00+00:00")
+    cpu, gpus = "cpu-13-cores", ["old-gpu", "new-gpu"]
+    # Nobody without a GPU lacks anything: all of it is from the first fresh one, or the first.
+    assert values_from(tiny, [*gpus, cpu]) == {"helpers": cpu, "ratio": cpu}
+    assert values_from(tiny, gpus) == {"helpers": "old-gpu", "ratio": "old-gpu"}
+    recorded_on(cpu, tiny, "ratio", helpers=3)
+    assert values_from(tiny, [*gpus, cpu]) == {"helpers": cpu, "ratio": "new-gpu"}
+    assert values_from(tiny, [*gpus, cpu, "fresh-gpu"]) == {"helpers": cpu, "ratio": "new-gpu"}
+    edition = Edition(tiny.project, [*gpus, cpu])
+    assert [status.machine for status in edition.entries[NAME].sources] == ["old-gpu", cpu, "new-gpu"]
+    said = [notice for notice in edition.notices if "shown on no page" not in notice]
+    assert said == [
+        f"STALE: examples/{NAME}.py, as {name} recorded it: timing has changed since." for name in gpus
+    ]
+    strict = Edition(tiny.project, [*gpus, cpu], strict_freshness=True)
+    assert strict.problems == said
+
+
+def test_a_claim_is_judged_by_the_values_of_one_machine(tiny: Tiny) -> None:
+    recorded_on("some-gpu", tiny, modules=STALE, helpers=2)
+    recorded_on("cpu-13-cores", tiny, "ratio", helpers=3)
+    edition = Edition(tiny.project, ["some-gpu", "cpu-13-cores"])
+    claims = [f"{NAME}: {claim}" for claim in ("helpers == 3", "ratio > 2", "ratio > helpers", "helpers < 3")]
+    judged = [verdict for _, verdict in edition.check("page.md", claims)]
+    assert [verdict.holds for verdict in judged] == [True, True, True, False]
+    assert judged[2].found == "ratio is 3.00× (2.94–3.10×) and helpers is 2"
+    assert edition.problems == [
+        f"page.md: the claim '{claims[-1]}' is false on cpu-13-cores, where helpers is 3."
+    ]
+
+
+def test_an_example_shows_values_of_the_one_it_came_out_of_until_it_is_recorded(tiny: Tiny) -> None:
+    newer, machines = "02_half", ["some-gpu", "cpu-13-cores"]
+    recorded_on("some-gpu", tiny)
+    recorded_on("cpu-13-cores", tiny, "ratio", helpers=3)
+    tiny.edit(f"examples/{NAME}.py", "# claims:", f"# formerly: {NAME}\n# claims:")
+    tiny.script.rename(tiny.script.with_stem(newer))
+    edition = Edition(tiny.project, machines)
+    entry = edition.entries[newer]
+    assert (edition.problems, entry.published.state, entry.published.machine) == ([], "stale", "some-gpu")
+    because = f"it was recorded as {NAME}, which this came out of."
+    assert f"STALE: examples/{newer}.py, as some-gpu recorded it: {because}" in edition.notices
+    assert not [notice for notice in edition.notices if "gone" in notice]
+    assert values_from(tiny, machines, newer) == {"helpers": "some-gpu", "ratio": "some-gpu"}
+    assert edition.result("page.md", newer, "was counted")
+    assert edition.result("page.md", newer, 1) is None
+
+    # One machine records it. The other's values stay, as far as they are of this example.
+    old = tiny.recording().read_text(encoding="utf-8")
+    tiny.write(tiny.recording().with_stem(newer), json.loads(old.replace(NAME, newer)))
+    assert values_from(tiny, machines, newer) == {"helpers": "cpu-13-cores", "ratio": "some-gpu"}
+    renamed = tiny.recording("some-gpu").read_text(encoding="utf-8").replace('"helpers"', '"goblins"')
+    tiny.write(tiny.recording("some-gpu"), json.loads(renamed))
+    entry = Edition(tiny.project, machines).entries[newer]
+    assert (entry.published.machine, entry.published.state) == ("cpu-13-cores", "fresh")
+    assert (entry.names, entry.source("goblins")) == (("helpers", "ratio"), None)
 
 
 @pytest.mark.parametrize(

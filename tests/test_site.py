@@ -225,6 +225,21 @@ def test_prose_that_quotes_what_nobody_measures_stops_the_build(tiny: Tiny) -> N
     ]
 
 
+def test_what_only_a_stale_recording_has_is_quoted_from_it_and_labelled(tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording("other-machine"), lambda n: (slower(n), stale(n)))
+    tiny.add_recording(tiny.recording(), gap)
+    edition, marks = Edition(tiny.project, ["cpu-13-cores", "other-machine"], claims_stop=False), Marks()
+    macros = Macros(SimpleNamespace(edition=edition, current_page="index.md", repo_url="", marks=marks))
+    assert 'title="no interval, measured on CPU, 13 cores">4<' in macros.measured(NAME, "helpers")
+    assert "measured on Other machine (stale: other has changed since)" in macros.measured(NAME, "ratio")
+    lines = text_of(marks.replaced(macros.provenance(NAME)).replace("</p>", " | ")).split(" | ")
+    assert [line.split(" ")[0] for line in lines[:2]] == ["Stale:", "Also:"]
+    assert "Other machine" in lines[0]
+    assert "Tiny CPU" in lines[1]
+    assert "Stale" not in lines[1]
+    assert edition.has_gpu
+
+
 def test_a_trace_can_be_taken_along_from_the_tab_of_the_machine_that_kept_it(good: Built) -> None:
     links = re.findall(r'href="../../(downloads/[^"]+\.trace\.json)"', good.page(EXPERIMENT))
     [link] = set(links)
@@ -240,7 +255,7 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
     path.write_text("x = 2\n", encoding="utf-8")
     built = tiny.build("--strict")
     assert built.status == 0, built.said
-    assert "STALE: benchmarks/speed.py or what it imports has changed since cpu-13-cores" in built.said
+    assert "STALE: benchmarks/speed.py, as cpu-13-cores recorded it: the script has changed" in built.said
     assert "repeat with python benchmarks/speed.py" in text_of(built.page(""))
     assert "How fast" in built.page("")
     assert not (built.site / "experiments" / "speed").exists()
@@ -415,27 +430,31 @@ def test_the_first_fresh_machine_is_published_rather_than_a_preferred_stale_one(
 
 
 def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and_reported(tiny: Tiny) -> None:
-    """Its cells are others than the script's by now: all that it showed stands after the last one."""
+    """Its code is another than the script's by now: its values stand there, and nothing that it showed."""
     tiny.add_recording(tiny.recording("other-machine"), slower)
     with tiny.script.open("a", encoding="utf-8") as script:
         script.write("\n# %%\nlast = 'of all'\n")
     built = tiny.build("--strict")
     assert built.status == 0, built.said
     assert re.search(
-        r"^INFO +-  STALE: examples/01_counting.py .* since cpu-13-cores recorded it",
+        r"^INFO +-  STALE: examples/01_counting.py, as cpu-13-cores recorded it: the script has changed",
         built.said,
         re.MULTILINE,
     )
     assert "Stale: the code has changed since." in text_of(built.page(""))
     page = built.page(EXPERIMENT)
-    assert "These figures are stale" in page
-    assert page.index("of all") < page.index("<caption>What was counted") < page.index('id="take-it-along"')
+    assert "These figures are stale The script has changed since." in text_of(page)
+    assert "<caption>What was counted" not in page
+    assert ".trace.json" not in page
+    assert "ratio 3.00× (2.94–3.10×), n = 6 1.50×" in text_of(page)
+    assert re.search("CPU, 13 cores ran other code, .* Stale: .* Other machine ran other", text_of(page))
 
 
 def test_strict_freshness_makes_staleness_an_error(tiny: Tiny) -> None:
     tiny.add_recording(tiny.recording(), stale)
     tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], strict_freshness: true }")
-    assert_stopped(tiny.build(), "STALE: examples/01_counting.py or what it imports has changed since ")
+    said = "STALE: examples/01_counting.py, as cpu-13-cores recorded it: other has changed since."
+    assert_stopped(tiny.build(), said)
 
 
 # Building and running.

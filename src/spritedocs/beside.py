@@ -132,7 +132,7 @@ class Beside:
         """
         library = Library(project)
         yours = library.status(example, project.own / here)
-        if yours.recording is None:
+        if yours.recording is None or yours.is_former:
             raise RecordingError(
                 f"{example.name} has no recording of yours, by {here}: 'spritedocs record {example.name}' "
                 "makes it."
