@@ -198,6 +198,9 @@ def test_a_server_that_is_told_to_end_leaves_nothing_behind(
 ) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
+    usual = signal.signal(
+        getattr(signal, name), signal.SIG_DFL
+    )  # under nohup the server would stay, as it should
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", "127.0.0.1:0"],
         cwd=hooked.root,
@@ -206,6 +209,7 @@ def test_a_server_that_is_told_to_end_leaves_nothing_behind(
         text=True,
         check=False,
     )
+    signal.signal(getattr(signal, name), usual)
     assert done.returncode == 128 + getattr(signal, name), done.stderr
     assert list(temporary.iterdir()) == []
     assert left(hooked) == ["old.html"]
