@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spritedocs.measurement import MIME
-from spritedocs.report import TRACE_MIME, Bars, Gap, Measurement, Report, Table, count, measured, show
+from spritedocs.measurement import MIME, TRACE_MIME
+from spritedocs.report import Bars, Gap, Measurement, Report, Table, count, measured, show
 
 FAST = Measurement.of("epoch_s_4", [0.33, 0.34, 0.32] * 2, "s")
 SLOW = Measurement.of("epoch_s_0", [1.31, 1.30, 1.32] * 2, "s", "none")
@@ -200,7 +200,7 @@ def test_bars_are_named_after_rows_and_keys_and_leave_gaps_out() -> None:
 
 def test_figures_without_values_are_left_out_and_a_table_has_one() -> None:
     gaps = {0: Gap("x_s_0", "Not here.")}
-    table = Table("x", rows=[0]).bars("s", gaps).lines("n", "s", {"a": gaps}).blocks({"a": []}).lanes({})
+    table = Table("x", rows=[0]).bars("s", gaps).lines("n", "s", {"a": gaps}).blocks({"a": []})
     assert table.report.figure is None
     assert table.report.remarks == ["Not here."]
     with pytest.raises(ValueError, match="has a figure already"):

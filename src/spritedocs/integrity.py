@@ -19,8 +19,7 @@ from spritedocs import checksums
 from spritedocs.cleaning import has_controls
 from spritedocs.fingerprints import source_sha256
 from spritedocs.machine import Machine, slug
-from spritedocs.measurement import MIME
-from spritedocs.spans import TRACE_MIME
+from spritedocs.measurement import MIME, TRACE_MIME
 from spritedocs.summaries import ContradictionError, check_result, check_statement, check_summary, require
 
 if TYPE_CHECKING:

@@ -10,10 +10,13 @@ from typing import Any
 
 from spritedocs.intervals import FEWEST_SAMPLES, summarised
 
-__all__ = ["FEWEST_SAMPLES", "MIME", "Gap", "Measurement", "count", "measured"]
+__all__ = ["FEWEST_SAMPLES", "MIME", "TRACE_MIME", "Gap", "Measurement", "count", "measured"]
 
 MIME = "application/vnd.spritedocs.measurement+json"
 """The MIME type under which a recorded notebook keeps raw samples."""
+
+TRACE_MIME = "application/vnd.spritedocs.trace"
+"""And the one under which it keeps a trace."""
 
 _PHYSICAL = ("s", "ms", "µs", "ns", "min", "kB", "MB", "GB", "%", "×")
 """With these units, and with rates, a whole number is a measured one, and no count."""

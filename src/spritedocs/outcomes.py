@@ -23,7 +23,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import spritedocs
 from spritedocs.errors import NotHere, shortage
 from spritedocs.machine import usable_cores
 from spritedocs.processes import marked
@@ -32,7 +31,7 @@ __all__ = ["Outcome", "program", "run_program", "run_programs", "run_script", "r
 
 _ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b).*$", re.MULTILINE)
 _PACKAGES = re.compile(r"""[^\s"'(]*[/\\](?:site|dist)-packages(?=[/\\])""")
-_PACKAGE = Path(spritedocs.__file__).parent
+_PACKAGE = Path(__file__).parent
 _LONGEST_FOLDER = 103 - len("/pymp-12345678/listener-12345678")
 """How long the path of a folder may be in which workers have sockets."""
 

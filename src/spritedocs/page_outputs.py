@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from spritedocs.fences import visible
-from spritedocs.measurement import MIME
+from spritedocs.measurement import MIME, TRACE_MIME
 from spritedocs.published import Entry
 from spritedocs.recordings import Recording, joined
-from spritedocs.spans import TRACE_MIME
 
 __all__ = ["outputs_of", "traces"]
 

@@ -18,8 +18,7 @@ from spritedocs import integrity
 from spritedocs.cleaning import printable
 from spritedocs.examples import Example
 from spritedocs.fingerprints import modules_sha256, source_sha256
-from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.spans import TRACE_MIME
+from spritedocs.measurement import MIME, TRACE_MIME, Gap, Measurement
 from spritedocs.summaries import ContradictionError
 
 __all__ = ["FORMAT", "Recording", "RecordingError", "Result", "joined"]

@@ -13,18 +13,14 @@ import sys
 from rich.console import Console
 
 from spritedocs.figures import Bars, Blocks, Lines
-from spritedocs.lanes import Lanes
 from spritedocs.measurement import Gap, Measurement, count, measured
 from spritedocs.results import Report, as_text
-from spritedocs.spans import TRACE_MIME
 from spritedocs.tables import Table
 
 __all__ = [
-    "TRACE_MIME",
     "Bars",
     "Blocks",
     "Gap",
-    "Lanes",
     "Lines",
     "Measurement",
     "Report",

@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spritedocs.drawing import Figure
-from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.spans import TRACE_MIME
+from spritedocs.measurement import MIME, TRACE_MIME, Gap, Measurement
 
 __all__ = ["Report", "as_text"]
 

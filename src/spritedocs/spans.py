@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["DEVICE", "MAIN", "TRACE_MIME", "Span", "Timeline", "merged_trace"]
-
-TRACE_MIME = "application/vnd.spritedocs.trace"
-"""The MIME type under which a recorded notebook keeps a trace: as text, which takes one line."""
+__all__ = ["DEVICE", "MAIN", "Span", "Timeline", "merged_trace"]
 
 MAIN, DEVICE = "main", "device"
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from spritedocs.drawing import Figure
 from spritedocs.figures import Bars, Blocks, Lines
-from spritedocs.lanes import Lanes
 from spritedocs.measurement import Gap, Measurement
 from spritedocs.results import Report
-
-if TYPE_CHECKING:
-    from spritedocs.spans import Timeline
 
 __all__ = ["Cell", "Table"]
 
@@ -179,16 +175,9 @@ class Table:
         rows = {label: actors for label, actors in rows.items() if actors}
         return self._draw(Blocks(alt, rows, names, main, x_label) if rows else None)
 
-    def lanes(
-        self,
-        panels: Mapping[str, Timeline],
-        *,
-        x_label: str = "ms since the epoch began",
-        names: Mapping[str, str] | None = None,
-        alt: str = "",
-    ) -> Self:
-        """Draw timelines one above the other; ``names`` are those of lanes, where not as in the timeline."""
-        return self._draw(Lanes(alt, panels, x_label, names or {}) if panels else None)
+    def figure(self, figure: Figure) -> Self:
+        """Show a figure of another kind, such as ``timeline.Lanes``."""
+        return self._draw(figure)
 
     def trace(self, trace: Mapping[str, Any]) -> Self:
         """Keep a trace beside the result, in the trace event format: ``timeline.merged_trace`` makes one."""
