@@ -27,11 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from running import PROJECT, run
 
 from spritedocs import machine
-from spritedocs.claims import claimed_values
-from spritedocs.measurement import Measurement
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import record, store_report
-from spritedocs.report import Report, show
+from spritedocs.recordings import Provenance, claimed_values, record, store_report
+from spritedocs.report import Measurement, Report, show
 
 EXAMPLES = ("06_optional_num_workers", "07_summoning_cost", "10_memory_goblins")
 """Times with waiting items, times with cheap ones, and memory."""

@@ -24,13 +24,9 @@ from publishing import WORKFLOWS, fresh_clone, run_step, run_steps, workflow
 from running import PROJECT
 
 from spritedocs import machine
-from spritedocs.examples import Project
-from spritedocs.measurement import Measurement
-from spritedocs.processes import marked
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import store_report
-from spritedocs.recordings import Recording
-from spritedocs.report import Report, show
+from spritedocs.machine import marked
+from spritedocs.recordings import Project, Provenance, Recording, store_report
+from spritedocs.report import Measurement, Report, show
 
 PARTS = {
     "install_s": "set up the environment",

@@ -1,6 +1,6 @@
 """What does tracing an epoch cost?
 
-**Motive.** `spritedocs.timeline` wraps the dataset and the collate function, sends four numbers along
+**Motive.** `spritedocs.timeline.epoch` wraps the dataset and the collate function, sends four numbers along
 with each batch and reads a clock a few times per batch. A picture of an epoch that tracing had slowed
 down would be one of tracing. Our aim: less than 2% of an epoch.
 
@@ -34,14 +34,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from spritedocs import machine
 from spritedocs.datasets import SpriteFolder
-from spritedocs.epochs import dismiss
-from spritedocs.examples import Project
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import store_report
-from spritedocs.report import Report, show
+from spritedocs.recordings import Project, Provenance, store_report
+from spritedocs.report import Gap, Measurement, Report, show
 from spritedocs.sprites import FAMILIES, write_png_folder
 from spritedocs.timeline import trace_epoch, traced
+from spritedocs.timing import dismiss
 
 PROJECT = Project(Path(__file__).parents[1])
 SPRITES, BATCH_SIZE, SIDE = 512, 32, 32

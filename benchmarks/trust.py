@@ -42,14 +42,10 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs import foreign_load, machine
-from spritedocs.epochs import Loader, dismiss
-from spritedocs.examples import Project
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import store_report
-from spritedocs.report import Report, show
-from spritedocs.timing import Comparison, compare
+from spritedocs import machine
+from spritedocs.recordings import Project, Provenance, store_report
+from spritedocs.report import Gap, Measurement, Report, show
+from spritedocs.timing import Comparison, Loader, compare, dismiss, foreign_load
 
 PROJECT = Project(Path(__file__).parents[1])
 BATCH_SIZE, BATCHES, ITEM_S = 6, 16, 0.5e-3
@@ -160,7 +156,7 @@ class Neighbour:
         assert self._launcher.stdout
         self._orders = self._launcher.stdin
         with self._launcher.stdout as said:
-            self._clock = ~int(said.read()) << 3 | 2  # as in spritedocs.foreign_load
+            self._clock = ~int(said.read()) << 3 | 2  # as in spritedocs.timing.foreign_load
         self._launcher.wait()
 
     def compute(self, wanted: bool) -> None:

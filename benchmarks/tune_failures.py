@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tune_scores import Pick
 
-from spritedocs.privacy import private_in
+from spritedocs.recordings import private_in
 
 LONGEST = 200
 """Characters."""

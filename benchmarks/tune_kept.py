@@ -17,11 +17,9 @@ from typing import Any
 
 from tune_scores import Grid, Outcome, Pick
 
-from spritedocs.examples import Project
-from spritedocs.fingerprints import source_sha256
-from spritedocs.measurement import Measurement
 from spritedocs.model import Settings
-from spritedocs.provenance import Provenance
+from spritedocs.recordings import Project, Provenance, source_sha256
+from spritedocs.report import Measurement
 
 FORMAT = 2
 

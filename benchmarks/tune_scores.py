@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from spritedocs.measurement import Measurement
 from spritedocs.model import Settings
+from spritedocs.report import Measurement
 
 TUNE, AGAIN = "tune", "again"
 GOOD = 0.97

@@ -59,15 +59,11 @@ from tune_tables import of_contestants, of_workloads
 from tune_workloads import SHUFFLING, WORKLOADS, Workload, loader, prepared
 
 from spritedocs import machine
-from spritedocs.epochs import dismiss, time_epoch
-from spritedocs.examples import Project
-from spritedocs.measurement import Measurement
 from spritedocs.model import Settings
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import store_report
-from spritedocs.report import show
-from spritedocs.timing import compare
-from spritedocs.tuning.tuner import tune
+from spritedocs.recordings import Project, Provenance, store_report
+from spritedocs.report import Measurement, show
+from spritedocs.timing import compare, dismiss, time_epoch
+from spritedocs.tuning import tune
 
 PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from tune_rivals import TITLES
 from tune_scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
 
-from spritedocs.measurement import Gap, Measurement
 from spritedocs.model import Settings
-from spritedocs.report import Report
+from spritedocs.report import Gap, Measurement, Report
 
 NAMES = {TUNE: "spritedocs tune", **TITLES, AGAIN: "the best itself, once more"}
 

@@ -41,8 +41,8 @@ from tune_datasets import (
     wait,
 )
 
-from spritedocs.epochs import EpochTiming, dismiss, time_epoch
 from spritedocs.model import Settings
+from spritedocs.timing import EpochTiming, dismiss, time_epoch
 
 MS = 1e-3
 NONE = Settings()

@@ -30,12 +30,9 @@ from typing import Any, NamedTuple
 
 import spritedocs.tuning  # noqa: F401 - the command that is run here uses all of it: so says the fingerprint
 from spritedocs import machine
-from spritedocs.examples import Project
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import store_report
-from spritedocs.report import Report, show
-from spritedocs.tuning.terminal import print_tuning
+from spritedocs.recordings import Project, Provenance, store_report
+from spritedocs.report import Gap, Measurement, Report, show
+from spritedocs.tuning import print_tuning
 
 PROJECT = Project(Path(__file__).parents[1])
 BUDGET_S = 60.0

@@ -33,11 +33,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from spritedocs.datasets import SpriteTensors
-from spritedocs.figures import Bars, Blocks
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.report import Report, show
+from spritedocs.machine import why_no_helpers
+from spritedocs.report import Bars, Blocks, Gap, Measurement, Report, show
 from spritedocs.timing import compare
-from spritedocs.workspace import why_no_helpers
 
 SPRITES = 64
 BATCH_SIZE = 4

@@ -42,13 +42,17 @@ import torch
 from torch.utils.data import DataLoader
 
 from spritedocs.datasets import Delayed, SpriteTensors
-from spritedocs.epochs import dismiss
-from spritedocs.figures import Bars, Lines
-from spritedocs.machine import usable_cores
-from spritedocs.measurement import FEWEST_SAMPLES, Gap, Measurement
-from spritedocs.report import Report, show
-from spritedocs.timing import compare, time_epoch
-from spritedocs.workspace import why_no_helpers
+from spritedocs.machine import usable_cores, why_no_helpers
+from spritedocs.report import (
+    FEWEST_SAMPLES,
+    Bars,
+    Gap,
+    Lines,
+    Measurement,
+    Report,
+    show,
+)
+from spritedocs.timing import compare, dismiss, time_epoch
 
 SPRITES = 512
 SMALL, LARGE = 8, 64

@@ -47,15 +47,16 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spritedocs.datasets import Delayed, SpriteFolder, SpriteTensors
-from spritedocs.epochs import dismiss
-from spritedocs.figures import Lines
-from spritedocs.machine import usable_cores
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.outcomes import run_scripts
-from spritedocs.report import Report, show
+from spritedocs.machine import (
+    NoRoomError,
+    room_for,
+    run_scripts,
+    usable_cores,
+    why_no_helpers,
+)
+from spritedocs.report import Gap, Lines, Measurement, Report, show
 from spritedocs.sprites import write_png_folder
-from spritedocs.timing import compare
-from spritedocs.workspace import NoRoomError, room_for, why_no_helpers
+from spritedocs.timing import compare, dismiss
 
 KINDS = {
     "waiting": "waiting",

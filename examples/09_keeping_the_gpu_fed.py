@@ -49,22 +49,29 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs.accelerator import absence, explained
-from spritedocs.epochs import dismiss
-from spritedocs.figures import Bars
-from spritedocs.lanes import Lanes
-from spritedocs.machine import usable_cores
-from spritedocs.measurement import Measurement
-from spritedocs.report import Report, show
+from spritedocs.machine import (
+    NoRoomError,
+    gpu_absence,
+    gpu_failure,
+    room_for,
+    usable_cores,
+    why_no_helpers,
+)
+from spritedocs.report import Bars, Measurement, Report, show
 from spritedocs.sprites import (
     FAMILIES,
     family_of,
     sprite_file_name,
     write_png_folder,
 )
-from spritedocs.timeline import ClockError, merged_trace, trace_epoch, traced
-from spritedocs.timing import compare
-from spritedocs.workspace import NoRoomError, room_for, why_no_helpers
+from spritedocs.timeline import (
+    ClockError,
+    Lanes,
+    merged_trace,
+    trace_epoch,
+    traced,
+)
+from spritedocs.timing import compare, dismiss
 
 PNG_SIZE = 96
 SIDE = 64
@@ -234,7 +241,7 @@ def remarks_on(device):
     if device.type == "cuda":
         return
     if torch.version.cuda:  # then a GPU could be expected
-        yield f"No GPU was used, because {absence()}."
+        yield f"No GPU was used, because {gpu_absence()}."
     yield "Without a GPU, helpers and model share the cores."
     if usable_cores() == 1:
         yield (
@@ -255,7 +262,7 @@ def one_sentence_if_the_gpu_fails(device):
     try:
         yield
     except RuntimeError as error:
-        why = explained(str(error))
+        why = gpu_failure(str(error))
         if device.type != "cuda" or why is None:
             raise
         wanted = re.search(r"Tried to allocate ([\d.]+ \w+)", str(error))

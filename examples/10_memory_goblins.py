@@ -53,12 +53,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs.epochs import dismiss
-from spritedocs.figures import Lines
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.memory import memory_of, memory_of_tree, worker_pids
-from spritedocs.report import Report, show
-from spritedocs.workspace import why_no_helpers
+from spritedocs.machine import (
+    memory_of,
+    memory_of_tree,
+    why_no_helpers,
+    worker_pids,
+)
+from spritedocs.report import Gap, Lines, Measurement, Report, show
+from spritedocs.timing import dismiss
 
 CAPTIONS = 150_000
 BATCH_SIZE = 500
@@ -791,7 +793,7 @@ if __name__ == "__main__":
 # the tensor if you do not know who will run your code. What you pay is the room for the longest row, and a
 # line to decode it: less than 50 µs a caption here.
 #
-# Watch USS or PSS, never RSS alone. `spritedocs.memory.memory_of(pid)` reads all three.
+# Watch USS or PSS, never RSS alone. `spritedocs.machine.memory.memory_of(pid)` reads all three.
 #
 # **Where it stops mattering.** Multiply: the size of the Python objects that your dataset holds, times the
 # helpers of all loaders that are alive, times the ranks on the machine. With four helpers, a million captions

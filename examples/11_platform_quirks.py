@@ -56,11 +56,8 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader
 
 from spritedocs.datasets import SpriteTensors
-from spritedocs.figures import Bars
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.outcomes import run_script, run_scripts
-from spritedocs.report import Report, show
-from spritedocs.workspace import why_no_helpers
+from spritedocs.machine import run_script, run_scripts, why_no_helpers
+from spritedocs.report import Bars, Gap, Measurement, Report, show
 
 METHODS = multiprocessing.get_all_start_methods()
 DEFAULT = METHODS[0]
@@ -111,7 +108,7 @@ import torch
 IMPORT_S = time.perf_counter() - begun
 
 from torch.utils.data import DataLoader, TensorDataset
-from spritedocs.epochs import dismiss, time_epoch
+from spritedocs.timing.epochs import dismiss, time_epoch
 
 
 def loader(method, persistent):

@@ -46,12 +46,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from spritedocs.figures import Blocks
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.outcomes import run_scripts
-from spritedocs.report import Report, show
+from spritedocs.machine import NoRoomError, room_for, run_scripts
+from spritedocs.report import Blocks, Gap, Measurement, Report, show
 from spritedocs.sprites import draw_sprite
-from spritedocs.workspace import NoRoomError, room_for
 
 HELPERS = 2
 BATCH_SIZE = 50

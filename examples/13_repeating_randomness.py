@@ -55,12 +55,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, StackDataset, get_worker_info
 
 from spritedocs.datasets import SpriteTensors
-from spritedocs.epochs import dismiss
-from spritedocs.figures import Blocks
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.report import Report, show
+from spritedocs.machine import why_no_helpers
+from spritedocs.report import Blocks, Gap, Measurement, Report, show
 from spritedocs.sprites import draw_sprite
-from spritedocs.workspace import why_no_helpers
+from spritedocs.timing import dismiss
 
 ITEMS = 16
 BATCH_SIZE = 2

@@ -50,10 +50,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spritedocs.datasets import PackedSprites, SpriteFolder
-from spritedocs.epochs import dismiss
-from spritedocs.figures import Bars
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.report import Report, show
+from spritedocs.machine import NoRoomError, room_for
+from spritedocs.report import Bars, Gap, Measurement, Report, show
 from spritedocs.sprites import (
     draw_sprite,
     family_of,
@@ -61,8 +59,7 @@ from spritedocs.sprites import (
     write_packed,
     write_png_folder,
 )
-from spritedocs.timing import time_epoch
-from spritedocs.workspace import NoRoomError, room_for
+from spritedocs.timing import dismiss, time_epoch
 
 SPRITES = 768
 BATCH_SIZE = 64

@@ -72,16 +72,27 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs.accelerator import absence, ask, explained, load
 from spritedocs.datasets import SpriteTensors
-from spritedocs.epochs import TimingError, dismiss, time_epoch
-from spritedocs.figures import Bars, Blocks, Lines
-from spritedocs.machine import usable_cores
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.memory import worker_pids
-from spritedocs.report import Report, show
+from spritedocs.machine import (
+    ask_apart,
+    gpu_absence,
+    gpu_failure,
+    gpu_load,
+    usable_cores,
+    why_no_helpers,
+    worker_pids,
+)
+from spritedocs.report import (
+    Bars,
+    Blocks,
+    Gap,
+    Lines,
+    Measurement,
+    Report,
+    show,
+)
 from spritedocs.sprites import FAMILIES, draw_sprite, family_of
-from spritedocs.workspace import why_no_helpers
+from spritedocs.timing import TimingError, dismiss, time_epoch
 
 ROUNDS = 6
 HELPERS = 2
@@ -102,7 +113,7 @@ def last_words(message):
     """One sentence on a failure of the GPU, or None for others."""
     if "ALLOC_FAILED" in message:  # what cuBLAS and cuDNN call it
         message = "CUDA out of memory"
-    if why := explained(message):
+    if why := gpu_failure(message):
         return f"The GPU gave up, because {why}."
     # Of the message of a pinning thread only this line is not a traceback.
     said = re.search(r"(?m)^.*(CUDA|CUBLAS|CUDNN|cuDNN|\bHIP\b).*$", message)
@@ -142,14 +153,14 @@ def why_no_gpu():
         # A driver that is too old warns; the sentence says it better.
         warnings.simplefilter("ignore")
         if not torch.cuda.is_available():
-            return f"This needs CUDA, but {absence()}."
+            return f"This needs CUDA, but {gpu_absence()}."
         tried(wake_gpu)
         return ""
 
 
 def whose_gpu():
     """A note if others use the GPU, asked before we do, else ''."""
-    found = load()
+    found = gpu_load()
     if not found or not found.is_busy:
         return ""
     return f"Something else was on the GPU ({found}): it slows these figures."
@@ -387,7 +398,7 @@ def pcie_link():
     """The link's generation and lanes at best, such as "5, 16"; or ''."""
     # CUDA_VISIBLE_DEVICES may count GPUs differently; the UUID is unique.
     uuid = getattr(torch.cuda.get_device_properties(0), "uuid", None)
-    said = ask(
+    said = ask_apart(
         "nvidia-smi",
         # Not the current ones: a link that rests steps down.
         "--query-gpu=pcie.link.gen.max,pcie.link.width.max",

@@ -17,8 +17,7 @@ from hypothesis import HealthCheck, settings
 from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
-from spritedocs.examples import Project
-from spritedocs.recorder import record
+from spritedocs.recordings import Project, record
 
 # No test may fail for a slow machine, and none by luck: `make test` tries the same inputs each time.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)

@@ -17,10 +17,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from spritedocs import report
-from spritedocs.examples import Example, Project
-from spritedocs.library import Library
-from spritedocs.measurement import Measurement
+from spritedocs.recordings import Example, Library, Project
+from spritedocs.report import Measurement
+from spritedocs.report import showing as report
 
 PROJECT = Project(Path(__file__).parents[1])
 LIMIT_S = 300

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from spritedocs.checksums import note
-from spritedocs.fingerprints import source_sha256
 from spritedocs.machine import Machine, slug
-from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.results import _html_cell
+from spritedocs.recordings import source_sha256
+from spritedocs.recordings.checksums import note
+from spritedocs.report import MIME, Gap, Measurement
+from spritedocs.report.results import _html_cell
 
 _CELL = re.compile(r' class="sprite-number">.*?(?=</td>)')
 

@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs import accelerator
-from spritedocs.accelerator import Load, absence, busy, explained, load
+from spritedocs.machine import GpuLoad, accelerator, gpu_absence, gpu_busy, gpu_failure, gpu_load
 
 H200 = "GPU-aaaa, NVIDIA H200, Disabled, {used}, {memory}\n"
 A100 = "GPU-bbbb, NVIDIA A100-SXM4-80GB, [N/A], 3, 100\n"
@@ -63,10 +62,10 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
 
 def test_a_busy_gpu_is_told_with_what_uses_it(smi: Smi) -> None:
     smi(H200.format(used=37, memory=11730), processes="GPU-aaaa, 12\nGPU-bbbb, 13\nGPU-aaaa, 14\n")
-    found = busy("NVIDIA H200")
-    assert found == Load(utilisation_pct=37, memory_used_gb=12.3, other_processes=2)
+    found = gpu_busy("NVIDIA H200")
+    assert found == GpuLoad(utilisation_pct=37, memory_used_gb=12.3, other_processes=2)
     assert str(found) == "37% utilised, 12.3 GB taken, 2 other processes"
-    assert Load.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    assert GpuLoad.from_dict(json.loads(json.dumps(found.as_dict()))) == found
 
 
 @pytest.mark.parametrize(
@@ -88,14 +87,14 @@ def test_a_gpu_is_busy_by_its_use_or_its_memory(
     smi: Smi, used: str, memory: str, processes: str, is_busy: bool
 ) -> None:
     smi(H200.format(used=used, memory=memory), processes=processes)
-    assert (busy("NVIDIA H200") is not None) == is_busy
+    assert (gpu_busy("NVIDIA H200") is not None) == is_busy
 
 
 def test_what_is_gone_a_moment_later_was_our_own_last_run(smi: Smi) -> None:
     asked = smi(H200.format(used=90, memory=9000), H200.format(used=0, memory=1))
-    assert busy("NVIDIA H200") is None
+    assert gpu_busy("NVIDIA H200") is None
     assert len(asked.read_text()) == 2
-    assert busy("NVIDIA H200") is None
+    assert gpu_busy("NVIDIA H200") is None
     assert len(asked.read_text()) == 3
 
 
@@ -119,22 +118,22 @@ def test_it_is_asked_about_the_gpu_that_torch_uses(
     smi(H200.format(used=5, memory=2000) + A100)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = load(gpu)
+    found = gpu_load(gpu)
     assert (found and found.memory_used_gb) == memory_gb
 
 
 def test_neighbours_on_other_slices_do_not_count(smi: Smi) -> None:
     smi("GPU-aaaa, NVIDIA H200, Enabled, [N/A], 90000\n")
-    assert load("NVIDIA H200 MIG 1g.18gb") is None
+    assert gpu_load("NVIDIA H200 MIG 1g.18gb") is None
 
 
 def test_a_driver_that_does_not_say_makes_no_gpu_busy(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
     smi("rubbish\n")
-    assert busy("NVIDIA H200") is None
+    assert gpu_busy("NVIDIA H200") is None
     smi(H200.format(used=90, memory=9000), status=9)
-    assert busy("NVIDIA H200") is None
+    assert gpu_busy("NVIDIA H200") is None
     monkeypatch.setenv("PATH", "")
-    assert busy("NVIDIA H200") is None
+    assert gpu_busy("NVIDIA H200") is None
 
 
 @given(
@@ -147,7 +146,7 @@ def test_a_driver_that_does_not_say_makes_no_gpu_busy(smi: Smi, monkeypatch: pyt
     )
 )
 def test_whatever_a_damaged_recording_holds_can_be_printed(stored: object) -> None:
-    found = Load.from_dict(stored)
+    found = GpuLoad.from_dict(stored)
     assert found is None or isinstance(str(found), str)
 
 
@@ -163,8 +162,8 @@ def reason(
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.version, "hip", None)
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(accelerator, "ask", lambda *_: message and f"noise\n{message}")
-    found = absence()
+    monkeypatch.setattr(accelerator, "ask_apart", lambda *_: message and f"noise\n{message}")
+    found = gpu_absence()
     assert not found.endswith(".")
     assert "\n" not in found
     return found
@@ -199,12 +198,12 @@ def test_the_question_is_answered_by_this_torch(monkeypatch: pytest.MonkeyPatch)
     import torch
 
     monkeypatch.setattr(accelerator, "PATIENCE_S", 300)  # importing torch may take long on a busy machine
-    answer = accelerator.ask(sys.executable, "-P", "-c", accelerator.ABSENCE_QUESTION)
+    answer = accelerator.ask_apart(sys.executable, "-P", "-c", accelerator.ABSENCE_QUESTION)
     if torch.cuda.is_available():
         assert answer == "FINE"
     else:
         assert re.match(r"WHY \S", answer)
-        assert explained(answer)
+        assert gpu_failure(answer)
 
 
 def test_a_torch_that_can_use_the_gpu_says_so(
@@ -251,7 +250,7 @@ FULL = (
     ],
 )
 def test_a_failure_on_the_gpu_is_explained(message: str, said: str) -> None:
-    assert said in explained(message)
+    assert said in gpu_failure(message)
 
 
 @pytest.mark.parametrize(
@@ -264,19 +263,19 @@ def test_a_failure_on_the_gpu_is_explained(message: str, said: str) -> None:
     ],
 )
 def test_other_failures_are_not(message: str) -> None:
-    assert explained(message) is None
+    assert gpu_failure(message) is None
 
 
 def test_memory_that_ran_out_is_told_with_who_has_it(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
     smi(H200.format(used=0, memory=70000), processes="GPU-aaaa, 12\n")
-    assert "something else is on it (0% utilised, 73.4 GB taken, 1 other process)" in explained(FULL)
-    assert "choose another with CUDA_VISIBLE_DEVICES" in explained(FULL)
+    assert "something else is on it (0% utilised, 73.4 GB taken, 1 other process)" in gpu_failure(FULL)
+    assert "choose another with CUDA_VISIBLE_DEVICES" in gpu_failure(FULL)
     smi(H200.format(used="[N/A]", memory="[N/A]"), processes="GPU-aaaa, 12\n")
-    assert "something else is on it (1 other process)" in explained(FULL)
+    assert "something else is on it (1 other process)" in gpu_failure(FULL)
     smi(H200.format(used=0, memory=1))
-    assert "nothing else is on it: use smaller batches" in explained(FULL)
+    assert "nothing else is on it: use smaller batches" in gpu_failure(FULL)
     monkeypatch.setenv("PATH", "")
-    assert "see who else uses it with 'nvidia-smi'" in explained(FULL)
+    assert "see who else uses it with 'nvidia-smi'" in gpu_failure(FULL)
 
 
 def test_this_torch_still_says_what_is_looked_for() -> None:
@@ -285,4 +284,4 @@ def test_this_torch_still_says_what_is_looked_for() -> None:
     source = inspect.getsource(torch.cuda)
     for stable in ("Cannot re-initialize CUDA in forked subprocess", "Torch not compiled with CUDA enabled"):
         assert stable in source
-        assert explained(stable)
+        assert gpu_failure(stable)

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from tiny import DESCRIBED, NAME, Tiny
 
-from spritedocs.beside import CLEAR, Beside, Row, welch_interval
-from spritedocs.examples import ExampleError
-from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.recordings import RecordingError
+from spritedocs.recordings import CLEAR, Beside, ExampleError, RecordingError, Row
+from spritedocs.recordings.beside import welch_interval
+from spritedocs.report import MIME, Gap, Measurement
 
 HERE = "cpu-2-cores"
 positive = st.lists(st.integers(1, 1000), min_size=6, max_size=9, unique=True)
@@ -271,6 +270,6 @@ def test_values_that_one_side_lacks_keep_their_row(tiny: Tiny) -> None:
 
 
 def test_neither_torch_nor_matplotlib_is_needed() -> None:
-    code = "import sys, spritedocs.terminal; print({'torch', 'matplotlib'} & {*sys.modules})"
+    code = "import sys, spritedocs.cli.terminal; print({'torch', 'matplotlib'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -9,8 +9,8 @@ import pytest
 from running import PROJECT
 from tiny import DESCRIBED
 
-from spritedocs.causes import _NUMBERED_OTHERWISE, Cause, _Setting, _workers, differences, likely
 from spritedocs.recordings import Recording
+from spritedocs.recordings.causes import _NUMBERED_OTHERWISE, Cause, _Setting, _workers, differences, likely
 
 WITHOUT_NUMBERS = ("11_platform_quirks",)
 """Recordings whose values' names hold no number of workers."""

@@ -10,9 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.claims import Claim, ClaimError, claimed_values
-from spritedocs.examples import Example
-from spritedocs.measurement import Measurement
+from spritedocs.recordings import Claim, ClaimError, Example, claimed_values
+from spritedocs.report import Measurement
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 numbers = st.floats(-1e12, 1e12)

@@ -12,12 +12,11 @@ import pytest
 from running import PROJECT
 from tiny import MACHINE, NAME, Built, Tiny
 
-from spritedocs.cleaning import cleaned, cleaned_notebook, drawn, plain
-from spritedocs.edition import Edition
-from spritedocs.marks import Marks
-from spritedocs.measurement import MIME
-from spritedocs.orphans import orphans
-from spritedocs.recordings import Recording, RecordingError
+from spritedocs.recordings import Recording, RecordingError, cleaned, cleaned_notebook, orphans, plain
+from spritedocs.recordings.cleaning import drawn
+from spritedocs.report import MIME
+from spritedocs.site.edition import Edition
+from spritedocs.site.marks import Marks
 
 ATTACKS = [
     "<img src=x onerror=pwn()>",

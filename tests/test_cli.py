@@ -15,10 +15,10 @@ import click
 import pytest
 from tiny import NAME, Tiny, Traces
 
-from spritedocs import __version__, accelerator, cli, machine
-from spritedocs.measurement import MIME
-from spritedocs.recorder import RecordError
-from spritedocs.recordings import Recording
+from spritedocs import __version__, machine
+from spritedocs.cli import commands as cli
+from spritedocs.recordings import RecordError, Recording
+from spritedocs.report import MIME
 
 
 class Answer(NamedTuple):
@@ -102,7 +102,7 @@ def test_the_short_status_counts_own_recordings_alone(call: Callable[..., Answer
 def test_recording_is_done_once_and_again_by_force_alone(
     call: Callable[..., Answer], tiny: Tiny, traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spritedocs.privacy.getpass.getuser", lambda: "nobody-at-all")
+    monkeypatch.setattr("spritedocs.recordings.privacy.getpass.getuser", lambda: "nobody-at-all")
     here = machine.slug()
     answer = call("record")
     assert answer.status == 0, answer.complained
@@ -115,7 +115,7 @@ def test_recording_is_done_once_and_again_by_force_alone(
 
     ran = []
     monkeypatch.setattr(
-        "spritedocs.recorder.record", lambda project, example, *_: ran.append(example.name) or own.recording
+        "spritedocs.recordings.record", lambda project, example, *_: ran.append(example.name) or own.recording
     )
     assert call("record", NAME).said == f"{NAME} is fresh: --force records it again.\n"
     assert ran == []
@@ -131,7 +131,7 @@ def test_recording_is_done_once_and_again_by_force_alone(
 def test_a_folder_that_takes_no_recording_is_said_once_before_any_run(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
 ) -> None:
-    monkeypatch.setattr("spritedocs.recorder.record", None)
+    monkeypatch.setattr("spritedocs.recordings.record", None)
     for into, shown in (("mkdocs.yml/x", "mkdocs.yml/x"), ("x" * 5000, "x+ … x+")):
         answer = call("record", "--into", into)
         assert answer.status == 1
@@ -150,7 +150,7 @@ def test_the_working_folder_may_go_while_it_records(
         here.rmdir()
         return Recording.read(tiny.recording())
 
-    monkeypatch.setattr("spritedocs.recorder.record", remove_it)
+    monkeypatch.setattr("spritedocs.recordings.record", remove_it)
     answer = call("record")
     assert answer.status == 0
     assert f" s: {tiny.recording()}\n" in answer.complained
@@ -160,7 +160,7 @@ def on_a_machine(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:
     """Let this machine be another; returns its short name."""
     described = machine.Machine(**{"usable_cores": 8, "torch": "2.11.0+cu130", "cuda": "13.0", **changes})
     monkeypatch.setattr(machine, "describe", lambda *_: described)
-    monkeypatch.setattr(accelerator, "absence", lambda: "torch finds no NVIDIA driver: install one")
+    monkeypatch.setattr(machine, "gpu_absence", lambda: "torch finds no NVIDIA driver: install one")
     return machine.slug(described)
 
 
@@ -197,7 +197,7 @@ def test_a_cuda_build_without_a_gpu_records_and_says_so(
     said: str,
 ) -> None:
     here = on_a_machine(monkeypatch, **changes)
-    monkeypatch.setattr("spritedocs.recorder.record", lambda *_: Recording.read(tiny.recording()))
+    monkeypatch.setattr("spritedocs.recordings.record", lambda *_: Recording.read(tiny.recording()))
     assert call("record", *arguments).complained.startswith(said or f"{NAME} recorded in ")
     for folder in (tiny.project.own, tiny.project.recorded):
         tiny.add_recording(folder / here / f"{NAME}.ipynb")
@@ -383,7 +383,7 @@ def test_a_failing_example_and_a_damaged_recording_are_a_sentence_and_status_1(
     def fails(*_: object) -> None:
         raise RecordError("01_counting failed.")
 
-    monkeypatch.setattr("spritedocs.recorder.record", fails)
+    monkeypatch.setattr("spritedocs.recordings.record", fails)
     answer = call("record")
     assert (answer.status, answer.sentence) == (1, "01_counting failed.")
     tiny.recording().write_text("{", encoding="utf-8")

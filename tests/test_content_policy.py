@@ -18,7 +18,7 @@ import pytest
 from mkdocs.config.defaults import MkDocsConfig
 from tiny import NAME, Built, Tiny
 
-from spritedocs.content_policy import ContentPolicy
+from spritedocs.site.content_policy import ContentPolicy
 
 THEME = [str(Path(material.__file__).parent / "templates")]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from tiny import Tiny
 
-from spritedocs.streams import guard_streams
+from spritedocs.cli.streams import guard_streams
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these streams nor signals")
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from tiny import Tiny
 
-from spritedocs.examples import Example, ExampleError, Project
-from spritedocs.fingerprints import source_sha256
+from spritedocs.recordings import Example, ExampleError, Project, source_sha256
 
 GOOD = """\
 # ---

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from running import PROJECT
 
-from spritedocs.fences import fenced, left_open, visible
-from spritedocs.pages import _folded
+from spritedocs.site.fences import fenced, left_open, visible
+from spritedocs.site.pages import _folded
 
 
 def rendered(page: str) -> str:

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spritedocs.figures import Bars, Blocks, Figure, Lines
-from spritedocs.measurement import Measurement
-from spritedocs.ticks import log_ticks, written
+from spritedocs.report import Bars, Blocks, Lines, Measurement
+from spritedocs.report.figures import Figure
+from spritedocs.report.ticks import log_ticks, written
 
 ALT = 'Two bars, <3 & 4> "quoted"'
 SIX = Measurement.of("epoch_s_0", [2.0, 2.1, 1.9] * 2, "s", "none <at> all & so")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs.fingerprints import code_of, measuring_modules, modules_sha256, source_sha256
+from spritedocs.recordings import source_sha256
+from spritedocs.recordings.fingerprints import code_of, measuring_modules, modules_sha256
 
 SCRIPT = """\
 # %% [markdown]
@@ -93,10 +94,10 @@ def package(tmp_path: Path) -> Path:
             "__init__": "def __getattr__(name):\n    from spritedocs.tuning.search import tune",
             "sprites": "def draw(): ...",
             "datasets": "from spritedocs.sprites import draw",
-            "timing": "from spritedocs.measurement import Measurement\nfrom spritedocs import report",
+            "timing": "from spritedocs.report.measurement import Measurement\nfrom spritedocs import report",
             "measurement": "from spritedocs import (\n    memory,  # (cores)\n    report\n)",
             "memory": "import os",
-            "report": "from spritedocs.measurement import Measurement\nfrom spritedocs import datasets",
+            "report": "from spritedocs.report.measurement import Measurement\nfrom spritedocs import datasets",
             "recordings": "import json",
             "tuning/__init__": "",
             "tuning/search": "from spritedocs.datasets import SpriteTensors",

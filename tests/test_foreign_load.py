@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spritedocs import foreign_load
-from spritedocs.foreign_load import Reading, certain_cores, cores, read
+from spritedocs.timing import foreign_load
+from spritedocs.timing.foreign_load import Reading, certain_cores, cores, read
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="known on Linux only")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs.examples import Example, ExampleError
-from spritedocs.front_matter import read_page
+from spritedocs.recordings import Example, ExampleError, read_page
 
 
 def test_a_page_is_its_front_matter_and_its_markdown() -> None:

@@ -17,15 +17,13 @@ from hypothesis import strategies as st
 from running import PROJECT
 from tiny import MACHINE, NAME, Tiny, add_benchmark
 
-from spritedocs import checksums
-from spritedocs.edition import Edition
-from spritedocs.integrity import first_cells
-from spritedocs.library import Library
-from spritedocs.measurement import MIME, Gap, Measurement
-from spritedocs.orphans import orphans
-from spritedocs.recordings import FORMAT, Recording, RecordingError, Result
-from spritedocs.report import Report
-from spritedocs.summaries import check_result, check_summary
+from spritedocs.recordings import Library, Recording, RecordingError, Result, checksums, orphans
+from spritedocs.recordings.integrity import first_cells
+from spritedocs.recordings.recording import FORMAT
+from spritedocs.recordings.summaries import check_result, check_summary
+from spritedocs.report import MIME, Gap, Measurement
+from spritedocs.report.showing import Report
+from spritedocs.site.edition import Edition
 
 Notebook = dict[str, Any]
 Change = Callable[[Notebook], object]

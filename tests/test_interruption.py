@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from spritedocs.interruption import Interrupted, interruptible, undisturbed
+from spritedocs.machine import Interrupted, interruptible, undisturbed
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGQUIT"])

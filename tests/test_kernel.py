@@ -12,14 +12,14 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat.v4 import new_output
 from tiny import Tiny
 
-from spritedocs import kernel
-from spritedocs.kernel import Kernel, TooMuchShown, notebook_of, places_to_write
-from spritedocs.kernel_failures import failure, line_told
+from spritedocs.recordings import kernel
+from spritedocs.recordings.kernel import Kernel, TooMuchShown, notebook_of, places_to_write
+from spritedocs.recordings.kernel_failures import failure, line_told
 
 
 @pytest.fixture
 def ran(tiny: Tiny, tmp_path: Path) -> Kernel:
-    """A kernel in the last cell of the example, whose code begins in line 23."""
+    """A kernel in the last cell of the example, whose code begins in line 21."""
     kernel = Kernel(notebook_of(tiny.example), tmp_path)
     kernel.running = len(kernel.nb.cells) - 1
     return kernel
@@ -53,21 +53,21 @@ The above exception was the direct cause of the following exception:
     [
         (
             CellExecutionError("", "ValueError", IN_A_WORKER),
-            " failed in line 23 with ValueError: sprite 13 is cursed",
+            " failed in line 21 with ValueError: sprite 13 is cursed",
         ),
         (
             CellExecutionError(CHAIN, "RuntimeError", "loading failed"),
-            " failed in line 26 with RuntimeError: loading failed, after OSError: no such sprite",
+            " failed in line 24 with RuntimeError: loading failed, after OSError: no such sprite",
         ),
-        (CellExecutionError("", "ValueError", None), " failed in line 23 with ValueError: None"),
-        (CellExecutionError("", "KeyboardInterrupt", ""), " failed in line 23 with KeyboardInterrupt"),
+        (CellExecutionError("", "ValueError", None), " failed in line 21 with ValueError: None"),
+        (CellExecutionError("", "KeyboardInterrupt", ""), " failed in line 21 with KeyboardInterrupt"),
         (
             CellExecutionError("", "OSError", "[Errno 28] No space left on device"),
-            " failed in line 23, because the disk is full: free some room, or set TMPDIR (on Windows TEMP) "
+            " failed in line 21, because the disk is full: free some room, or set TMPDIR (on Windows TEMP) "
             "to a folder with room",
         ),
-        (DeadKernelError("Kernel died"), " failed in line 23, because its Python crashed (SIGSEGV)"),
-        (TypeError("it is torn"), " failed in line 23 with TypeError: it is torn"),
+        (DeadKernelError("Kernel died"), " failed in line 21, because its Python crashed (SIGSEGV)"),
+        (TypeError("it is torn"), " failed in line 21 with TypeError: it is torn"),
     ],
 )
 def test_a_failure_is_a_sentence_with_line_cause_and_remedy(
@@ -82,7 +82,7 @@ def test_a_failure_is_a_sentence_with_line_cause_and_remedy(
     [
         (
             CellExecutionError("", "SystemExit", "3"),
-            "01_counting ended in line 23 with sys.exit(3): let it run to ",
+            "01_counting ended in line 21 with sys.exit(3): let it run to ",
         ),
         (
             CellExecutionError("", "NotHere", "There is no GPU: get one."),
@@ -90,7 +90,7 @@ def test_a_failure_is_a_sentence_with_line_cause_and_remedy(
         ),
         (
             CellTimeoutError("A cell\ntimed out"),
-            "What 01_counting showed in line 23 did not arrive in time: rec",
+            "What 01_counting showed in line 21 did not arrive in time: rec",
         ),
         (
             TooMuchShown(2_000_000, 1_000_000),
@@ -120,7 +120,7 @@ def test_a_kernel_that_did_not_start_is_not_the_examples_fault(tiny: Tiny, ran: 
 
 
 def test_a_line_is_told_where_it_is_known(tiny: Tiny, ran: Kernel) -> None:
-    assert line_told(tiny.example, ran) == " in line 23"
+    assert line_told(tiny.example, ran) == " in line 21"
     ran.nb.cells[-1].source = "%matplotlib inline"
     assert line_told(tiny.example, ran) == ""
     ran.running = None

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.lanes import Lanes
-from spritedocs.spans import Span, Timeline
-from spritedocs.strips import Piece, cells_of, pieces_of, runs_of
+from spritedocs.timeline import Lanes, Span, Timeline
+from spritedocs.timeline.strips import Piece, cells_of, pieces_of, runs_of
 
 ALT = 'Lanes, <3 & 4> "quoted"'
 
@@ -200,5 +199,5 @@ def test_timelines_of_nothing_are_refused():
 
 
 def test_drawing_a_timeline_needs_no_torch():
-    code = "import sys, spritedocs.lanes; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    code = "import sys, spritedocs.timeline.lanes; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

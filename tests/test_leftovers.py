@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs import leftovers
-from spritedocs.leftovers import remove_leftovers, temporary_folder
+from spritedocs.machine import leftovers, remove_leftovers, temporary_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
 
 KILLED = """
 import os, signal, sys, tempfile
-from spritedocs import leftovers
-from spritedocs.leftovers import temporary_folder
+from spritedocs.machine.leftovers import temporary_folder
 
 tempfile.tempdir = sys.argv[1]
 with temporary_folder() as folder:

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs import machine
 from spritedocs.machine import (
     Machine,
     NotHere,
@@ -33,6 +32,7 @@ from spritedocs.machine import (
     tasks_limit,
     usable_cores,
 )
+from spritedocs.machine import description as machine
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spritedocs.macro_calls import MISSING, rendered
+from spritedocs.site.macro_calls import MISSING, rendered
 
 
 def quoted(example: str, name: str = "all", interval: bool = False) -> str:

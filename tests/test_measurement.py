@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.intervals import FEWEST_SAMPLES, log_interval
-from spritedocs.measurement import Gap, Measurement, count, measured
+from spritedocs.report import Gap, Measurement, log_interval
+from spritedocs.report.intervals import FEWEST_SAMPLES
+from spritedocs.report.measurement import count, measured
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 numbers = st.floats(-1e12, 1e12).filter(lambda number: number == 0 or abs(number) > 1e-9)

@@ -16,9 +16,8 @@ import psutil
 import pytest
 from torch.utils.data import DataLoader
 
-from spritedocs import memory
-from spritedocs.epochs import dismiss
-from spritedocs.memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_pids
+from spritedocs.machine import MemoryUse, memory, memory_of, memory_of_tree, total_mb, worker_pids
+from spritedocs.timing import dismiss
 
 MB = 1_000_000
 ON_LINUX = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").is_file(), reason="reads smaps_rollup")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spritedocs.model import Costs, Prediction, Settings, predict
-from spritedocs.sharing import Process, SharedCores, Work, fair_shares
+from spritedocs.model.sharing import Process, SharedCores, Work, fair_shares
 
 
 def items_of(*seconds: float, cpu: bool = False, **others: Any) -> Costs:

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from tiny import Traces
 
-from spritedocs import outcomes
-from spritedocs.errors import NotHere
-from spritedocs.outcomes import Outcome, program, run_program, run_programs, run_script, run_scripts
+from spritedocs.machine import NotHere, Outcome, run_script, run_scripts
+from spritedocs.machine import programs as outcomes
+from spritedocs.machine.programs import program, run_program, run_programs
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these signals nor sessions")
 
@@ -111,7 +111,7 @@ def test_what_it_left_running_is_ended_when_it_ends() -> None:
 def test_a_script_that_runs_scripts_is_ended_with_all_of_theirs(tmp_path: Path) -> None:
     number = tmp_path / "number"
     inner = f"import sys\nsys.stdout = open({str(number)!r}, 'w', 1)\n{SLEEPER}time.sleep(60)"
-    source = f"from spritedocs.outcomes import run_script\nrun_script({inner!r})"
+    source = f"from spritedocs.machine.programs import run_script\nrun_script({inner!r})"
     assert run_script(source, limit_s=10).timed_out
     assert has_ended(number.read_text())
 
@@ -136,7 +136,7 @@ print(os.path.join(os.sep, "opt", "x", "site-packages", "y.py"))
         "train.py",
         "…/json/__init__.py",
         "…/numpy/__init__.py",
-        "…/spritedocs/sprites.py",
+        "…/spritedocs/sprites/__init__.py",
         "…/batch.bin",
     ]
     assert lines[5] == f"~/secret.txt {home.as_posix()}s/other"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny import Tiny
 
-from spritedocs.page_faults import content_faults, markdown_faults, told
+from spritedocs.site.page_faults import content_faults, markdown_faults, told
 
 PAGES = {
     "alias.md": (

@@ -11,8 +11,8 @@ from mkdocs.exceptions import PluginError
 from publishing import git
 from running import PROJECT
 
-from spritedocs.page_files import kind_faults, link_faults
 from spritedocs.site import SpritedocsPlugin
+from spritedocs.site.page_files import kind_faults, link_faults
 
 links = pytest.mark.skipif(sys.platform == "win32", reason="Windows lets only administrators make links")
 

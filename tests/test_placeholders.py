@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from spritedocs.measurement import Measurement
-from spritedocs.placeholders import filled
+from spritedocs.report import Measurement
+from spritedocs.site.placeholders import filled
 
 VALUES = {
     "gain_4": Measurement.of("gain_4", [3.9, 4.0, 3.8] * 2, "×"),

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from spritedocs.processes import MARKER, marked, remains
-from spritedocs.subreaper import adopting_orphans, adopts_orphans
+from spritedocs.machine import marked, remains
+from spritedocs.machine.processes import MARKER
+from spritedocs.machine.subreaper import adopting_orphans, adopts_orphans
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 # Starts a sleeper in a session of its own, says its number, and ends: the sleeper is nobody's child.

@@ -18,13 +18,21 @@ import nbformat
 import pytest
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces, add_benchmark
 
-from spritedocs import accelerator, recorder
-from spritedocs.accelerator import Load
-from spritedocs.examples import ExampleError
-from spritedocs.fingerprints import modules_sha256, source_sha256
-from spritedocs.published import provenance_line
-from spritedocs.recorder import RecordError, can_store, record, record_own
-from spritedocs.recordings import FORMAT, Recording
+from spritedocs import machine
+from spritedocs.machine import GpuLoad
+from spritedocs.recordings import (
+    ExampleError,
+    RecordError,
+    Recording,
+    can_store,
+    provenance_line,
+    record,
+    record_own,
+    recorder,
+    source_sha256,
+)
+from spritedocs.recordings.fingerprints import modules_sha256
+from spritedocs.recordings.recording import FORMAT
 
 STRAGGLER = """
 import pathlib, subprocess, sys, tempfile, time
@@ -116,24 +124,24 @@ def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny
         (
             "raise ValueError('no\\nsprites')",
             "",
-            "01_counting failed in line 42 with ValueError: no sprites. ",
+            "01_counting failed in line 40 with ValueError: no sprites. ",
         ),
         ("time.sleep(100)", "time_limit_s: 3", "01_counting took longer than its 3 s"),
         (
             "import os; os._exit(3)",
             "",
-            "01_counting failed in line 37, because its Python ended itself, with exit status 3. ",
+            "01_counting failed in line 35, because its Python ended itself, with exit status 3. ",
         ),
         ("while True: print('x' * 100_000)", "", "01_counting shows "),
         (
             "class OutOfMemoryError(RuntimeError): ...\nraise OutOfMemoryError('CUDA out of memory. Tried')",
             "",
-            "01_counting failed in line 43, because the GPU ran out of memory",
+            "01_counting failed in line 41, because the GPU ran out of memory",
         ),
         (
             "raise RuntimeError('Caught in worker 0.\\nCannot re-initialize CUDA in forked subprocess.')",
             "",
-            "01_counting failed in line 42, because a forked worker used CUDA",
+            "01_counting failed in line 40, because a forked worker used CUDA",
         ),
     ],
     ids=["failure", "time-out", "crash", "endless output", "GPU memory", "CUDA before fork"],
@@ -302,11 +310,27 @@ def refusing(problem: int | Exception) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("where", "problem", "said"),
     [
-        ("spritedocs.recorder.prove_room", errno.ENOSPC, "Examples .* the disk is full: free some"),
-        ("spritedocs.recorder.prove_room", errno.EDQUOT, "Examples .* the disk quota is used up: "),
-        ("spritedocs.recorder.tempfile.mkdtemp", errno.EMFILE, "Examples .* too many files are open: "),
+        (
+            "spritedocs.recordings.recorder.prove_room",
+            errno.ENOSPC,
+            "Examples .* the disk is full: free some",
+        ),
+        (
+            "spritedocs.recordings.recorder.prove_room",
+            errno.EDQUOT,
+            "Examples .* the disk quota is used up: ",
+        ),
+        (
+            "spritedocs.recordings.recorder.tempfile.mkdtemp",
+            errno.EMFILE,
+            "Examples .* too many files are open: ",
+        ),
         ("pathlib.Path.write_text", errno.ENOSPC, "01_counting could not be run, .* disk is full: "),
-        ("spritedocs.kernel.AsyncKernelManager", errno.EMFILE, "01_counting could .* too many files "),
+        (
+            "spritedocs.recordings.kernel.AsyncKernelManager",
+            errno.EMFILE,
+            "01_counting could .* too many files ",
+        ),
         ("threading.Thread.start", RuntimeError("can't start new thread"), "01_.* run, .* no more proc"),
     ],
 )
@@ -435,7 +459,7 @@ def test_a_busy_gpu_is_said_before_the_run_and_kept_in_the_recording(
     tiny: Tiny, printing: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(accelerator, "busy", lambda gpu: asked.append(gpu) or Load(40, 3.2, 0))
+    monkeypatch.setattr(machine, "gpu_busy", lambda gpu: asked.append(gpu) or GpuLoad(40, 3.2, 0))
     printing("fine")
     said: list[str] = []
 
@@ -447,13 +471,13 @@ def test_a_busy_gpu_is_said_before_the_run_and_kept_in_the_recording(
     assert (asked, said) == ([], [])
     recording = recorded_on("NVIDIA H200")
     assert asked == ["NVIDIA H200"]
-    assert recording.provenance["gpu_busy"] == Load(40, 3.2, 0).as_dict()
+    assert recording.provenance["gpu_busy"] == GpuLoad(40, 3.2, 0).as_dict()
     assert recording.provenance["format"] == FORMAT
     [sentence] = said
     assert sentence.startswith(f"{NAME} is measured on a GPU that something else uses too (40% utilised, ")
     line = provenance_line(recording, fresh=True)
     assert " · GPU in use by something else (40% utilised, 3.2 GB taken) · recorded " in line
-    monkeypatch.setattr(accelerator, "busy", lambda gpu: None)
+    monkeypatch.setattr(machine, "gpu_busy", lambda gpu: None)
     assert "gpu_busy" not in recorded_on("NVIDIA H200").provenance
     assert "in use" not in provenance_line(recorded_on("NVIDIA H200"), fresh=True)
 

@@ -18,13 +18,11 @@ from hypothesis import strategies as st
 from tiny import NAME, Tiny
 
 from spritedocs import machine
-from spritedocs.claims import claimed_values
-from spritedocs.edition import Edition
-from spritedocs.library import Status
-from spritedocs.marks import Marks
-from spritedocs.pages import experiment_page
-from spritedocs.published import published
-from spritedocs.recordings import FORMAT, Recording, RecordingError
+from spritedocs.recordings import Recording, RecordingError, Status, claimed_values, published
+from spritedocs.recordings.recording import FORMAT
+from spritedocs.site.edition import Edition
+from spritedocs.site.marks import Marks
+from spritedocs.site.pages import experiment_page
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -129,7 +127,7 @@ def recorded_on(machine_name: str, tiny: Tiny, *gaps: str, **changes: Any) -> St
 
     def change(notebook: dict[str, Any]) -> None:
         [output] = notebook["cells"][-1]["outputs"]
-        payload = output["data"]["application/vnd.spritedocs.measurement+json"]
+        payload = output["data"]["application/vnd.spritedocs.report.measurement+json"]
         for value in payload["values"]:
             if value["name"] == "helpers":
                 value["samples"] = [changes.get("helpers", 4)]
@@ -267,8 +265,8 @@ def test_a_file_that_is_no_notebook_is_named_with_its_path(tmp_path: Path, conte
 def test_a_recording_that_is_too_large_is_not_even_parsed(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spritedocs.recordings.LARGEST_BYTES", 1000)
-    monkeypatch.setattr("spritedocs.recordings.json.loads", None)
+    monkeypatch.setattr("spritedocs.recordings.recording.LARGEST_BYTES", 1000)
+    monkeypatch.setattr("spritedocs.recordings.recording.json.loads", None)
     assert "cannot be read (0.0 MB, more than 0.001 MB): record the example again" in said(tiny.recording())
 
 
@@ -330,6 +328,6 @@ def _replaced(notebook: Any, where: tuple[Any, ...], new: Any) -> Any:
 
 
 def test_reading_recordings_and_building_pages_needs_nothing_that_draws() -> None:
-    code = "import sys, spritedocs.pages; print({'spritedocs.figures', 'rich', 'torch'} & {*sys.modules})"
+    code = "import sys, spritedocs.site.pages; print({'spritedocs.report.figures', 'rich', 'torch'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

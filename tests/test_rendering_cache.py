@@ -17,9 +17,8 @@ from mkdocs_jupyter import convert
 from sealing import seal
 from tiny import NAME, Tiny
 
-from spritedocs import rendering_cache
-from spritedocs.rendering_cache import RenderedPages
-from spritedocs.site import SpritedocsPlugin
+from spritedocs.site import SpritedocsPlugin, rendering_cache
+from spritedocs.site.rendering_cache import RenderedPages
 
 EXPERIMENT, NOTEBOOK = f"experiments/{NAME}.md", f"notebooks/{NAME}.ipynb"
 PAGES = ["experiments/index.md", EXPERIMENT, "index.md"]

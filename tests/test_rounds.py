@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from spritedocs.errors import NotHere
-from spritedocs.foreign_load import Reading
-from spritedocs.intervals import FEWEST_SAMPLES, log_interval
-from spritedocs.rounds import PILOT_ROUNDS, expected_width, largest_variance, rounds_for
-from spritedocs.timing import Comparison, race
+from spritedocs.machine import NotHere
+from spritedocs.report import log_interval
+from spritedocs.report.intervals import FEWEST_SAMPLES
+from spritedocs.timing import Comparison, rounds_for
+from spritedocs.timing.comparing import race
+from spritedocs.timing.foreign_load import Reading
+from spritedocs.timing.rounds import PILOT_ROUNDS, expected_width, largest_variance
 
 Noise = Callable[[np.random.Generator, int], np.ndarray]
 

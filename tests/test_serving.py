@@ -19,7 +19,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
 from watchdog.observers.api import EventQueue, ObservedWatch
 
-from spritedocs.serving import ServedFolder, _PatientEmitter, check_address, prepare
+from spritedocs.site.serving import ServedFolder, _PatientEmitter, check_address, prepare
 
 
 @pytest.fixture

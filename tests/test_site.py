@@ -15,15 +15,15 @@ import nbformat
 import pytest
 from tiny import MACHINE, NAME, Built, Tiny, add_benchmark
 
-from spritedocs import machine, recorder
-from spritedocs.edition import Edition
-from spritedocs.execution import recorded_here
-from spritedocs.macros import Macros
-from spritedocs.marks import Marks
-from spritedocs.measurement import Measurement
-from spritedocs.notebooks import published_notebook
-from spritedocs.pages import doubted, experiment_page
-from spritedocs.recordings import Recording
+from spritedocs import machine
+from spritedocs.recordings import Recording, recorder
+from spritedocs.report import Measurement
+from spritedocs.site.edition import Edition
+from spritedocs.site.execution import recorded_here
+from spritedocs.site.macros import Macros
+from spritedocs.site.marks import Marks
+from spritedocs.site.notebooks import published_notebook
+from spritedocs.site.pages import doubted, experiment_page
 
 EXPERIMENT = f"experiments/{NAME}"
 NOTEBOOK = f"notebooks/{NAME}"
@@ -48,7 +48,7 @@ def mine(notebook: dict[str, Any]) -> None:
 def gap(notebook: dict[str, Any]) -> None:
     """As a machine would have recorded it that cannot measure the ratio."""
     [output] = notebook["cells"][-1]["outputs"]
-    payload = output["data"]["application/vnd.spritedocs.measurement+json"]
+    payload = output["data"]["application/vnd.spritedocs.report.measurement+json"]
     payload["values"] = [value for value in payload["values"] if value["name"] != "ratio"]
     payload["gaps"] = [{"name": name, "reason": "There are no scales here."} for name in ("ratio", "weight")]
 
@@ -59,7 +59,7 @@ def stale(notebook: dict[str, Any]) -> None:
 
 def _measured(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     [output] = notebook["cells"][-1]["outputs"]
-    values = output["data"]["application/vnd.spritedocs.measurement+json"]["values"]
+    values = output["data"]["application/vnd.spritedocs.report.measurement+json"]["values"]
     return next(value for value in values if value["name"] == name)
 
 

@@ -14,7 +14,7 @@ import pytest
 from mkdocs.exceptions import PluginError
 from tiny import Tiny
 
-from spritedocs.site_swap import SiteSwap
+from spritedocs.site.swap import SiteSwap
 
 HOOKS = """\
 import errno, os, signal, threading

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.spans import Span, Timeline, merged_trace
+from spritedocs.timeline import Span, Timeline, merged_trace
 
 CLOCK = "clock_gettime(CLOCK_MONOTONIC)"
 

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from spritedocs import sprites
 from spritedocs.sprites import (
     FAMILIES,
     LOGO_INDEX,
@@ -30,6 +29,7 @@ from spritedocs.sprites import (
     write_packed,
     write_png_folder,
 )
+from spritedocs.sprites import files as sprites
 
 ASSETS = Path(__file__).parents[1] / "docs" / "assets"
 Writer = Callable[..., Path]

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spritedocs.supervisor import supervised
+from spritedocs.machine import supervised
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no supervisor")
 
@@ -58,7 +58,7 @@ def test_it_ends_everything_once_its_owner_is_gone(tmp_path: Path) -> None:
     folder.mkdir()
     program = (
         "import json, subprocess, sys, time\nfrom pathlib import Path\n"
-        "from spritedocs.supervisor import supervised\n"
+        "from spritedocs.machine.supervisor import supervised\n"
         "child = subprocess.Popen(supervised(json.loads(sys.argv[1]), Path(sys.argv[2])))\n"
         "print(child.pid, flush=True)\ntime.sleep(60)"
     )

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
 
-from spritedocs import epochs, timing
-from spritedocs.errors import NotHere
-from spritedocs.foreign_load import Reading
-from spritedocs.timing import EpochTiming, TimingError, time_epoch
+from spritedocs.machine import NotHere
+from spritedocs.timing import comparing as timing
+from spritedocs.timing import epochs, time_epoch
+from spritedocs.timing.comparing import EpochTiming, TimingError
+from spritedocs.timing.foreign_load import Reading
 
 seconds = st.floats(0.001, 1000)
 

@@ -12,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from spritedocs import stopwatch, tracing
-from spritedocs.epochs import dismiss
-from spritedocs.tracing import ClockError, is_traced, noting, system_wide_clock, traced
+from spritedocs.timeline import stopwatch, tracing
+from spritedocs.timeline.tracing import ClockError, is_traced, noting, system_wide_clock, traced
+from spritedocs.timing import dismiss
 
 Pair = namedtuple("Pair", ["image", "label"])
 

@@ -17,11 +17,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
-from spritedocs.epochs import EpochTiming, TimingError
-from spritedocs.measurement import Gap, Measurement
 from spritedocs.model import Settings
-from spritedocs.provenance import Provenance
-from spritedocs.timing import Comparison
+from spritedocs.recordings import Provenance
+from spritedocs.report import Gap, Measurement
+from spritedocs.timing import Comparison, EpochTiming, TimingError
 from spritedocs.tuning.diagnosis import DIAGNOSES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))

@@ -29,9 +29,8 @@ from publishing import (
 )
 from running import PROJECT
 
-from spritedocs.claims import Claim, Verdict, claimed_values
-from spritedocs.processes import marked, remains
-from spritedocs.recordings import Recording
+from spritedocs.machine import marked, remains
+from spritedocs.recordings import Claim, Recording, Verdict, claimed_values
 
 PATHS = sorted(WORKFLOWS.glob("*.yml"))
 PUBLISH = workflow(WORKFLOWS / "publish.yml")

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spritedocs.errors import NotHere
-from spritedocs.workspace import NoRoomError, room_for, why_no_helpers
+from spritedocs.machine import NoRoomError, NotHere, room_for, why_no_helpers
 
 REMEDY = re.escape("set TMPDIR (on Windows TEMP) to a folder with room.") + "$"
 

@@ -15,12 +15,9 @@ import psutil
 from sealing import put_right, seal
 
 from spritedocs import machine
-from spritedocs.examples import Example, Project
-from spritedocs.library import Library
-from spritedocs.measurement import Measurement
-from spritedocs.provenance import Provenance
-from spritedocs.recorder import store_report
-from spritedocs.report import Report
+from spritedocs.recordings import Example, Library, Project, Provenance, store_report
+from spritedocs.report import Measurement
+from spritedocs.report.showing import Report
 
 NAME = "01_counting"
 MACHINE = "cpu-13-cores"

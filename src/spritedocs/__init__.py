@@ -1,24 +1,24 @@
 """Measured answers about PyTorch ``DataLoader`` workers: the code behind the guide.
 
-Import what you need from the modules: ``spritedocs.sprites`` draws, ``spritedocs.datasets``
-serves, ``spritedocs.timing`` measures, ``spritedocs.report`` shows. This file imports none of
+Import what you need from the modules: ``spritedocs.sprites.files`` draws, ``spritedocs.datasets``
+serves, ``spritedocs.timing.comparing`` measures, ``spritedocs.report.showing`` shows. This file imports none of
 them, so that a worker started by spawn or forkserver loads only what its dataset needs.
 
-``spritedocs.tune`` is ``spritedocs.tuning.tuner.tune``, loaded when it is first asked for.
+``spritedocs.tune`` is ``spritedocs.tuning.tune``, loaded when it is first asked for.
 """
 
 TYPE_CHECKING = False  # typing is slow to import, and until it is there the command heeds no signal
 if TYPE_CHECKING:
     from typing import Any
 
-    from spritedocs.tuning.tuner import tune as tune
+    from spritedocs.tuning import tune as tune
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> "Any":
     if name == "tune":
-        from spritedocs.tuning.tuner import tune
+        from spritedocs.tuning import tune
 
         return tune
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

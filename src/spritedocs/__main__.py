@@ -1,5 +1,5 @@
 """``python -m spritedocs`` is the command ``spritedocs``."""
 
-from spritedocs.entry import main
+from spritedocs.cli import main
 
 main()

@@ -8,7 +8,6 @@ import signal
 import traceback
 
 __all__ = [
-    "NotHere",
     "ending",
     "plain",
     "raised",
@@ -49,16 +48,6 @@ _SAID = {
     errno.ENOMEM: "Cannot allocate memory",
 }
 """What is left of them where an error comes from another process, or from zmq."""
-
-
-class NotHere(SystemExit):
-    """This machine cannot do that: one sentence says why, and what would help.
-
-    A script that does not catch it leaves with the sentence and exit status 1, without a traceback.
-    """
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
 
 
 def said_by(error: BaseException) -> str:

@@ -15,16 +15,16 @@ import pytest
 from markdown.extensions.toc import slugify
 from running import PROJECT
 
-from spritedocs import cli, doctor
-from spritedocs.accelerator import Load
-from spritedocs.doctor import command
+from spritedocs import doctor
+from spritedocs.cli import commands as cli
+from spritedocs.cli import doctor_command as command
+from spritedocs.doctor import Finding
 from spritedocs.doctor import facts as facts_module
 from spritedocs.doctor.data import Data
 from spritedocs.doctor.facts import UNLIMITED, Facts, Room
-from spritedocs.doctor.findings import BITES, BREAKS, FINE, SEVERITIES, UNKNOWN, Finding
+from spritedocs.doctor.findings import BITES, BREAKS, FINE, SEVERITIES, UNKNOWN
 from spritedocs.doctor.starts import Start
-from spritedocs.interruption import Interrupted
-from spritedocs.machine import Machine
+from spritedocs.machine import GpuLoad, Interrupted, Machine
 
 BOX = Machine(cpu="Box", logical_cores=8, affinity_cores=8, usable_cores=8, memory_gb=64, start_method="fork")
 WELL = Facts(
@@ -169,7 +169,7 @@ def test_a_gpu_is_asked_for_company_and_for_pinned_memory() -> None:
         FINE,
         "64 MB could be pinned for copies to the GPU.",
     )
-    shared = found(replace(WITH_GPU, gpu_load=Load(97, 40.0, 1), pin_problem="out of memory"))
+    shared = found(replace(WITH_GPU, gpu_load=GpuLoad(97, 40.0, 1), pin_problem="out of memory"))
     assert (shared["gpu"].severity, shared["pinned-memory"].severity) == (BITES, BITES)
     assert "97% utilised" in shared["gpu"].says
     assert shared["gpu"].values["busy"]["other_processes"] == 1
@@ -331,7 +331,7 @@ def test_an_interruption_is_a_sentence(call: Callable[..., Answer], monkeypatch:
 
 def test_help_needs_no_torch() -> None:
     code = (
-        "import sys; from click.testing import CliRunner; from spritedocs.cli import cli\n"
+        "import sys; from click.testing import CliRunner; from spritedocs.cli.commands import cli\n"
         "assert 'doctor' in CliRunner().invoke(cli, ['--help']).output\n"
         "assert CliRunner().invoke(cli, ['doctor', '--help']).exit_code == 0\n"
         "print('torch' in sys.modules)"

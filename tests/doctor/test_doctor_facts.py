@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs import accelerator
-from spritedocs.accelerator import Load
+from spritedocs import machine
 from spritedocs.doctor import facts
 from spritedocs.doctor.facts import UNLIMITED, look
-from spritedocs.machine import Machine
+from spritedocs.machine import GpuLoad, Machine
 
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The root of another machine, which is described at once and has no files."""
     monkeypatch.setattr(facts.machine, "describe", lambda root: Machine(usable_cores=4))
-    monkeypatch.setattr(accelerator, "ask", lambda *command: None)
+    monkeypatch.setattr(machine, "ask_apart", lambda *command: None)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     return tmp_path
 
@@ -99,12 +98,12 @@ def test_memory_is_pinned_where_there_is_a_gpu(
 ) -> None:
     assert look(start=False, root=elsewhere).pin_problem is None
     monkeypatch.setattr(facts.machine, "describe", lambda root: Machine(gpu="NVIDIA H200"))
-    monkeypatch.setattr(accelerator, "busy", lambda gpu: Load(50, 2.0, 1))
-    monkeypatch.setattr(accelerator, "ask", lambda *command: answer if "pin_memory" in command[-1] else "8")
+    monkeypatch.setattr(machine, "gpu_busy", lambda gpu: GpuLoad(50, 2.0, 1))
+    monkeypatch.setattr(machine, "ask_apart", lambda *command: answer if "pin_memory" in command[-1] else "8")
     there = look(start=False, root=elsewhere)
     assert there.pin_problem.startswith(problem)
     assert there.pin_problem == "" or problem
-    assert (there.gpu_load, there.gpu_absence, there.numpy_threads) == (Load(50, 2.0, 1), "", 8)
+    assert (there.gpu_load, there.gpu_absence, there.numpy_threads) == (GpuLoad(50, 2.0, 1), "", 8)
 
 
 def test_memory_is_what_the_group_may_have(elsewhere: Path) -> None:

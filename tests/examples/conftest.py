@@ -11,9 +11,9 @@ import psutil
 import pytest
 from running import PROJECT, Run, run
 
-from spritedocs.library import Library
 from spritedocs.machine import start_method
-from spritedocs.measurement import Measurement
+from spritedocs.recordings import Library
+from spritedocs.report import Measurement
 
 
 @pytest.fixture(scope="session")

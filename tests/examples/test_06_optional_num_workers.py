@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from running import Run
 
-from spritedocs.measurement import Gap
+from spritedocs.report import Gap
 from spritedocs.timing import compare
 
 NAME = "06_optional_num_workers"

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from spritedocs.datasets import SpriteTensors
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.memory import worker_pids
+from spritedocs.machine import worker_pids
+from spritedocs.report import Gap, Measurement
 
 NAME = "07_summoning_cost"
 

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.outcomes import Outcome
+from spritedocs.machine import NoRoomError, Outcome
+from spritedocs.report import Gap, Measurement
 from spritedocs.timing import compare
-from spritedocs.workspace import NoRoomError
 
 NAME = "08_finding_the_right_number"
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from spritedocs.accelerator import Load
-from spritedocs.epochs import dismiss
+from spritedocs.machine import GpuLoad, NoRoomError
 from spritedocs.sprites import FAMILIES, draw_sprite, family_of, write_png_folder
-from spritedocs.timeline import ClockError, Span, Timeline, traced
-from spritedocs.workspace import NoRoomError
+from spritedocs.timeline import ClockError, traced
+from spritedocs.timeline.epoch import Span, Timeline
+from spritedocs.timing import dismiss
 
 NAME = "09_keeping_the_gpu_fed"
 
@@ -276,7 +276,7 @@ def test_a_driver_that_warns_is_not_heard(script, monkeypatch, recwarn) -> None:
     ],
 )
 def test_a_full_gpu_is_told_in_one_sentence(script, monkeypatch, error: RuntimeError, wanted: str) -> None:
-    monkeypatch.setattr("spritedocs.accelerator.load", lambda: Load(97, 79.1, 1))
+    monkeypatch.setattr("spritedocs.machine.accelerator.gpu_load", lambda: GpuLoad(97, 79.1, 1))
     with pytest.raises(SystemExit) as left, script["one_sentence_if_the_gpu_fails"](CUDA):
         raise error
     assert "the GPU ran out of memory, while something else is on it (97% utilised, 79.1 GB" in str(

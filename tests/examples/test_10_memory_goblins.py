@@ -12,8 +12,8 @@ import psutil
 import pytest
 import torch
 
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.memory import MemoryUse
+from spritedocs.machine import MemoryUse
+from spritedocs.report import Gap, Measurement
 
 NAME = "10_memory_goblins"
 

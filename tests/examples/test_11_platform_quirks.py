@@ -17,8 +17,8 @@ from types import ModuleType
 
 import pytest
 
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.outcomes import Outcome
+from spritedocs.machine import Outcome
+from spritedocs.report import Gap, Measurement
 
 NAME = "11_platform_quirks"
 

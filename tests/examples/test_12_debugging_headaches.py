@@ -15,8 +15,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from tiny import Traces
 
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.outcomes import run_script
+from spritedocs.machine import run_script
+from spritedocs.report import Gap, Measurement
 
 NAME = "12_debugging_headaches"
 

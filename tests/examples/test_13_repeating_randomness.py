@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spritedocs.measurement import Gap
+from spritedocs.report import Gap
 
 NAME = "13_repeating_randomness"
 

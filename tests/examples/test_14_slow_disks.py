@@ -19,11 +19,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from spritedocs.datasets import SpriteFolder
-from spritedocs.epochs import dismiss
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.memory import worker_pids
+from spritedocs.machine import NoRoomError, worker_pids
+from spritedocs.report import Gap, Measurement
 from spritedocs.sprites import draw_sprite, family_of
-from spritedocs.workspace import NoRoomError
+from spritedocs.timing import dismiss
 
 NAME = "14_slow_disks"
 

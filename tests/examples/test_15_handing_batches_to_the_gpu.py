@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from spritedocs.accelerator import Load
-from spritedocs.epochs import TimingError
-from spritedocs.measurement import Gap, Measurement
-from spritedocs.memory import worker_pids
+from spritedocs.machine import GpuLoad, worker_pids
+from spritedocs.report import Gap, Measurement
 from spritedocs.sprites import family_of
+from spritedocs.timing import TimingError
 
 NAME = "15_handing_batches_to_the_gpu"
 
@@ -69,7 +68,7 @@ def test_a_gpu_that_is_there_but_fails_ends_the_run_in_one_sentence(
         raise RuntimeError(message)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("spritedocs.accelerator.load", lambda gpu=None: None)
+    monkeypatch.setattr("spritedocs.machine.accelerator.gpu_load", lambda gpu=None: None)
     patched(monkeypatch, script, wake_gpu=fails)
     # Not a gap: the recorder would take the run for a good one, and replace the GPU's by it.
     with pytest.raises(SystemExit) as left:
@@ -103,7 +102,7 @@ def test_what_was_tried_is_returned_or_not_tried_at_all(script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "said"), [(Load(37, 12.3, 2), "37% utilised"), (Load(0, 0.2, 0), ""), (None, "")]
+    ("found", "said"), [(GpuLoad(37, 12.3, 2), "37% utilised"), (GpuLoad(0, 0.2, 0), ""), (None, "")]
 )
 def test_a_gpu_that_others_use_is_told(script, monkeypatch, found, said) -> None:
     patched(monkeypatch, script, load=lambda: found)

@@ -15,9 +15,7 @@ from pathlib import Path
 import pytest
 from running import LIMIT_S, PROJECT, Run, recorded_anew, run
 
-from spritedocs.examples import Project
-from spritedocs.library import Library
-from spritedocs.recordings import Recording
+from spritedocs.recordings import Library, Project, Recording
 
 NAMES = PROJECT.names()
 ALWAYS_RUN = "06_optional_num_workers"

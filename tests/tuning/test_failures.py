@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from torch._utils import ExceptionWrapper
 
-from spritedocs.epochs import TimingError, time_epoch
 from spritedocs.model import Costs, Settings, predict
+from spritedocs.timing import TimingError
+from spritedocs.timing.epochs import time_epoch
 from spritedocs.tuning.failures import ArgumentError, StepError, TuneError, told
 from spritedocs.tuning.probes import BatchError, ItemError
 from spritedocs.tuning.worker_watch import NotStarted, WorkerEnded

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs.epochs import dismiss
-from spritedocs.memory import MemoryUse, worker_memory_mb
+from spritedocs.machine import MemoryUse, worker_memory_mb
+from spritedocs.timing import dismiss
 from spritedocs.tuning import peak_memory
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from spritedocs.tuning import target_files
-from spritedocs.tuning.targets import Target, TargetError, load
+from spritedocs.tuning import Target, TargetError, target_files
+from spritedocs.tuning.targets import load
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="not on Windows")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs.tuning.targets import Target, TargetError, load, load_step
+from spritedocs.tuning import Target, TargetError
+from spritedocs.tuning.targets import load, load_step
 from spritedocs.tuning.their_errors import TheirError
 
 MINE = """\

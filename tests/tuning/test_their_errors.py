@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
-from spritedocs.epochs import dismiss
 from spritedocs.model import Costs, Settings, predict
+from spritedocs.timing import dismiss
 from spritedocs.tuning.targets import load
 from spritedocs.tuning.their_errors import TheirError, failed, their_traceback
 

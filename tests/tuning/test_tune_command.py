@@ -15,10 +15,10 @@ import pytest
 from test_tune_terminal import TUNED
 from tiny import Traces
 
-from spritedocs import cli
-from spritedocs.interruption import Interrupted
-from spritedocs.tuning import command
-from spritedocs.tuning.guard import Ears, RunError
+from spritedocs.cli import commands as cli
+from spritedocs.cli import tune_command as command
+from spritedocs.machine import Interrupted
+from spritedocs.tuning import Ears, RunError
 
 MINE = """\
 import time
@@ -190,7 +190,9 @@ def test_misuse_is_a_sentence_and_status_2_before_any_work(
 
 
 def test_help_says_what_each_option_is_for_and_does_not_import_torch() -> None:
-    code = "import sys; from spritedocs.cli import cli; cli(['tune', '-h'], 'x', standalone_mode=False)"
+    code = (
+        "import sys; from spritedocs.cli.commands import cli; cli(['tune', '-h'], 'x', standalone_mode=False)"
+    )
     code += "; print([*sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "--memory-limit SIZE" in said

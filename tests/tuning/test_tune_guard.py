@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from tiny import Traces
 
-from spritedocs.interruption import Interrupted
-from spritedocs.tuning.guard import Ears, RunError, run
+from spritedocs.machine import Interrupted
+from spritedocs.tuning import Ears, RunError, run
 
 # Stands in for the tuner, and for torch, whose import would take longer than all the rest. A file of
 # this name is imported by every Python that finds it.

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from tiny import DESCRIBED
 
-from spritedocs.measurement import Measurement
 from spritedocs.model import Costs, Settings
+from spritedocs.report import Measurement
+from spritedocs.tuning import Tuning, print_tuning
 from spritedocs.tuning.diagnosis import DIAGNOSES, Remedy
-from spritedocs.tuning.result import Candidate, Tuning
-from spritedocs.tuning.terminal import print_tuning
+from spritedocs.tuning.result import Candidate
 
 LINE = "DataLoader(dataset, batch_size=32, num_workers=3, prefetch_factor=2, persistent_workers=True)"
 NONE, TWO, THREE, FOUR = (Settings(count, 2, count > 0) for count in (0, 2, 3, 4))

@@ -28,16 +28,17 @@ from torch.utils.data import (
 )
 
 import spritedocs
-from spritedocs.measurement import FEWEST_SAMPLES
 from spritedocs.model import Costs, Settings
-from spritedocs.timing import Comparison, EpochTiming
-from spritedocs.tuning import search, tuner
+from spritedocs.report import FEWEST_SAMPLES
+from spritedocs.timing import Comparison
+from spritedocs.timing.comparing import EpochTiming
+from spritedocs.tuning import search, tune, tuner
 from spritedocs.tuning import world as worlds
 from spritedocs.tuning.diagnosis import DIAGNOSES
 from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.probing import Probe
 from spritedocs.tuning.trials import Trials, label
-from spritedocs.tuning.tuner import Progress, TuneError, Tuning, tune
+from spritedocs.tuning.tuner import Progress, TuneError, Tuning
 
 BATCH = 4
 

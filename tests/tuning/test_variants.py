@@ -21,8 +21,8 @@ from torch.utils.data import (
     get_worker_info,
 )
 
-from spritedocs.epochs import time_epoch
 from spritedocs.model import Settings
+from spritedocs.timing.epochs import time_epoch
 from spritedocs.tuning.indices import Until
 from spritedocs.tuning.variants import Variants
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, _utils
 
-from spritedocs.epochs import dismiss
+from spritedocs.timing import dismiss
 from spritedocs.tuning import worker_watch
 from spritedocs.tuning.worker_watch import BatchLost, NotStarted, WorkerEnded, WorkerError, watch
 

@@ -17,12 +17,10 @@ from pathlib import Path
 
 import psutil
 
-from spritedocs import accelerator, machine
-from spritedocs.accelerator import Load
-from spritedocs.cgroups import ROOT
+from spritedocs import machine
 from spritedocs.doctor.data import Data, measure_data
 from spritedocs.doctor.starts import Start, start_all
-from spritedocs.machine import Machine
+from spritedocs.machine import ROOT, GpuLoad, Machine
 
 __all__ = ["PIN_BYTES", "UNLIMITED", "Facts", "Room", "look"]
 
@@ -108,8 +106,8 @@ class Facts:
     made_for_gpu: bool = False
     """Whether this build of torch knows GPUs."""
     gpu_absence: str = ""
-    """Why torch uses no GPU, as ``accelerator.absence`` says it."""
-    gpu_load: Load | None = None
+    """Why torch uses no GPU, as ``machine.gpu_absence`` says it."""
+    gpu_load: GpuLoad | None = None
     """What others do on the GPU, where it is busy."""
     pin_problem: str | None = None
     """Why memory cannot be pinned; empty if it can, ``None`` where there is no GPU to pin it for."""
@@ -156,8 +154,8 @@ def look(data: Path | None = None, *, start: bool = True, root: Path = ROOT) -> 
         memory_available=available,
         starts=start_all() if start else (),
         made_for_gpu=torch.version.cuda is not None or torch.version.hip is not None,
-        gpu_absence="" if here.gpu else accelerator.absence(),
-        gpu_load=accelerator.busy(here.gpu) if here.gpu else None,
+        gpu_absence="" if here.gpu else machine.gpu_absence(),
+        gpu_load=machine.gpu_busy(here.gpu) if here.gpu else None,
         pin_problem=_pin_problem() if here.gpu else None,
         data=measured,
     )
@@ -208,12 +206,12 @@ def _socket_problem() -> str:
 
 def _number(question: str) -> int | None:
     """The number that a Python program prints, in a process of its own."""
-    answer = accelerator.ask(sys.executable, "-P", "-c", question) or ""
+    answer = machine.ask_apart(sys.executable, "-P", "-c", question) or ""
     return int(answer) if answer.isdigit() else None
 
 
 def _pin_problem() -> str:
-    answer = accelerator.ask(sys.executable, "-P", "-c", _PIN_QUESTION) or ""
+    answer = machine.ask_apart(sys.executable, "-P", "-c", _PIN_QUESTION) or ""
     if "PINNED" in answer.splitlines():
         return ""
     return answer.partition("WHY ")[2][:200] or "the GPU did not answer"

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from spritedocs.epochs import dismiss
-from spritedocs.memory import memory_of
+from spritedocs.machine import memory_of
+from spritedocs.timing import dismiss
 
 __all__ = ["BUDGET_S", "Start", "start_all"]
 

@@ -1,7 +1,10 @@
-"""The settings for a reader's own dataset: what its items cost, which settings are best, what holds it up.
+"""Find the ``DataLoader`` settings for a dataset: what ``spritedocs.tune`` and ``spritedocs tune`` do.
 
-From the bottom up: ``variants`` makes loaders like the reader's, ``probing`` sees what loading costs,
-``candidates`` picks what is worth measuring, ``trials`` measures it, ``search`` does all of that, ``outcome``
-decides, ``diagnosis`` names the bottleneck, and ``tuner`` is the way in. ``command`` runs it for the command
-line, in a process apart. This file imports none of them, so that asking for help does not load torch.
+``probing`` and ``probes`` measure what an item and a batch cost, ``candidates`` and ``costing`` predict settings from it,
+``trials`` measures the best of them, ``search`` goes on until one is found, ``diagnosis`` and ``remedies`` say in words
+what holds the loader up, and ``outcome`` makes the ``Tuning`` that is returned (``result``).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

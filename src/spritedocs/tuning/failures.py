@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spritedocs.accelerator import explained
-from spritedocs.epochs import TimingError
 from spritedocs.errors import raised, said_by
+from spritedocs.machine import gpu_failure
+from spritedocs.timing import TimingError
 from spritedocs.tuning.probes import BatchError, ItemError
-from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
+from spritedocs.tuning.worker_failures import (
+    as_torch_said,
+    scarcity,
+    worker_sentence,
+)
 from spritedocs.tuning.worker_watch import WorkerError
 
 __all__ = ["ArgumentError", "StepError", "TuneError", "told"]
@@ -74,7 +78,7 @@ def _is_ours(error: Exception) -> bool:
 
 def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
     said, shown = said_by(error), raised(error)
-    if meaning := explained(f"{type(error).__name__}: {said}"):
+    if meaning := gpu_failure(f"{type(error).__name__}: {said}"):
         return f"The dataset failed, because {meaning}."
     if "unable to allocate shared memory" in said:
         return (

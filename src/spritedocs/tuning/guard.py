@@ -18,14 +18,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-from spritedocs.interruption import undisturbed
-from spritedocs.leftovers import remove_leftovers
-from spritedocs.processes import marked
-from spritedocs.supervisor import supervised
+from spritedocs.machine import marked, remove_leftovers, room_for, supervised, undisturbed
 from spritedocs.tuning.channel import CLOSED_STATUS, signed
 from spritedocs.tuning.printed import Printed
 from spritedocs.tuning.process import MARKER
-from spritedocs.workspace import room_for
 
 __all__ = ["Ears", "RunError", "run"]
 

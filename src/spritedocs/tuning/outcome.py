@@ -10,8 +10,8 @@ from statistics import median
 from typing import Any
 
 from spritedocs import machine
-from spritedocs.measurement import FEWEST_SAMPLES, Measurement
 from spritedocs.model import Settings
+from spritedocs.report import FEWEST_SAMPLES, Measurement
 from spritedocs.timing import Comparison
 from spritedocs.tuning.candidates import CLOSE, pick, steady
 from spritedocs.tuning.diagnosis import Situation, diagnose

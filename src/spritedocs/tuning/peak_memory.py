@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from spritedocs.memory import memory_of, worker_pids
+from spritedocs.machine import memory_of, worker_pids
 
 __all__ = ["peak_worker_memory_mb"]
 

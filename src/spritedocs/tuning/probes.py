@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Subset
 
-from spritedocs.stopwatch import Wrapped
+from spritedocs.timeline import Wrapped
 from spritedocs.tuning.lock_watch import NAP_S, LockWatch
 
 __all__ = [

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import psutil
 
-from spritedocs.processes import remains
+from spritedocs.machine import remains
 from spritedocs.tuning.channel import Channel
 from spritedocs.tuning.targets import Target, TargetError, load, load_step
 from spritedocs.tuning.their_errors import TheirError, failed, their_traceback

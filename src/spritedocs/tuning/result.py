@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spritedocs.machine import Machine
-from spritedocs.measurement import Measurement
 from spritedocs.model import Costs, Settings
+from spritedocs.report import Measurement
 from spritedocs.tuning.diagnosis import Remedy
 
 __all__ = ["Candidate", "Tuning"]

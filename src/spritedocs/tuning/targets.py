@@ -93,7 +93,7 @@ def load(text: str) -> Any:
     however they are started; a file of a package as its module. A module is looked for in the current
     folder first. Raises ``TargetError`` and ``TheirError``.
     """
-    from spritedocs.tuning.dataset_kinds import (  # here: it imports torch
+    from spritedocs.tuning.dataset_kinds import (
         complaint,
         dataset_of,
         is_something_else,

@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spritedocs.machine import Machine
-from spritedocs.measurement import Measurement
-from spritedocs.report import replace_unknown_characters
+from spritedocs.report import Measurement, replace_unknown_characters
 
 __all__ = ["print_tuning"]
 

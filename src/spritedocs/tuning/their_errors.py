@@ -8,8 +8,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from spritedocs.accelerator import explained
 from spritedocs.errors import raised, said_by
+from spritedocs.machine import gpu_failure
 
 __all__ = ["TheirError", "failed", "their_traceback"]
 
@@ -67,6 +67,6 @@ def failed(doing: str, error: BaseException) -> str:
         return f"{doing} needs {error.name!r}, which is not installed in {sys.prefix}: {remedy}."
     if "attempted relative import" in said:
         return f"{doing} needs the package around it: name the module, as in package.module:callable."
-    if meaning := explained(f"{name}: {said}"):
+    if meaning := gpu_failure(f"{name}: {said}"):
         return f"{doing} failed, because {meaning}."
     return f"{doing} failed with {raised(error)}. Mend that, and run the command again."

@@ -10,10 +10,9 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from spritedocs.epochs import Loader, dismiss
-from spritedocs.errors import NotHere
+from spritedocs.machine import NotHere
 from spritedocs.model import Costs, Settings
-from spritedocs.timing import Comparison, compare
+from spritedocs.timing import Comparison, Loader, compare, dismiss
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.variants import Variants
 

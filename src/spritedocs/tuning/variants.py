@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
-from spritedocs.epochs import dismiss
 from spritedocs.model import Settings
+from spritedocs.timing import dismiss
 from spritedocs.tuning.dataset_kinds import complaint
 from spritedocs.tuning.indices import Drawn, Until
 from spritedocs.tuning.worker_watch import watch

@@ -12,9 +12,8 @@
 # **Motive.** A site needs an example.
 
 # %%
-from spritedocs.figures import Bars
-from spritedocs.measurement import Measurement
-from spritedocs.report import Report, show
+from spritedocs.report import Bars, Measurement, show
+from spritedocs.report.showing import Report
 
 # %% [markdown]
 # ## Count

@@ -1,0 +1,9 @@
+"""The command line: ``spritedocs record | status | compare | sprite | doctor | tune``.
+
+``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin function for each
+command, ``terminal`` prints comparisons.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

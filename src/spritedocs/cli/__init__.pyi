@@ -1,0 +1,5 @@
+from .entry import main
+
+__all__ = [
+    "main",
+]

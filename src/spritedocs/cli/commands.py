@@ -1,0 +1,242 @@
+"""The command line: record examples, see what is recorded, compare it, draw sprites."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from spritedocs import __version__
+from spritedocs.cli.doctor_command import doctor
+from spritedocs.cli.terminal import bar, print_beside
+from spritedocs.cli.tune_command import tune
+from spritedocs.machine import Interrupted, interruptible, undisturbed
+from spritedocs.recordings import (
+    Beside,
+    Example,
+    ExampleError,
+    Library,
+    Project,
+    RecordingError,
+    Status,
+    orphans,
+)
+
+_USUAL_S = 20.0
+"""How long an example that nobody has recorded yet is expected to take."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Measured answers about PyTorch DataLoader workers: record them on your own machine."""
+
+
+def main() -> None:
+    """The console script: every failure is a sentence and an exit status, never a traceback of ours.
+
+    Status 2 means misuse, 1 that something failed, 128 and more that a signal interrupted it.
+    """
+    try:
+        with interruptible():
+            cli(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as misuse:
+        misuse.show()
+        sys.exit(misuse.exit_code)
+    except ExampleError as misuse:
+        _complain(str(misuse))
+        sys.exit(2)
+    except RecordingError as failure:
+        _complain(str(failure))
+        sys.exit(1)
+    except Interrupted as interruption:
+        _complain("Interrupted: no recording was changed by the example that was running.")
+        sys.exit(128 + interruption.signal_number)
+    except click.exceptions.Abort:
+        sys.exit(130)
+
+
+def _complain(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--machine", "slug", help="Record for publication, under this machine's short name.")
+@click.option(
+    "--into", type=click.Path(file_okay=False, path_type=Path), help="Store the recordings in this folder."
+)
+@click.option("--force", is_flag=True, help="Record again what has a fresh recording.")
+def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: bool) -> None:
+    """Run examples on this machine and store what they print.
+
+    Without NAME all of them. Without --machine they become your own recordings, which git ignores and
+    your copy of the guide shows beside the published ones.
+    """
+    with undisturbed():
+        from spritedocs import machine
+        from spritedocs.recordings import RecordError, can_store
+        from spritedocs.recordings import record as record_one
+
+        described = machine.describe()
+    project = Project.find()
+    examples = [project.example(name) for name in dict.fromkeys(names or project.names())]
+    here = machine.slug(described)
+    if slug is not None and slug != here:
+        why = ": a recording names the machine that made it"
+        if described.gpu is None and not re.fullmatch(r"cpu-\d+-cores?", slug):
+            why = f", because {machine.gpu_absence()}"
+        raise click.UsageError(f"this machine is {here}, not {slug}{why}.")
+    folder = into or (project.recorded if slug else project.own) / here
+    library = Library(project)
+    wanted = [example for example in examples if force or not library.is_fresh(example, folder)]
+    if wanted and slug is None and described.gpu is None and described.cuda is not None:
+        _complain(f"Recording as {here}, because {machine.gpu_absence()}.")
+    for example in examples:
+        if example not in wanted:
+            click.echo(f"{example.name} is fresh: --force records it again.")
+    try:
+        if wanted:
+            can_store(folder)
+    except RecordError as error:
+        raise click.ClickException(str(error)) from None
+    failures = []
+    with bar({example.name: _expected_s(library, example) for example in wanted}) as shown:
+        for example in wanted:
+            try:
+                with shown.running(example.name):
+                    done = record_one(project, example, folder, described.as_dict(), shown.say)
+            except RecordError as error:
+                failures.append(str(error))
+                continue
+            seconds, dirty = done.provenance["duration_s"], done.provenance["dirty"]
+            shown.say(f"{example.name} recorded in {seconds:.0f} s: {_shortened(done.path)}")
+            if slug and dirty:
+                shown.say("It holds uncommitted changes: commit them, and record again before you publish.")
+    for failure in failures:
+        _complain(failure)
+    if failures:
+        sys.exit(1)
+
+
+def _expected_s(library: Library, example: Example) -> float:
+    """How long recording ``example`` should take, from how long it took before, here or elsewhere."""
+    try:
+        known = library.own(example) + library.reference(example, library.machines())
+    except RecordingError:
+        known = []
+    return next((float(s.recording.provenance["duration_s"]) for s in known if s.recording), _USUAL_S)
+
+
+def _shortened(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):  # lies elsewhere, or the working folder is gone
+        return str(path)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects for programs.")
+@click.option("--short", is_flag=True, help="Print one sentence about this machine.")
+def status(as_json: bool, short: bool) -> None:
+    """Say which examples have a fresh, a stale or no recording: yours and the published ones."""
+    project = Project.find()
+    library = Library(project)
+    examples = [project.example(name) for name in project.names()]
+    if short:
+        click.echo(_short_status(library, examples))
+        return
+    with undisturbed():
+        from spritedocs import machine  # here: asking for a GPU loads torch
+
+        here = project.own / machine.slug()
+    own = [library.status(example, here) for example in examples]
+    for sentence in orphans(project, project.machines()):
+        _complain(sentence)
+    references = [
+        library.status(example, project.recorded / name)
+        for name in library.machines()
+        for example in examples
+    ]
+    if as_json:
+        rows = [{**s.as_json(), "whose": "yours"} for s in own]
+        rows += [{**s.as_json(), "whose": "published"} for s in references]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("example", "machine", "state", "recorded", "because"):
+        table.add_column(heading)
+    for statuses, whose in ((own, " (yours)"), (references, "")):
+        for each in statuses:
+            table.add_row(each.example, each.machine + whose, each.state, _when(each), each.because)
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def _when(row: Status) -> str:
+    return f"{row.recording.recorded_at:%Y-%m-%d}" if row.recording else ""
+
+
+def _short_status(library: Library, examples: list[Example]) -> str:
+    missing = [e for e in examples if not any(s.state == "fresh" for s in library.own(e))]
+    measured = f"Your machine: {len(examples) - len(missing)} of {len(examples)} measured"
+    if not missing:
+        return f"{measured}; they stand beside the published ones."
+    minutes = max(1, round(sum(_expected_s(library, example) for example in missing) / 60))
+    them = "it" if len(missing) == 1 else "them"
+    return (
+        f"{measured}; 'make record' (or 'spritedocs record'), about {minutes} "
+        f"minute{'' if minutes == 1 else 's'}, puts {them} beside ours."
+    )
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--machine", "slug", help="Compare with this published machine, by its short name.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
+def compare(name: str, slug: str | None, as_json: bool) -> None:
+    """Print your recorded figures of the example NAME beside the published ones.
+
+    With the ratio of each, its 95% interval, and likely causes of what differs.
+    """
+    project = Project.find()
+    example = project.example(name)
+    with undisturbed():
+        from spritedocs import machine
+
+        here = machine.slug()
+    found = Beside.find(project, example, here, slug)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        print_beside(found)
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--count", default=64, show_default=True, help="How many sprites.")
+@click.option("--size", default=16, show_default=True, help="Width and height in pixels.")
+@click.option("--packed", is_flag=True, help="Write one memory-mapped array instead of PNG files.")
+def sprites(path: Path, count: int, size: int, packed: bool) -> None:
+    """Draw sprites at PATH: a folder of PNG files, or one packed array."""
+    from spritedocs.sprites import write_packed, write_png_folder
+
+    try:
+        written = write_packed(path, count, size) if packed else write_png_folder(path, count, size)
+    except (ValueError, FileExistsError) as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"{path} cannot be written ({error.strerror}): choose another place."
+        ) from None
+    click.echo(f"{count} sprites written to {written}.")
+
+
+cli.add_command(doctor)
+cli.add_command(tune)

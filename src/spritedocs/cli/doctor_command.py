@@ -1,0 +1,104 @@
+"""The command ``spritedocs doctor``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from spritedocs.machine import Interrupted, undisturbed
+
+if TYPE_CHECKING:
+    from spritedocs.doctor import Finding
+    from spritedocs.machine import Machine
+
+__all__ = ["doctor"]
+
+PROC = Path("/proc/self")
+_STYLES = {"will break": "bold red", "will bite": "bold yellow", "unknown here": "bold", "fine": "bold green"}
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Compare the size of this folder or file with the memory."
+)
+@click.option("--quick", is_flag=True, help="Start no workers to time them.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
+def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
+    """Say what will bite a DataLoader on this machine, and what helps.
+
+    Looks at cores and quotas, /dev/shm, limits on files and processes, the temporary folder, how workers
+    start, threads, memory, the page cache, and the GPU. Starts one worker under each start method, which
+    takes up to 10 seconds. Changes nothing. The exit status is 1 if an ordinary loader will break, and 0
+    otherwise.
+    """
+    if data is not None and (problem := _problem(data)):
+        raise click.UsageError(f"{problem}: name the folder or file that holds your data.")
+    if sys.platform == "linux" and not PROC.exists():
+        click.echo("There is no /proc here, where Linux tells of itself: mount it, and try again.", err=True)
+        sys.exit(1)
+    if sys.stderr.isatty():
+        click.echo("Looking at this machine, some ten seconds …", err=True)
+    try:
+        with undisturbed():
+            import torch  # noqa: F401 - an import that is interrupted half-way cannot be begun again
+
+            from spritedocs.doctor import breaks, examine, look
+        facts = look(data, start=not quick)
+    except Interrupted as interruption:
+        click.echo("Interrupted: nothing was changed.", err=True)
+        sys.exit(128 + interruption.signal_number)
+    findings = examine(facts)
+    if as_json:
+        found = {"findings": [one.as_json() for one in findings], "machine": facts.machine.as_dict()}
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _print(facts.machine, findings)
+    if breaks(findings):
+        sys.exit(1)
+
+
+def _problem(data: Path) -> str:
+    try:
+        return "" if data.exists() else f"there is nothing at {data}"
+    except OSError as error:
+        return f"{data} cannot be looked at ({error.strerror})"
+
+
+def _print(machine: Machine, findings: Sequence[Finding]) -> None:
+    from spritedocs.report import replace_unknown_characters
+
+    replace_unknown_characters()
+    console = Console(highlight=False)
+    console.print(Text(machine.summary()))
+    for severity, style in _STYLES.items():
+        if group := [finding for finding in findings if finding.severity == severity]:
+            shown = _short(group) if severity == "fine" else _whole(group)
+            console.print()
+            console.print(Text(severity, style=style))
+            console.print(Padding(shown, (0, 0, 0, 2), expand=False))
+
+
+def _whole(findings: Iterable[Finding]) -> Table:
+    table = Table.grid()
+    for finding in findings:
+        table.add_row(Text(finding.says))
+        below = [Text(finding.remedy)] if finding.remedy else []
+        for line in (*below, Text(finding.page, style="dim")):
+            table.add_row(Padding(line, (0, 0, 0, 2), expand=False))
+    return table
+
+
+def _short(findings: Iterable[Finding]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        table.add_row(Text(finding.key, style="dim"), Text(finding.says))
+    return table

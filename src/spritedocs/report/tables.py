@@ -1,0 +1,238 @@
+"""Tables of what was measured, by key, with a figure and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Protocol, Self
+
+from spritedocs.report.drawing import Figure
+from spritedocs.report.figures import Bars, Blocks, Lines
+from spritedocs.report.measurement import Gap, Measurement
+from spritedocs.report.results import Report
+
+__all__ = ["Cell", "Table"]
+
+Cell = Measurement | Gap | str | float
+"""What a cell shows: a value, why there is none, a text, or a number that nobody measured."""
+
+
+class Warned(Protocol):
+    """What a comparison says beside its values."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What makes the values less trustworthy than they look."""
+
+    @property
+    def missing(self) -> Mapping[Any, str]:
+        """The arms that could not run here, each with the reason."""
+
+
+class Table:
+    """A result: cells by key, and optionally a figure, remarks, and values that no cell shows.
+
+    One side is fixed: ``rows`` or ``columns``, a mapping from keys to labels, or keys that are their own
+    labels. ``head`` stands above the first column. Each method adds to the table and returns it.
+
+    Examples:
+        >>> from spritedocs.report import measured, show
+        >>> seconds = {n: measured(f"epoch_s_{n}", [1.31 / max(n, 1)] * 6, "s") for n in (0, 4)}
+        >>> show(
+        ...     Table("Seconds per epoch", columns={0: "alone", 4: "4 helpers"})
+        ...     .row("later epochs", seconds)
+        ...     .row("first epoch", {4: Gap("first_s_4", "Not tried.")})
+        ... )
+        Seconds per epoch
+                        alone      4 helpers
+        ────────────────────────────────────
+        later epochs   1.31 s        0.328 s
+        first epoch             not measured
+        • Not tried.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        rows: Mapping[Any, str] | Iterable[Any] | None = None,
+        columns: Mapping[Any, str] | Iterable[Any] | None = None,
+        head: str = "",
+        notes: Iterable[str] = (),
+    ) -> None:
+        """Begin a table. Raises ``ValueError`` unless exactly one of ``rows`` and ``columns`` is given."""
+        keys = rows if columns is None else columns
+        if keys is None or None not in (rows, columns):
+            raise ValueError(f"the table {title!r} needs either rows or columns: give one of them")
+        self.title, self.head = title, head
+        labels = keys if isinstance(keys, Mapping) else {key: key for key in keys}
+        self._labels = {key: str(label) for key, label in labels.items()}
+        self._is_upright = columns is None
+        self._lines: list[tuple[str, dict[Any, Cell]]] = []
+        self._footers: list[tuple[str, tuple[Cell, ...]]] = []
+        self._notes = list(notes)
+        self._more: list[Measurement | Gap] = []
+        self._figure: Figure | None = None
+        self._trace: Mapping[str, Any] | None = None
+
+    def column(self, heading: str, cells: Mapping[Any, Cell]) -> Self:
+        """Add a column to a table of ``rows``: a cell for each key, blank where there is none.
+
+        Raises ``ValueError`` for a key that the table does not have, or if its ``columns`` are fixed.
+        """
+        return self._add(heading, cells, upright=True)
+
+    def row(self, heading: str, cells: Mapping[Any, Cell]) -> Self:
+        """Add a row to a table of ``columns``, as ``column`` adds a column to one of ``rows``."""
+        return self._add(heading, cells, upright=False)
+
+    def _add(self, heading: str, cells: Mapping[Any, Cell], upright: bool) -> Self:
+        if upright is not self._is_upright:
+            fixed, other = ("rows", "column") if self._is_upright else ("columns", "row")
+            raise ValueError(f"the table {self.title!r} has fixed {fixed}: add {heading!r} by .{other}()")
+        if unknown := [key for key in cells if key not in self._labels]:
+            known = ", ".join(map(repr, self._labels))
+            raise ValueError(f"{heading!r} has a cell for {unknown[0]!r}: the table's keys are {known}")
+        self._lines.append((heading, dict(cells)))
+        return self
+
+    def footer(self, heading: str, *cells: Cell) -> Self:
+        """Add a row at the end that belongs to no key: its cells from the left."""
+        self._footers.append((heading, cells))
+        return self
+
+    def note(self, *texts: str) -> Self:
+        """Add sentences that stand under the table."""
+        self._notes += texts
+        return self
+
+    def warn(self, *results: Warned) -> Self:
+        """Add the warnings of comparisons, and why arms of theirs are missing, each sentence once."""
+        return self.note(*(text for each in results for text in (*each.warnings, *each.missing.values())))
+
+    def record(self, values: Mapping[Any, Measurement | Gap] | Iterable[Measurement | Gap]) -> Self:
+        """Record values that the table does not show."""
+        self._more += values.values() if isinstance(values, Mapping) else values
+        return self
+
+    def bars(
+        self,
+        x_label: str,
+        *mappings: Mapping[Any, Measurement | Gap],
+        groups: Mapping[Any, int] | None = None,
+        alt: str = "",
+    ) -> Self:
+        """Draw a bar for each measured value of ``mappings``, which are recorded too.
+
+        ``groups`` says which colour a key has: 0 grey, 1 purple, 2 orange. Without it the table's first key,
+        such as 0 helpers, is grey and the others are purple. ``alt`` says in words what the bars show;
+        without it their values do.
+        """
+        first = next(iter(self._labels), None)
+        values, colours = [], []
+        for mapping in mappings:
+            heading = next((name for name, cells in self._lines if _are_in(mapping, cells)), "")
+            for key, value in self._drawn(mapping):
+                label = self._labels.get(key, str(key))
+                named = f"{heading}, {label}" if heading and len(mappings) > 1 else label
+                values.append(replace(value, label=value.label or named))
+                colours.append(int(key != first) if groups is None else groups[key])
+        return self._draw(Bars(alt, values, colours, x_label) if values else None)
+
+    def lines(
+        self,
+        x_label: str,
+        y_label: str,
+        series: Mapping[str, Mapping[float, Measurement | Gap | float]],
+        *,
+        spacing: Literal["linear", "log", "even"] = "linear",
+        log_y: bool = False,
+        reference: tuple[float, str] | None = None,
+        alt: str = "",
+    ) -> Self:
+        """Draw a line for each of ``series``, a mapping from x to y, and record what was measured of it.
+
+        ``spacing="even"`` puts the x that occur side by side, as suits 0, 1, 2, 4, 8; ``reference`` is a y to
+        compare with, and what it means.
+        """
+        drawn = {label: sorted(self._drawn(points)) for label, points in series.items()}
+        drawn = {label: points for label, points in drawn.items() if points}
+        return self._draw(Lines(alt, drawn, x_label, y_label, spacing, log_y, reference) if drawn else None)
+
+    def blocks(
+        self,
+        rows: Mapping[str, Sequence[int]],
+        *,
+        names: Sequence[str] = (),
+        main: str = "main",
+        x_label: str = "",
+        alt: str = "",
+    ) -> Self:
+        """Draw who did what, in order: a row of actors, from 0, for each label; -1 is the main process.
+
+        ``names`` are those of actors 0, 1, …, and ``main`` that of the main process.
+        """
+        rows = {label: actors for label, actors in rows.items() if actors}
+        return self._draw(Blocks(alt, rows, names, main, x_label) if rows else None)
+
+    def figure(self, figure: Figure) -> Self:
+        """Show a figure of another kind, such as ``timeline.Lanes``."""
+        return self._draw(figure)
+
+    def trace(self, trace: Mapping[str, Any]) -> Self:
+        """Keep a trace beside the result, in the trace event format: ``timeline.merged_trace`` makes one."""
+        self._trace = trace
+        return self
+
+    def _drawn(self, mapping: Mapping[Any, Measurement | Gap | float]) -> Iterator[tuple[Any, Any]]:
+        """The items of a mapping that a figure shows, all of which are recorded."""
+        for key, value in mapping.items():
+            if isinstance(value, Measurement | Gap):
+                self._more.append(value)
+            if not isinstance(value, Gap):
+                yield key, value
+
+    def _draw(self, figure: Figure | None) -> Self:
+        if self._figure and figure:
+            raise ValueError(f"the table {self.title!r} has a figure already: show this one with another")
+        self._figure = self._figure or figure
+        return self
+
+    @property
+    def report(self) -> Report:
+        """The table as ``show`` prints it. Raises ``ValueError`` for two values of one name."""
+        if self._is_upright:
+            columns = [self.head, *(heading for heading, _ in self._lines)]
+            rows = [
+                [label, *(cells.get(key, "") for _, cells in self._lines)]
+                for key, label in self._labels.items()
+            ]
+        else:
+            columns = [self.head, *self._labels.values()]
+            rows = [
+                [heading, *(cells.get(key, "") for key in self._labels)] for heading, cells in self._lines
+            ]
+        for heading, cells in self._footers:
+            rows.append([heading, *cells, *[""] * (len(columns) - 1 - len(cells))])
+        shown = [cell for row in rows for cell in row if isinstance(cell, Measurement | Gap)]
+        # What stands in the table needs no second place, nor does what was drawn twice.
+        more = [value for value in dict.fromkeys(self._more) if value not in shown]
+        return Report(
+            self.title,
+            columns,
+            [[_cell(cell) for cell in row] for row in rows],
+            self._figure,
+            self._notes,
+            more,
+            self._trace,
+        )
+
+
+def _cell(cell: Cell) -> Measurement | Gap | str:
+    if isinstance(cell, Measurement | Gap | str):
+        return cell
+    return f"{cell:,g}" if isinstance(cell, float) else f"{cell:,}"
+
+
+def _are_in(mapping: Mapping[Any, Measurement | Gap], cells: Mapping[Any, Cell]) -> bool:
+    return any(value in cells.values() for value in mapping.values())

@@ -1,0 +1,169 @@
+"""What guide pages call to quote recordings.
+
+What a page asks for and cannot have is noted in the ``Edition``, and the plugin stops the build with
+all such sentences at once.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from spritedocs.recordings import plain
+from spritedocs.site.fences import fenced
+from spritedocs.site.macro_calls import MISSING
+from spritedocs.recordings import machine_name, provenance_line
+from spritedocs.recordings import joined
+
+if TYPE_CHECKING:
+    from spritedocs.site.plugin import SpritedocsPlugin
+
+__all__ = ["Macros", "macros_of"]
+
+
+class Macros:
+    """The macros of one site."""
+
+    def __init__(self, plugin: SpritedocsPlugin) -> None:
+        self._plugin = plugin
+
+    @property
+    def _page(self) -> str:
+        return self._plugin.current_page
+
+    def measured(self, example: str, name: str, interval: bool = False) -> str:
+        """A measured value with its unit, and with ``interval`` its 95% interval in brackets.
+
+        Behind a ratio whose interval holds 1 stands *no difference measured*, behind one sample *one run*.
+        """
+        found = self._plugin.edition.value(self._page, example, name)
+        if found is None:
+            return MISSING
+        value, recording, because = found
+        remark = f" ({value.remark})" if value.remark else ""
+        where = machine_name(recording.provenance["machine"])
+        stale = f" (stale: {because})" if because else ""
+        told = f"{value.interval_text or 'no interval'}, measured on {where}{stale}"
+        said = plain(value.in_full if interval else value)
+        return f'<span class="sprite-measured" title="{plain(told)}">{said}</span>{remark}'
+
+    def table(self, example: str, which: int | str = 1) -> str:
+        """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""
+        return self._part(example, which, r'<div class="sprite-scroll".*?</table></div>')
+
+    def figure(self, example: str, which: int | str = 1) -> str:
+        """The figure of a result that an example showed: the how-manieth, from 1, or a text in its title."""
+        return self._part(example, which, r"<figure.*?</figure>")
+
+    def _part(self, example: str, which: int | str, pattern: str) -> str:
+        result = self._plugin.edition.result(self._page, example, which)
+        if result is None:
+            return MISSING
+        part = re.search(pattern, result.html, re.DOTALL)
+        if part is None:
+            self._plugin.edition.problems.append(
+                f"{self._page} asks for a part that result {which!r} of {example} does not have."
+            )
+            return MISSING
+        return self._plugin.marks.keep(f'<div class="sprite-report">{part[0]}</div>')
+
+    def source(self, example: str, containing: str = "") -> str:
+        """The code of an example: all of it, or the one cell in which ``containing`` stands."""
+        entry = self._plugin.edition.entry(example)
+        if entry is None:
+            self._plugin.edition.wanted(self._page, example)
+            return MISSING
+        code = [cell.text for cell in entry.example.cells if cell.kind == "code"]
+        chosen = [text for text in code if containing in text]
+        if containing and len(chosen) != 1:
+            self._plugin.edition.problems.append(
+                f"{self._page} asks for the one cell of {example} with {containing!r}: {len(chosen)} have it."
+            )
+            return MISSING
+        return fenced("\n\n\n".join(chosen))
+
+    def printed(self, example: str) -> str:
+        """What an example or a benchmark printed, as a terminal showed it."""
+        recording = self._plugin.edition.wanted(self._page, example)
+        if recording is None:
+            return MISSING
+        outputs = [output for cell in recording.code_cells for output in cell["outputs"]]
+        said = [joined(output["text"]) for output in outputs if output["output_type"] == "stream"]
+        return fenced("".join(said), "text")
+
+    def provenance(self, example: str) -> str:
+        """Where the published figures of an example come from, and how to repeat them.
+
+        A line for each recording that values are from, that of tables and figures first.
+        """
+        entry = self._plugin.edition.entry(example)
+        if self._plugin.edition.wanted(self._page, example) is None or entry is None:
+            return MISSING
+        lines = [
+            provenance_line(
+                status.recording,
+                not status.because,
+                self._plugin.repo_url,
+                "Also: " * (status != entry.sources[0]),
+            )
+            for status in entry.sources
+            if status.recording
+        ]
+        return self._plugin.marks.keep("".join(lines))
+
+    def gpu_notice(self) -> str:
+        """A sentence for as long as no published recording was made with a GPU."""
+        if self._plugin.edition.has_gpu:
+            return ""
+        return (
+            "No GPU has recorded these experiments yet: a GPU recording is to come, and the page will say so."
+        )
+
+    def machines(self) -> str:
+        """A table of the machines that made the published recordings."""
+        rows: dict[str, str] = {}
+        for entry in self._plugin.edition.entries.values():
+            for status in (entry.published, *entry.others):
+                if status and (recording := status.recording):
+                    rows.setdefault(recording.machine, _machine_row(recording.provenance["machine"]))
+        head = (
+            "| machine | processor | usable cores | memory | system | Python | torch | start method |\n"
+            + "|---" * 8
+        )
+        return "\n".join([f"{head}|", *rows.values()])
+
+    def experiments(self) -> str:
+        """A list of the experiments, each with its description."""
+        return "\n".join(
+            f"- [{entry.example.title}]({name}.md): {entry.example.header.get('description', '')}"
+            for name, entry in self._plugin.edition.entries.items()
+        )
+
+    def sprite(self, index: int, scale: int = 4, text: str = "") -> str:
+        """Sprite number ``index`` as an inline picture, ``scale`` times its 16 pixels."""
+        from spritedocs.sprites import sprite_svg  # here: pages without a sprite need no numpy
+
+        try:
+            picture = sprite_svg(index)
+        except ValueError as error:
+            self._plugin.edition.problems.append(f"{self._page}: {error}.")
+            return MISSING
+        label = f' role="img" aria-label="{html.escape(text)}"' if text else ' aria-hidden="true"'
+        return (
+            f'<span class="sprite" style="width:{16 * scale}px;height:{16 * scale}px"{label}>{picture}</span>'
+        )
+
+
+def _machine_row(machine: dict[str, Any]) -> str:
+    memory = f"{machine['memory_gb']:.0f} GB" if machine.get("memory_gb") else "?"
+    facts = [machine_name(machine), machine.get("cpu", "?"), machine.get("usable_cores", "?"), memory]
+    facts += [machine.get(key, "?") for key in ("os", "python", "torch", "start_method")]
+    return "| " + " | ".join(plain(fact) for fact in facts) + " |"
+
+
+def macros_of(plugin: SpritedocsPlugin) -> dict[str, Callable[..., str]]:
+    """The macros that pages of the site of ``plugin`` can call, by name."""
+    macros = Macros(plugin)
+    return {name: getattr(macros, name) for name in dir(macros) if not name.startswith("_")}

@@ -1,0 +1,206 @@
+"""The page of an experiment, as Markdown, from its script and its recordings."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from spritedocs.recordings import Claim, ClaimError
+from spritedocs.recordings import plain
+from spritedocs.site.edition import Edition
+from spritedocs.site.fences import fenced, left_open
+from spritedocs.site.marks import Marks
+from spritedocs.site.page_outputs import outputs_of
+from spritedocs.site.placeholders import filled
+from spritedocs.recordings import Entry, provenance_line
+from spritedocs.recordings import Recording
+
+__all__ = ["doubted", "experiment_page"]
+
+_VERDICTS = {
+    "holds": "holds:",
+    "is false": "**differs here:**",
+    "is not certain": "**not certain here:**",
+}
+"""What the table of claims says, by ``Verdict.in_words``."""
+
+
+def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
+    """The Markdown page of one experiment, front matter included."""
+    example = entry.example
+    description = str(example.header.get("description", example.title))
+    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
+    outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
+    number = -1
+    for cell in example.cells:
+        if cell.kind == "markdown":
+            where = f"in the Markdown cell {cell.text.splitlines()[0]!r}"
+            if left_open(cell.text):
+                edition.problems.append(
+                    f"examples/{example.path.name} has a code block that does not end, {where}: "
+                    "close it with the fence that opens it."
+                )
+            text, faults = filled(cell.text, entry)
+            edition.problems += (f"examples/{example.path.name}, {where}, {fault}." for fault in faults)
+            parts.append(text)
+            if len(parts) == 2:
+                parts.append(_standing(entry))
+            continue
+        number += 1
+        parts.append(_folded(cell.text) if cell.folded else fenced(cell.text))
+        parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
+    parts += [_claims(entry, edition), _values(entry), _of_other_code(entry, marks, repo_url)]
+    parts.append(_take_it_along(entry, marks))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def doubted(markdown: str, sentences: list[str]) -> str:
+    """A page of which not all is borne out, with a box below its title that says so."""
+    said = [f"    - {plain(text[0].upper() + text[1:])}" for text in dict.fromkeys(sentences)]
+    box = "\n".join(['!!! warning "The figures do not bear out all that this page says"', "", *said])
+    heading = re.match(r"\s*# .*", markdown)
+    end = heading.end() if heading else 0
+    rest = markdown[end:].lstrip("\n")
+    return f"{markdown[:end]}\n\n{box}\n\n{rest}"
+
+
+def _folded(code: str) -> str:
+    """A code block behind a line that opens it: for code that measures and shows, and teaches nothing."""
+    lines = code.strip().split("\n")
+    block = "\n".join(f"    {line}" if line else "" for line in fenced(code).split("\n"))
+    return f'??? abstract "The code of this step ({len(lines)} lines)"\n\n{block}'
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _standing(entry: Entry) -> str:
+    """What the reader must know about the recordings before reading on."""
+    notes = []
+    if entry.published and entry.published.state == "stale":
+        because = entry.published.because
+        notes.append(
+            f'!!! warning "These figures are stale"\n\n    {plain(because[0].upper() + because[1:])}. '
+            "They are shown until somebody records them again."
+        )
+    if not any(recording.provenance["machine"].get("gpu") for _, recording, _ in entry.shown):
+        notes.append(
+            '!!! note "No GPU recording yet"\n\n    These figures come from a machine without a GPU. '
+            "A recording on a GPU machine is to come."
+        )
+    return "\n\n".join(notes)
+
+
+def _tabs(entry: Entry, found: list[str], marks: Marks, repo_url: str) -> str:
+    """One cell's output on each machine that the page shows, in that order."""
+    tabs = []
+    for output, (label, recording, fresh) in zip(found, entry.shown, strict=True):
+        if output:
+            line = provenance_line(recording, fresh, repo_url) + _difference(entry, recording)
+            tabs.append(f'=== "{plain(label)}"\n\n    {marks.keep(output + line)}')
+    return "\n\n".join(tabs)
+
+
+def _difference(entry: Entry, recording: Recording) -> str:
+    """A remark where a recording was made with another minor version than the published one."""
+    if entry.published is None or entry.published.recording in (None, recording):
+        return ""
+    theirs, ours = entry.published.recording.provenance["machine"], recording.provenance["machine"]
+    differing = [
+        f"{name} {ours.get(key)} here, {theirs.get(key)} published"
+        for key, name in (("torch", "torch"), ("python", "Python"), ("start_method", "start method"))
+        if str(ours.get(key)).split(".")[:2] != str(theirs.get(key)).split(".")[:2]
+    ]
+    return (
+        f'<p class="sprite-provenance">Differs: {html.escape("; ".join(differing))}.</p>' if differing else ""
+    )
+
+
+def _claims(entry: Entry, edition: Edition) -> str:
+    """The claims with what each shown machine says to them. The published machine's are checked."""
+    where = f"examples/{entry.example.path.name}"
+    raw = entry.example.header.get("claims", [])
+    claims = [claim for claim, _ in edition.check(where, raw, entry.example.name)]
+
+    def judged(claim: Claim, recording: Recording) -> str:
+        try:
+            verdict = claim.judge(recording.values, recording.gaps)
+        except ClaimError:
+            return _absent(recording, claim.left, claim.right)
+        return f"{_VERDICTS[verdict.in_words]} {plain(verdict.found)}"
+
+    says = "Checked whenever this page is built, at the unfavourable end of each interval."
+    return _by_machine(
+        entry, "Claims", says, "claim", {claim.short: partial(judged, claim) for claim in claims}
+    )
+
+
+def _values(entry: Entry) -> str:
+    told: set[tuple[str, str]] = set()
+
+    def measured(name: str, recording: Recording) -> str:
+        value = recording.values.get(name)
+        if value is None:
+            # Without a GPU dozens of values lack the same one.
+            reason = (str(recording.path), recording.gaps.get(name, ""))
+            again = reason in told
+            told.add(reason)
+            return "not measured here" if again else _absent(recording, name)
+        difference = ", no difference measured" if value.shows_no_difference else ""
+        return plain(f"{value.in_full}{difference}, n = {len(value.samples)}")
+
+    says = "The median, its 95% interval, and how many samples it has."
+    return _by_machine(
+        entry, "Every measured value", says, "value", {name: partial(measured, name) for name in entry.names}
+    )
+
+
+def _of_other_code(entry: Entry, marks: Marks, repo_url: str) -> str:
+    """Where those values are from whose recordings show nothing on this page."""
+    lines = [
+        f"**{plain(label)}** ran other code, whose output is not shown.\n\n"
+        + marks.keep(provenance_line(recording, fresh, repo_url))
+        for label, recording, fresh in entry.shown
+        if not recording.has_code_of(entry.example)
+    ]
+    return "\n\n".join(lines)
+
+
+def _absent(recording: Recording, *names: str | float) -> str:
+    """What stands in place of a value that this machine has not measured, with the reason if there is one."""
+    reason = next((recording.gaps[name] for name in names if name in recording.gaps), "")
+    return f"not measured here: {plain(reason)}" if reason else "not measured here"
+
+
+def _by_machine(
+    entry: Entry, title: str, says: str, head: str, rows: Mapping[str, Callable[[Recording], str]]
+) -> str:
+    """A section with a table: one row for each of ``rows``, one column for each machine that is shown."""
+    if not rows or not entry.shown:
+        return ""
+    lines = [
+        f"## {title}",
+        "",
+        says,
+        "",
+        f"| {head} | " + " | ".join(plain(label) for label, _, _ in entry.shown) + " |",
+    ]
+    lines += ["|---" * (1 + len(entry.shown)) + "|"]
+    lines += [
+        f"| `{name}` | " + " | ".join(cell(recording) for _, recording, _ in entry.shown) + " |"
+        for name, cell in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def _take_it_along(entry: Entry, marks: Marks) -> str:
+    name = entry.example.name
+    links = [f'<a href="../../downloads/{name}.py" download>Download the script</a>']
+    parts = ["## Take it along", f"`python {name}.py` runs anywhere the package is installed."]
+    if entry.published:
+        parts[-1] += f" The same run is also [a notebook](../notebooks/{name}.ipynb)."
+        links.append(f'<a href="../../notebooks/{name}/{name}.ipynb" download>Download the notebook</a>')
+    return "\n\n".join([*parts, marks.keep(f'<p class="sprite-downloads">{" · ".join(links)}</p>')])

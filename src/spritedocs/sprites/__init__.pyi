@@ -1,0 +1,15 @@
+from .files import read_header, sprite_file_name, write_packed, write_png_folder
+from .pixel_art import FAMILIES, LOGO_INDEX, draw_sprite, family_of, sprite_svg, whole_number
+
+__all__ = [
+    "FAMILIES",
+    "LOGO_INDEX",
+    "draw_sprite",
+    "family_of",
+    "read_header",
+    "sprite_file_name",
+    "sprite_svg",
+    "whole_number",
+    "write_packed",
+    "write_png_folder",
+]

@@ -1,0 +1,17 @@
+from .comparing import compare
+from .comparison import Comparison
+from .epochs import EpochTiming, Loader, TimingError, dismiss, time_epoch
+from .races import race
+from .rounds import rounds_for
+
+__all__ = [
+    "Comparison",
+    "EpochTiming",
+    "Loader",
+    "TimingError",
+    "compare",
+    "dismiss",
+    "race",
+    "rounds_for",
+    "time_epoch",
+]

@@ -1,0 +1,192 @@
+"""Several things measured in turns, so that what disturbs one disturbs them all."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+from spritedocs.machine import NotHere
+from spritedocs.report import FEWEST_SAMPLES
+from spritedocs.timing import foreign_load
+from spritedocs.timing.comparison import Comparison, Key, number_of
+from spritedocs.timing.foreign_load import (
+    DISTURBING_CORES,
+    Reading,
+    certain_cores,
+)
+from spritedocs.timing.rounds import (
+    Course,
+    Plan,
+    Round,
+    least_disturbed,
+    spare_rounds,
+)
+
+__all__ = ["Watch", "in_turns", "race"]
+
+Watch: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""``with watch(): ...`` stands round what is measured: the foreign load meanwhile counts."""
+
+
+def race(
+    arms: Mapping[Key, Callable[[], Any]],
+    rounds: int | None = None,
+    *,
+    plan_on: str | None = None,
+    seed: int = 0,
+    warmup: bool = True,
+    width: float = 0.03,
+    limit_s: float = 60.0,
+    clock: Callable[[], float] = time.perf_counter,
+    load: Callable[[], Reading | None] = foreign_load.read,
+    progress: Callable[[int, int], object] | None = None,
+) -> Comparison:
+    """Call every arm once a round, interleaved in an order drawn from ``seed``.
+
+    An arm is a function without arguments. It returns what it measured: a number; a list of numbers, as
+    several samples of that round; or a mapping from names of fields to these. An arm that raises ``NotHere``,
+    as ``spritedocs.machine.description.needs`` does, is missing: the others are measured without it.
+
+    ``warmup`` adds a first round that is thrown away. Without ``rounds`` their number is planned, for the
+    ratios of the one number, or of the field ``plan_on``; and rounds with foreign load are taken again. In
+    these, and in ``width``, ``limit_s``, ``load`` and ``progress``, it does what
+    ``spritedocs.timing.comparing.compare`` does. The ``clock`` is for the plan only.
+
+    Examples:
+        >>> found = race({"short": lambda: 2.0, "long": lambda: 6.0}, rounds=6)
+        >>> found.ratio("times_as_long", "long", "short").median
+        3.0
+
+    Raises what an arm raises, ``TypeError`` for an arm that is no function or returns no number, and
+    ``ValueError`` for no arms or rounds.
+    """
+    for key, arm in arms.items():
+        if not callable(arm):
+            raise TypeError(f"arm {key!r} is {arm!r:.60}: give a function that returns a number")
+
+    def called(key: Key, watch: Watch) -> Any:
+        with watch():
+            result = arms[key]()
+        return _plain(key, result)
+
+    return in_turns(
+        {key: partial(called, key) for key in arms},
+        rounds,
+        number=partial(number_of, field=plan_on),
+        seed=seed,
+        warmup=warmup,
+        width=width,
+        limit_s=limit_s,
+        clock=clock,
+        load=load,
+        progress=progress,
+    )
+
+
+def _plain(key: Key, result: Any) -> Any:
+    """The result in floats."""
+    if isinstance(result, Mapping):
+        return {str(field): _plain(key, value) for field, value in result.items()}
+    try:
+        if isinstance(result, list | tuple) and result:
+            return [float(each) for each in result]
+        return float(result)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"arm {key!r} returned {result!r:.60}: return a number, a list of numbers, or a mapping from "
+            "names to these"
+        ) from None
+
+
+class _NobodyLeft(Exception):
+    """Every arm is missing."""
+
+
+def in_turns(
+    arms: Mapping[Key, Callable[[Watch], Any]],
+    rounds: int | None,
+    *,
+    number: Callable[[Any], float],
+    seed: int,
+    warmup: bool,
+    width: float,
+    limit_s: float,
+    clock: Callable[[], float],
+    load: Callable[[], Reading | None],
+    progress: Callable[[int, int], object] | None,
+) -> Comparison:
+    """The rounds of ``race`` and of ``spritedocs.timing.comparing.compare``: their number is planned for ``number``.
+
+    An arm stands ``watch()`` round what of it is measured.
+    """
+    if rounds is not None and (not isinstance(rounds, int) or rounds < 1):
+        raise ValueError(f"rounds is {rounds!r}: give a whole number, at least 1, or None for a plan")
+    for name, value in (("width", width), ("limit_s", limit_s)):
+        if not value > 0:
+            raise ValueError(f"{name} is {value!r}: give a number above 0")
+    if not arms:
+        raise ValueError(f"the arms are {arms!r}: give at least one")
+    missing: dict[Key, str] = {}
+    shuffled = random.Random(seed)
+
+    def take() -> Round:
+        results: dict[Key, Any] = {}
+        windows: list[tuple[Reading | None, Reading | None]] = []
+
+        @contextmanager
+        def watch() -> Iterator[None]:
+            begin = load()
+            yield
+            windows.append((begin, load()))
+
+        running = [key for key in arms if key not in missing]
+        for key in shuffled.sample(running, len(running)):
+            try:
+                results[key] = arms[key](watch)
+            except NotHere as why_not:
+                missing[key] = str(why_not)
+        if not results:
+            raise _NobodyLeft
+        known = [(begin, end) for begin, end in windows if begin is not None and end is not None]
+        foreign = certain_cores(known) if len(known) == len(windows) else None
+        return Round({key: results[key] for key in arms if key in results}, foreign)
+
+    course = Course(take, clock, progress, number)
+    try:
+        if rounds is None:
+            plan = course.plan(width, limit_s, warmup)
+        else:
+            plan = Plan(rounds)
+            course.collect(int(warmup), then=rounds)
+        taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
+    except _NobodyLeft:
+        return Comparison(dict.fromkeys(arms, ()), missing=missing)
+    kept = least_disturbed(taken, plan.rounds)
+    return Comparison(
+        {key: () if key in missing else tuple(each.results[key] for each in kept) for key in arms},
+        (*plan.warnings, *_warnings(taken, kept)),
+        retaken=len(taken) - len(kept),
+        disturbed=sum(each.is_disturbed for each in kept) if kept[0].foreign is not None else None,
+        missing=missing,
+    )
+
+
+def _warnings(taken: Sequence[Round], kept: Sequence[Round]) -> Iterator[str]:
+    loads = [each.foreign for each in taken if each.is_disturbed and each.foreign is not None]
+    if left := sum(each.is_disturbed for each in kept):
+        yield (
+            f"{left} of {len(kept)} rounds are disturbed: in them other programs, other containers or the "
+            f"system used more than {DISTURBING_CORES} of a core, up to {max(loads):.1f}. End what you can, "
+            "and measure again."
+        )
+    if again := len(taken) - len(kept):
+        yield (
+            f"{again} round{'s' * (again > 1)} had to be taken again, because others used up to "
+            f"{max(loads):.1f} of a core: end what you can to save that time."
+        )
+    if len(kept) < FEWEST_SAMPLES:
+        yield f"Too few rounds ({len(kept)}) for an interval: use rounds={FEWEST_SAMPLES} or more."
