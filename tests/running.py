@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from spritedocs import report
 from spritedocs.recordings import Example, Library, Project
 from spritedocs.report import Measurement
-from spritedocs.report import showing as report
 
 PROJECT = Project(Path(__file__).parents[1])
 LIMIT_S = 300
@@ -73,8 +73,8 @@ def _main(script: str, start_method: str, values: str) -> None:
     shown: list[Measurement] = []
     show = report.show
 
-    def keep(result: report.Report) -> None:
-        shown.extend(result.values)
+    def keep(result: report.Report | report.Table) -> None:
+        shown.extend((result.report if isinstance(result, report.Table) else result).values)
         show(result)
 
     report.show = keep

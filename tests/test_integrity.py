@@ -21,8 +21,7 @@ from spritedocs.recordings import Library, Recording, RecordingError, Result, ch
 from spritedocs.recordings.integrity import first_cells
 from spritedocs.recordings.recording import FORMAT
 from spritedocs.recordings.summaries import check_result, check_summary
-from spritedocs.report import MIME, Gap, Measurement
-from spritedocs.report.showing import Report
+from spritedocs.report import MIME, Gap, Measurement, Report
 from spritedocs.site.edition import Edition
 
 Notebook = dict[str, Any]

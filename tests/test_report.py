@@ -14,8 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spritedocs.report import MIME, TRACE_MIME, show
-from spritedocs.report.showing import Bars, Gap, Measurement, Report, Table, count, measured
+from spritedocs.report import MIME, TRACE_MIME, Bars, Gap, Measurement, Report, Table, count, measured, show
 
 FAST = Measurement.of("epoch_s_4", [0.33, 0.34, 0.32] * 2, "s")
 SLOW = Measurement.of("epoch_s_0", [1.31, 1.30, 1.32] * 2, "s", "none")

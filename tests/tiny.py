@@ -16,8 +16,7 @@ from sealing import put_right, seal
 
 from spritedocs import machine
 from spritedocs.recordings import Example, Library, Project, Provenance, store_report
-from spritedocs.report import Measurement
-from spritedocs.report.showing import Report
+from spritedocs.report import Measurement, Report
 
 NAME = "01_counting"
 MACHINE = "cpu-13-cores"

@@ -1,8 +1,8 @@
 """Measured answers about PyTorch ``DataLoader`` workers: the code behind the guide.
 
-Import what you need from the modules: ``spritedocs.sprites.files`` draws, ``spritedocs.datasets``
-serves, ``spritedocs.timing.comparing`` measures, ``spritedocs.report.showing`` shows. This file imports none of
-them, so that a worker started by spawn or forkserver loads only what its dataset needs.
+Import what you need from the wings: ``spritedocs.sprites`` draws, ``spritedocs.datasets`` serves,
+``spritedocs.timing`` measures, ``spritedocs.report`` shows. This file imports none of them, so that a worker
+started by spawn or forkserver loads only what its dataset needs.
 
 ``spritedocs.tune`` is ``spritedocs.tuning.tune``, loaded when it is first asked for.
 """

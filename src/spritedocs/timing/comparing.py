@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -103,18 +104,21 @@ def compare(
         return epoch
 
     try:
-        found = in_turns(
-            {key: partial(timed, key) for key in arms},
-            rounds,
-            number=number_of,
-            seed=seed,
-            warmup=warmup,
-            width=width,
-            limit_s=limit_s,
-            clock=clock,
-            load=load,
-            progress=progress,
-        )
+        with warnings.catch_warnings():
+            # Of more workers than cores torch would warn in every epoch; we do it once.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            found = in_turns(
+                {key: partial(timed, key) for key in arms},
+                rounds,
+                number=number_of,
+                seed=seed,
+                warmup=warmup,
+                width=width,
+                limit_s=limit_s,
+                clock=clock,
+                load=load,
+                progress=progress,
+            )
     finally:
         for loader in kept.values():
             dismiss(loader)

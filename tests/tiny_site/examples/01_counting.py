@@ -12,8 +12,7 @@
 # **Motive.** A site needs an example.
 
 # %%
-from spritedocs.report import Bars, Measurement, show
-from spritedocs.report.showing import Report
+from spritedocs.report import Bars, Measurement, Report, show
 
 # %% [markdown]
 # ## Count
