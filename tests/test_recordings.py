@@ -191,7 +191,7 @@ def test_a_claim_is_judged_by_the_values_of_one_machine(tiny: Tiny) -> None:
     claims = [f"{NAME}: {claim}" for claim in ("helpers == 3", "ratio > 2", "ratio > helpers", "helpers < 3")]
     judged = [verdict for _, verdict in edition.check("page.md", claims)]
     assert [verdict.holds for verdict in judged] == [True, True, True, False]
-    assert judged[2].found == "ratio is 3.00× (2.94–3.10×) and helpers is 2"
+    assert judged[2].found == "ratio is 3.00× (2.94–3.10) and helpers is 2"
     assert edition.problems == [
         f"page.md: the claim '{claims[-1]}' is false on cpu-13-cores, where helpers is 3."
     ]

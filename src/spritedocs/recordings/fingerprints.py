@@ -74,7 +74,7 @@ def measuring_modules(script: str, package: Path) -> list[str]:
         >>> from spritedocs import datasets
         >>> package = Path(datasets.__file__).parent
         >>> measuring_modules("from spritedocs.datasets import SpriteTensors", package)
-        ['datasets', 'pixel_art', 'sprites']
+        ['datasets', 'sprites.files', 'sprites.pixel_art']
     """
     found: set[str] = set()
     waiting = imported(code_of(script), package)

@@ -49,12 +49,12 @@ def race(
 
     An arm is a function without arguments. It returns what it measured: a number; a list of numbers, as
     several samples of that round; or a mapping from names of fields to these. An arm that raises ``NotHere``,
-    as ``spritedocs.machine.description.needs`` does, is missing: the others are measured without it.
+    as ``spritedocs.machine.needs`` does, is missing: the others are measured without it.
 
     ``warmup`` adds a first round that is thrown away. Without ``rounds`` their number is planned, for the
     ratios of the one number, or of the field ``plan_on``; and rounds with foreign load are taken again. In
     these, and in ``width``, ``limit_s``, ``load`` and ``progress``, it does what
-    ``spritedocs.timing.comparing.compare`` does. The ``clock`` is for the plan only.
+    ``spritedocs.timing.compare`` does. The ``clock`` is for the plan only.
 
     Examples:
         >>> found = race({"short": lambda: 2.0, "long": lambda: 6.0}, rounds=6)
@@ -119,7 +119,7 @@ def in_turns(
     load: Callable[[], Reading | None],
     progress: Callable[[int, int], object] | None,
 ) -> Comparison:
-    """The rounds of ``race`` and of ``spritedocs.timing.comparing.compare``: their number is planned for ``number``.
+    """The rounds of ``race`` and of ``spritedocs.timing.compare``: their number is planned for ``number``.
 
     An arm stands ``watch()`` round what of it is measured.
     """
