@@ -95,7 +95,7 @@ def package(tmp_path: Path) -> Path:
             "sprites": "def draw(): ...",
             "model": "import math",
             "datasets": "from spritedocs.sprites import draw",
-            "timing": "from spritedocs.report.measurement import Measurement\nfrom spritedocs import recordings",
+            "timing": "from spritedocs.report.measurement import M\nfrom spritedocs import recordings",
             "report/__init__": "from .measurement import Measurement\nfrom .showing import show",
             "report/measurement": "from spritedocs.machine import (\n    memory,  # (cores)\n    show\n)",
             "report/showing": "from spritedocs import datasets",
