@@ -20,14 +20,13 @@ from spritedocs.timing.comparison import Comparison, Key, number_of, shown
 from spritedocs.timing.epochs import (
     EpochTiming,
     Loader,
-    TimingError,
     dismiss,
     time_epoch,
 )
 from spritedocs.timing.foreign_load import Reading
-from spritedocs.timing.races import Watch, in_turns, race
+from spritedocs.timing.races import Watch, in_turns
 
-__all__ = ["Comparison", "EpochTiming", "Loader", "TimingError", "compare", "race", "time_epoch"]
+__all__ = ["compare"]
 
 LARGEST_SPREAD = 0.10
 SHORTEST_EPOCH_S = 0.05  # A thread waits up to 5 ms for Python's GIL, a tenth of this.

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
 
-__all__ = ["Comparison", "Key", "number_of", "samples_of", "shown"]
+__all__ = ["Comparison"]
 
 Key: TypeAlias = Any
 """What an arm is called: a ``str``, an ``int``, a ``float``, or a tuple of these."""

@@ -26,7 +26,7 @@ from spritedocs.timing.rounds import (
     spare_rounds,
 )
 
-__all__ = ["Watch", "in_turns", "race"]
+__all__ = ["race"]
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[None]]
 """``with watch(): ...`` stands round what is measured: the foreign load meanwhile counts."""
