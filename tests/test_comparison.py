@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spritedocs.report import Gap
-from spritedocs.timing import Comparison
-from spritedocs.timing.comparing import EpochTiming
+from spritedocs.timing import Comparison, EpochTiming
 
 numbers = st.floats(0.001, 1000)
 rounds = st.lists(numbers, min_size=6, max_size=12)
