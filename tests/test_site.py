@@ -446,7 +446,7 @@ def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and
     assert "These figures are stale The script has changed since." in text_of(page)
     assert "<caption>What was counted" not in page
     assert ".trace.json" not in page
-    assert "ratio 3.00× (2.94–3.10×), n = 6 1.50×" in text_of(page)
+    assert "ratio 3.00× (2.94–3.10), n = 6 1.50×" in text_of(page)
     assert re.search("CPU, 13 cores ran other code, .* Stale: .* Other machine ran other", text_of(page))
 
 
@@ -512,7 +512,7 @@ def test_what_a_publishing_machine_could_not_measure_is_not_called_the_readers_o
 def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
     tiny.edit("examples/01_counting.py", "[4]", "[]")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
-    assert_stopped(built, "01_counting failed in line 24 with ValueError: helpers needs at least one sample")
+    assert_stopped(built, "01_counting failed in line 22 with ValueError: helpers needs at least one sample")
 
 
 @pytest.mark.parametrize(
