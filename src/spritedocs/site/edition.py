@@ -10,13 +10,24 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from spritedocs.recordings import Claim, ClaimError, Verdict, claimed_values
-from spritedocs.recordings import Example, ExampleError, Project
-from spritedocs.recordings import Library, Status
+from spritedocs.recordings import (
+    Claim,
+    ClaimError,
+    Entry,
+    Example,
+    ExampleError,
+    Library,
+    Project,
+    Recording,
+    RecordingError,
+    Result,
+    Status,
+    Verdict,
+    claimed_values,
+    orphans,
+    published,
+)
 from spritedocs.report import Measurement
-from spritedocs.recordings import orphans
-from spritedocs.recordings import Entry, published
-from spritedocs.recordings import Recording, RecordingError, Result
 
 __all__ = ["Edition"]
 
