@@ -23,15 +23,15 @@ from spritedocs.report import Gap, Measurement
 from spritedocs.timing import Comparison, EpochTiming, TimingError
 from spritedocs.tuning.diagnosis import DIAGNOSES
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "tuning"))
 
 import tune_suite
-from tune_failures import said
-from tune_held_out import KINDS, held_out, scaled
-from tune_kept import Kept, KeptError
-from tune_rivals import TITLES, by_counting_up, by_rule
-from tune_scores import Grid, Outcome, Pick, Standing
-from tune_tables import of_contestants, of_workloads, settings_text
+from suite.failures import said
+from suite.held_out import KINDS, held_out, scaled
+from suite.kept import Kept, KeptError
+from suite.rivals import TITLES, by_counting_up, by_rule
+from suite.scores import Grid, Outcome, Pick, Standing
+from suite.tables import of_contestants, of_workloads, settings_text
 from tune_workloads import COMPUTING, LOCKED, OTHERS, WAITING, WORKLOADS, Workload, loader, prepared
 
 NONE, TWO, FOUR = Settings(), Settings(2, 2, True), Settings(4, 2, True)
@@ -436,7 +436,7 @@ SAME = {"commit": "c0ffee", "code": "1", "machine": {"cpu": "one", "memory_gb": 
 
 def beginning(dirty: bool = False) -> Provenance:
     at = datetime(2026, 11, 27, tzinfo=UTC)
-    return Provenance("tune_suite", "s", "p", "c0ffee", dirty, at, begun=1000.0)
+    return Provenance("tune_suite", "s", {}, "c0ffee", dirty, at, begun=1000.0)
 
 
 def test_a_run_that_was_ended_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -62,14 +62,15 @@ class Edition:
             except (ExampleError, RecordingError) as error:
                 self.problems.append(self._relative(str(error)))
         for name in self.project.benchmarks():
+            benchmark = self.project.benchmark(name)
             try:
-                found = library.benchmark(self.project.benchmark(name), self.machines)
+                found = library.benchmark(benchmark, self.machines)
             except RecordingError as error:
                 self.problems.append(self._relative(str(error)))
                 continue
             if chosen := published(found):
-                entry = Entry(self.project.benchmark(name), chosen, candidates=tuple(found))
-                self._mention_stale(f"benchmarks/{name}.py", entry)
+                entry = Entry(benchmark, chosen, candidates=tuple(found))
+                self._mention_stale(self._relative(str(benchmark.path)), entry)
                 self.benchmarks[name] = entry
         self.notices += orphans(self.project, self.machines)
 

@@ -19,8 +19,7 @@ from typing import Any
 
 import psutil
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
-from tune_datasets import (
+from suite.datasets import (
     Arrays,
     Cold,
     Computing,
@@ -40,6 +39,7 @@ from tune_datasets import (
     think,
     wait,
 )
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 
 from spritedocs.model import Settings
 from spritedocs.timing import EpochTiming, dismiss, time_epoch
@@ -70,7 +70,7 @@ class Workload:
     """How many workers fit into that limit, by what each was planted to keep."""
     collate: Callable[[list[Any]], Any] | None = None
     held_out: bool = False
-    """Whether the tuner was developed without it: ``tune_held_out`` draws these."""
+    """Whether the tuner was developed without it: ``suite.held_out`` draws these."""
 
 
 def _wait(count: int, seconds: Any, **more: Any) -> Callable[[Path], Worked]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tune_rivals import TITLES
-from tune_scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
+from suite.rivals import TITLES
+from suite.scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
 
 from spritedocs.model import Settings
 from spritedocs.report import Gap, Measurement, Report

@@ -20,8 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from torch.utils.data import Dataset
-from tune_datasets import (
+from suite.datasets import (
     Arrays,
     Cold,
     Fetched,
@@ -39,6 +38,7 @@ from tune_datasets import (
     think,
     wait,
 )
+from torch.utils.data import Dataset
 from tune_workloads import MS, WORKLOADS, Workload
 
 SEED, COUNT = 20261127, 12
