@@ -19,32 +19,34 @@ from typing import Any
 
 import psutil
 import torch
-from suite.datasets import (
-    Arrays,
-    Cold,
-    Computing,
-    Fetched,
-    Hoarders,
-    Integers,
-    Parsed,
-    Pictures,
-    Rows,
-    Sorted,
-    Stream,
-    Waiting,
-    Worked,
-    compute,
-    lognormal,
-    one_slow,
-    think,
-    wait,
+from suite.datasets import Computing, Fetched, Integers, Rows, Stream, Waiting, Worked, compute, think, wait
+from suite.kinds import (
+    ARRAYS,
+    BY_BATCH,
+    CHEAPER,
+    COLD,
+    HOARDERS,
+    LARGER,
+    LONGER,
+    MS,
+    PARSED,
+    PICTURES,
+    SHORT,
+    SORTED,
+    TENSORS,
+    TENSORS_IN_MEMORY,
+    WAITING_AND_COMPUTING,
+    Kind,
+    in_memory,
+    stream,
+    varied,
+    with_a_slow_one,
+    worked,
 )
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 
 from spritedocs.model import Settings
-from spritedocs.timing import EpochTiming, dismiss, time_epoch
 
-MS = 1e-3
 NONE = Settings()
 SHUFFLING = 20261127
 """The seed of the order of items."""
@@ -57,8 +59,7 @@ class Workload:
     name: str
     planted: tuple[str, ...]
     """The bottleneck, one of ``spritedocs.tuning.diagnosis.DIAGNOSES``; several only where all are true."""
-    make: Callable[[Path], Dataset[Any]]
-    """Makes the data set; it may write files into the folder."""
+    kind: Kind
     batch_size: int
     present: Settings = NONE
     """The settings that the reader has so far."""
@@ -69,90 +70,81 @@ class Workload:
     most_workers: int | None = None
     """How many workers fit into that limit, by what each was planted to keep."""
     collate: Callable[[list[Any]], Any] | None = None
+    can_be_scaled: bool = True
+    """Whether what was planted stays true with other costs: a longer step would hide a handover, and a slow
+    sample among smaller batches; beside it no other core could help."""
+    times: float = 1.0
+    """The factor of what an item costs."""
     held_out: bool = False
     """Whether the tuner was developed without it: ``suite.held_out`` draws these."""
 
-
-def _wait(count: int, seconds: Any, **more: Any) -> Callable[[Path], Worked]:
-    return lambda folder: Worked(count, (wait, seconds), **more)
-
-
-def _compute(count: int, seconds: Any, **more: Any) -> Callable[[Path], Worked]:
-    return lambda folder: Worked(count, (compute, seconds), **more)
+    def make(self, folder: Path) -> Dataset[Any]:
+        """The data set, which may write files into the folder."""
+        return self.kind.make(folder, self.kind.items, self.times)
 
 
-def _think(count: int, seconds: Any, **more: Any) -> Callable[[Path], Worked]:
-    return lambda folder: Worked(count, (think, seconds), **more)
-
-
+GPU = Waiting(2 * MS)
+SLOW = {"cost": CHEAPER, "step": LONGER}
 WAITING = (
-    Workload("wait", ("waiting",), _wait(256, 2.4 * MS), 4),
-    Workload("wait-long-items", ("waiting",), _wait(128, 5 * MS), 2),
-    Workload("wait-lognormal", ("waiting",), _wait(256, lognormal(256, 2.4 * MS, 0.8)), 4),
-    Workload("wait-gpu-step", ("waiting",), _wait(192, 2.4 * MS), 4, step=Waiting(2 * MS)),
-    Workload("wait-computing-step", ("waiting",), _wait(192, 2.4 * MS), 4, step=Computing(2 * MS)),
-    Workload(
-        "wait-and-compute",
-        ("waiting",),
-        lambda folder: Worked(256, (wait, 2 * MS), (compute, 0.3 * MS)),
-        4,
-    ),
-    Workload("wait-two-workers", ("waiting",), _wait(256, 2.4 * MS), 4, present=Settings(2, 2, True)),
-    Workload("wait-iterable", ("waiting",), lambda folder: Stream(Worked(256, (wait, 2.4 * MS))), 4),
-    Workload("wait-by-batch", ("waiting",), lambda folder: Fetched(512, (wait, 10 * MS)), 8),
-    Workload("wait-one-core", ("waiting",), _wait(256, 2.4 * MS), 4, one_core=True),
-    Workload("disk-cold", ("waiting",), lambda folder: Cold(folder, 384, reads=7), 6),
+    Workload("wait", ("waiting",), worked(wait, 256, 2.4 * MS), 4),
+    Workload("wait-long-items", ("waiting",), worked(wait, 128, 5 * MS), 2),
+    Workload("wait-lognormal", ("waiting",), varied(wait, 256, 2.4 * MS), 4),
+    Workload("wait-gpu-step", ("waiting",), worked(wait, 192, 2.4 * MS), 4, step=GPU),
+    Workload("wait-computing-step", ("waiting",), worked(wait, 192, 2.4 * MS), 4, step=Computing(2 * MS)),
+    Workload("wait-and-compute", ("waiting",), WAITING_AND_COMPUTING, 4),
+    Workload("wait-two-workers", ("waiting",), worked(wait, 256, 2.4 * MS), 4, present=Settings(2, 2, True)),
+    Workload("wait-iterable", ("waiting",), stream(wait, 256, 2.4 * MS), 4),
+    Workload("wait-by-batch", ("waiting",), BY_BATCH, 8),
+    Workload("wait-one-core", ("waiting",), worked(wait, 256, 2.4 * MS), 4, one_core=True),
+    Workload("disk-cold", ("waiting",), COLD, 6),
 )
 COMPUTING = (
-    Workload("compute", ("cpu",), _compute(384, 1 * MS), 6),
-    Workload("compute-lognormal", ("cpu",), _compute(384, lognormal(384, 1 * MS, 0.8)), 6),
-    Workload("compute-gpu-step", ("cpu",), _compute(240, 1 * MS), 6, step=Waiting(2 * MS)),
-    Workload("compute-computing-step", ("cpu",), _compute(288, 1 * MS), 6, step=Computing(3 * MS)),
-    Workload("compute-one-worker", ("cpu",), _compute(384, 1 * MS), 6, present=Settings(1, 2, True)),
-    Workload("compute-iterable", ("cpu",), lambda folder: Stream(Worked(384, (compute, 1 * MS))), 6),
-    Workload("disk-png", ("cpu",), lambda folder: Pictures(folder, 384, side=160), 6),
-    Workload("numpy", ("cpu",), lambda folder: Sorted(1024, 16_000), 16),
+    Workload("compute", ("cpu",), worked(compute, 384, 1 * MS), 6),
+    Workload("compute-lognormal", ("cpu",), varied(compute, 384, 1 * MS), 6),
+    Workload("compute-gpu-step", ("cpu",), worked(compute, 240, 1 * MS), 6, step=GPU),
+    Workload("compute-computing-step", ("cpu",), worked(compute, 288, 1 * MS), 6, step=Computing(3 * MS)),
+    Workload("compute-one-worker", ("cpu",), worked(compute, 384, 1 * MS), 6, present=Settings(1, 2, True)),
+    Workload("compute-iterable", ("cpu",), stream(compute, 384, 1 * MS), 6),
+    Workload("disk-png", ("cpu",), PICTURES, 6),
+    Workload("numpy", ("cpu",), SORTED, 16),
 )
 LOCKED = (
-    Workload("python", ("gil",), _think(384, 1 * MS), 6),
-    Workload("python-words", ("gil",), lambda folder: Parsed(384, 8_000), 6),
-    Workload("python-gpu-step", ("gil",), _think(240, 1 * MS), 6, step=Waiting(2 * MS)),
-    Workload("python-one-worker", ("gil",), _think(384, 1 * MS), 6, present=Settings(1, 2, True)),
+    Workload("python", ("gil",), worked(think, 384, 1 * MS), 6),
+    Workload("python-words", ("gil",), PARSED, 6),
+    Workload("python-gpu-step", ("gil",), worked(think, 240, 1 * MS), 6, step=GPU),
+    Workload("python-one-worker", ("gil",), worked(think, 384, 1 * MS), 6, present=Settings(1, 2, True)),
 )
 OTHERS = (
-    Workload("many-tensors", ("handover",), _wait(128, 0, tensors=60), 8, present=Settings(2, 2, True)),
+    Workload("many-tensors", ("handover",), TENSORS, 8, present=Settings(2, 2, True)),
     Workload(
         "many-tensors-gpu-step",
         ("handover",),
-        _wait(128, 0, tensors=60),
+        TENSORS,
         8,
         present=Settings(4, 2, True),
-        step=Waiting(2 * MS),
+        step=GPU,
+        can_be_scaled=False,
     ),
+    Workload("huge-batches-pickled", ("handover",), ARRAYS, 8, present=Settings(2, 2, True), collate=list),
+    Workload("short-epoch-wait", ("startup",), worked(wait, 64, 3 * MS, **SHORT), 4, present=Settings(4)),
     Workload(
-        "huge-batches-pickled",
-        ("handover",),
-        lambda folder: Arrays(128, megabytes=1),
-        8,
-        present=Settings(2, 2, True),
-        collate=list,
+        "short-epoch-compute", ("startup",), worked(compute, 96, 1 * MS, **SHORT), 6, present=Settings(2)
     ),
-    Workload("short-epoch-wait", ("startup",), _wait(64, 3 * MS), 4, present=Settings(4)),
-    Workload("short-epoch-compute", ("startup",), _compute(96, 1 * MS), 6, present=Settings(2)),
-    Workload("short-epoch-tiny", ("startup",), lambda folder: Integers(2048), 32, present=Settings(4)),
-    Workload("slow-sample-wait", ("slow-sample",), _wait(256, one_slow(256, 1 * MS, 128, 200)), 4),
-    Workload("slow-sample-compute", ("slow-sample",), _compute(256, one_slow(256, 0.5 * MS, 128, 400)), 4),
+    Workload("short-epoch-tiny", ("startup",), in_memory(Integers, 2048, LARGER), 32, present=Settings(4)),
+    Workload("slow-sample-wait", ("slow-sample",), with_a_slow_one(wait, 256, 1 * MS, 200), 4),
+    Workload("slow-sample-compute", ("slow-sample",), with_a_slow_one(compute, 256, 0.5 * MS, 400), 4),
     Workload(
         "slow-sample-gpu-step",
         ("slow-sample",),
-        _wait(192, one_slow(192, 1 * MS, 96, 200)),
+        with_a_slow_one(wait, 192, 1 * MS, 200),
         4,
-        step=Waiting(2 * MS),
+        step=GPU,
+        can_be_scaled=False,
     ),
     Workload(
         "slow-gpu-step",
         ("consumer",),
-        _compute(96, 0.25 * MS),
+        worked(compute, 96, 0.25 * MS, **SLOW),
         4,
         present=Settings(2, 2, True),
         step=Waiting(10 * MS),
@@ -160,35 +152,29 @@ OTHERS = (
     Workload(
         "slow-computing-step",
         ("consumer",),
-        _compute(96, 0.25 * MS),
+        worked(compute, 96, 0.25 * MS, **SLOW),
         4,
         present=Settings(2, 2, True),
         step=Computing(10 * MS),
     ),
+    Workload("memory-two-fit", ("memory",), HOARDERS, 4, memory_limit_mb=420, most_workers=2),
+    Workload("memory-one-fits", ("memory",), HOARDERS, 4, memory_limit_mb=250, most_workers=1),
+    Workload("one-core", ("cores",), worked(compute, 288, 1 * MS), 6, one_core=True),
     Workload(
-        "memory-two-fit",
-        ("memory",),
-        lambda folder: Hoarders(256, (wait, 2.4 * MS), megabytes=150),
-        4,
-        memory_limit_mb=420,
-        most_workers=2,
+        "one-core-gpu-step",
+        ("cores",),
+        worked(compute, 240, 1 * MS),
+        6,
+        step=Waiting(3 * MS),
+        one_core=True,
+        can_be_scaled=False,
     ),
-    Workload(
-        "memory-one-fits",
-        ("memory",),
-        lambda folder: Hoarders(256, (wait, 2.4 * MS), megabytes=150),
-        4,
-        memory_limit_mb=250,
-        most_workers=1,
-    ),
-    Workload("one-core", ("cores",), _compute(288, 1 * MS), 6, one_core=True),
-    Workload("one-core-gpu-step", ("cores",), _compute(240, 1 * MS), 6, step=Waiting(3 * MS), one_core=True),
-    Workload("tiny-tensors", ("nothing-to-gain",), lambda folder: Rows(1024, (64,), 8), 64),
-    Workload("tiny-integers", ("nothing-to-gain",), lambda folder: Integers(65_536), 512),
-    Workload("tiny-iterable", ("nothing-to-gain",), lambda folder: Stream(Worked(8192)), 64),
-    Workload("tiny-by-batch", ("nothing-to-gain",), lambda folder: Fetched(8192), 64),
-    Workload("huge-batches", ("nothing-to-gain",), lambda folder: Rows(32, (256, 1024), 8), 8),
-    Workload("many-tensors-in-memory", ("nothing-to-gain",), _wait(128, 0, tensors=60), 8),
+    Workload("tiny-tensors", ("nothing-to-gain",), in_memory(lambda n: Rows(n // 8, (64,), 8), 8192), 64),
+    Workload("tiny-integers", ("nothing-to-gain",), in_memory(Integers, 65_536), 512),
+    Workload("tiny-iterable", ("nothing-to-gain",), in_memory(lambda n: Stream(Worked(n)), 8192), 64),
+    Workload("tiny-by-batch", ("nothing-to-gain",), in_memory(Fetched, 8192), 64),
+    Workload("huge-batches", ("nothing-to-gain",), in_memory(lambda n: Rows(n // 8, (256, 1024), 8), 256), 8),
+    Workload("many-tensors-in-memory", ("nothing-to-gain",), TENSORS_IN_MEMORY, 8),
 )
 WORKLOADS = {workload.name: workload for workload in (*WAITING, *COMPUTING, *LOCKED, *OTHERS)}
 
@@ -243,18 +229,3 @@ def loader(
         sized: Any = dataset
         more["sampler"] = RandomSampler(sized, generator=torch.Generator().manual_seed(seed))
     return DataLoader(dataset, workload.batch_size, collate_fn=workload.collate, **more)
-
-
-def epochs(workload: Workload, settings: Settings, count: int = 3) -> list[EpochTiming]:
-    """Prepare ``workload`` and time ``count`` epochs with ``settings`` after a first one.
-
-    Examples:
-        >>> [epoch.items for epoch in epochs(WORKLOADS["short-epoch-tiny"], Settings(), 2)]
-        [2048, 2048]
-    """
-    with prepared(workload) as dataset:
-        tried = loader(workload, dataset, settings)
-        try:
-            return [time_epoch(tried, workload.step) for _ in range(count + 1)][1:]
-        finally:
-            dismiss(tried)
