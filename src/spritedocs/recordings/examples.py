@@ -170,14 +170,14 @@ class Project:
         return self.root / "benchmarks" / "recorded"
 
     def benchmarks(self) -> list[str]:
-        """The benchmarks' names in order."""
-        return sorted(path.stem for path in (self.root / "benchmarks").glob("*.py"))
+        """The benchmarks' names in order: of the scripts ``benchmarks/SUBJECT/NAME.py``."""
+        return sorted(path.stem for path in self.root.glob("benchmarks/*/*.py"))
 
     def benchmark(self, name: str) -> Example:
         """The benchmark called ``name``, which has no header. Raises ``ExampleError`` for an unknown one."""
         if name not in self.benchmarks():
             raise ExampleError(f"there is no benchmark {name!r}: known are {', '.join(self.benchmarks())}.")
-        path = self.root / "benchmarks" / f"{name}.py"
+        [path] = self.root.glob(f"benchmarks/*/{name}.py")
         return Example(path, path.read_text(encoding="utf-8"), {"title": name})
 
     def names(self) -> list[str]:

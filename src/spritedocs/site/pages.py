@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from spritedocs.recordings import Claim, ClaimError
-from spritedocs.recordings import plain
+from spritedocs.recordings import Claim, ClaimError, Entry, Recording, plain, provenance_line
 from spritedocs.site.edition import Edition
 from spritedocs.site.fences import fenced, left_open
 from spritedocs.site.marks import Marks
 from spritedocs.site.page_outputs import outputs_of
 from spritedocs.site.placeholders import filled
-from spritedocs.recordings import Entry, provenance_line
-from spritedocs.recordings import Recording
 
 __all__ = ["doubted", "experiment_page"]
 

@@ -18,7 +18,7 @@ stopping the CPU from running ahead. A busy machine shows in the width of the in
 
 How to run, in about 20 seconds::
 
-    python benchmarks/timing_overhead.py
+    python benchmarks/timing/timing_overhead.py
 """
 
 from __future__ import annotations
