@@ -6,6 +6,7 @@ from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
 from .needs import by_start_method, needs
 from .not_here import NotHere
+from .page_cache import bytes_from_disk, drop_from_cache, pages_in_cache, space_on_disk
 from .processes import marked, remains
 from .programs import Outcome, program, run_program, run_programs, run_script, run_scripts
 from .supervisor import supervised
@@ -22,7 +23,9 @@ __all__ = [
     "Outcome",
     "ask_apart",
     "by_start_method",
+    "bytes_from_disk",
     "describe",
+    "drop_from_cache",
     "ending_signals",
     "gpu_absence",
     "gpu_busy",
@@ -34,6 +37,7 @@ __all__ = [
     "memory_of",
     "memory_of_tree",
     "needs",
+    "pages_in_cache",
     "program",
     "prove_room",
     "quota_cores",
@@ -45,6 +49,7 @@ __all__ = [
     "run_script",
     "run_scripts",
     "slug",
+    "space_on_disk",
     "start_method",
     "supervised",
     "tasks_limit",

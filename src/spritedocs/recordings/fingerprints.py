@@ -18,7 +18,7 @@ __all__ = ["MEASURING", "code_of", "measuring_modules", "modules_sha256", "sourc
 
 MEASURING = (
     *("sprites", "datasets", "timing", "timeline", "model", "tuning"),
-    *("machine.memory", "machine.programs", "report.intervals", "report.measurement"),
+    *("machine.memory", "machine.page_cache", "machine.programs", "report.intervals", "report.measurement"),
 )
 """The modules, and the wings with all that is in them, whose change may change a figure: not those that
 show, store or publish it."""
