@@ -48,7 +48,7 @@ def mine(notebook: dict[str, Any]) -> None:
 def gap(notebook: dict[str, Any]) -> None:
     """As a machine would have recorded it that cannot measure the ratio."""
     [output] = notebook["cells"][-1]["outputs"]
-    payload = output["data"]["application/vnd.spritedocs.report.measurement+json"]
+    payload = output["data"]["application/vnd.spritedocs.measurement+json"]
     payload["values"] = [value for value in payload["values"] if value["name"] != "ratio"]
     payload["gaps"] = [{"name": name, "reason": "There are no scales here."} for name in ("ratio", "weight")]
 
@@ -59,7 +59,7 @@ def stale(notebook: dict[str, Any]) -> None:
 
 def _measured(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     [output] = notebook["cells"][-1]["outputs"]
-    values = output["data"]["application/vnd.spritedocs.report.measurement+json"]["values"]
+    values = output["data"]["application/vnd.spritedocs.measurement+json"]["values"]
     return next(value for value in values if value["name"] == name)
 
 

@@ -13,7 +13,7 @@ from spritedocs.report.intervals import FEWEST_SAMPLES, summarised
 
 __all__ = ["FEWEST_SAMPLES", "MIME", "TRACE_MIME", "Gap", "Measurement", "count", "measured"]
 
-MIME = "application/vnd.spritedocs.report.measurement+json"
+MIME = "application/vnd.spritedocs.measurement+json"
 """The MIME type under which a recorded notebook keeps raw samples."""
 
 TRACE_MIME = "application/vnd.spritedocs.trace"
