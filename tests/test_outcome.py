@@ -77,9 +77,9 @@ def test_places_are_its_own_with_the_code_that_a_traceback_shows() -> None:
     assert said(TRACEBACK).frames == [(3, "<module>", "train(2)")]
     for text in (STACKS, SPIED):
         assert said(text).frames == [(20, "__getitem__", ""), (48, "<module>", "")]
-        assert said(text).frame("<module>").line == 48
+        assert said(text).line("<module>") == 48
     with pytest.raises(NotHere, match="no stack with __getitem__"):
-        said(TRACEBACK).frame("__getitem__")
+        said(TRACEBACK).line("__getitem__")
 
 
 def test_the_answer_is_found_among_other_words_or_missing_with_the_reason() -> None:

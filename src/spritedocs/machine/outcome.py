@@ -99,11 +99,11 @@ class Outcome:
                 found.append(Frame(*place[1:], after.strip() if shows_code else ""))
         return found
 
-    def frame(self, function: str) -> Frame:
-        """The first place in ``function``. Raises ``NotHere`` where it printed none."""
+    def line(self, function: str) -> int:
+        """The line of the first place in ``function``. Raises ``NotHere`` where it printed none."""
         for frame in self.frames:
             if frame.function == function:
-                return frame
+                return frame.line
         raise NotHere(f"{self.name} printed no stack with {function} here.")
 
     @property
