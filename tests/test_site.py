@@ -169,6 +169,19 @@ def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
     nbformat.validate(nbformat.read(good.site / notebook, as_version=4))
 
 
+def test_a_program_is_shown_before_the_cell_that_runs_it_and_can_be_taken_along(tiny: Tiny) -> None:
+    program = tiny.script.parent / "programs" / "cursed.py"
+    program.parent.mkdir()
+    program.write_text("print('sprite')\nprint('13')\n", encoding="utf-8")
+    tiny.edit(f"examples/{NAME}.py", "# ## Count", "# ## Count\n\n# %%\nrun_program('cursed')")
+    built = tiny.build()
+    page = built.page(EXPERIMENT)
+    assert "The program cursed.py (2 lines)" in page
+    assert page.index("sprite") < page.index("run_program")
+    assert 'href="../../downloads/programs/cursed.py" download' in page
+    assert (built.site / "downloads" / "programs" / "cursed.py").read_bytes() == program.read_bytes()
+
+
 def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorded(tiny: Tiny) -> None:
     def foreign(notebook: dict[str, Any]) -> None:
         notebook["cells"][2]["source"] = ["# Pay here"]
