@@ -31,7 +31,10 @@ _UNITS = {
 }
 """By the ending of a name, the longest first."""
 
-_OF_EPOCHS = (*(each.name for each in fields(EpochTiming)), "rest_s", "items_per_s", "data_wait_share")
+_OF_EPOCHS = (
+    *(each.name for each in fields(EpochTiming)),
+    *("rest_s", "next_wait_s", "items_per_s", "data_wait_share"),
+)
 
 
 @dataclass(frozen=True)
