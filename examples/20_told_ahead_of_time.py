@@ -132,10 +132,12 @@ if __name__ == "__main__":
     ms = stayed.values("epoch_ms", scale=1000, unit="ms")
     gain = stayed.ratio("persistent_speedup", "new", "kept")
     restart = stayed.combined(
-        "restart_ms", lambda new, kept: 1000 * (new - kept)
+        "restart_ms", lambda new, kept: 1000 * (new.total_s - kept.total_s)
     )
     long_enough = stayed.combined(
-        "epoch_s_of_5_percent", lambda new, kept: 20 * (new - kept), unit="s"
+        "epoch_s_of_5_percent",
+        lambda new, kept: 20 * (new.total_s - kept.total_s),
+        unit="s",
     )
     show(
         Table("Short epochs, two helpers", columns=["new", "kept"])
