@@ -311,7 +311,7 @@ def test_a_machine_that_has_what_is_needed():
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ("cuda", "There is no CUDA GPU here: run it on a machine with one."),
+        ("cuda", "This needs CUDA, but "),
         ("linux", "This is not Linux: run it there, or in a Linux container."),
         ("fork", "This system cannot fork a process: run it on Linux or macOS."),
         ("workers", "Workers have no place to hand anything over. No temporary folder"),

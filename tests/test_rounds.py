@@ -111,6 +111,21 @@ def test_whatever_else_an_arm_raises_passes_through() -> None:
         race({"x": 5})  # type: ignore[dict-item]
 
 
+def test_a_gpu_that_fails_ends_the_run_in_a_sentence_and_leaves_no_gap() -> None:
+    def fails(message: str) -> Callable[[], object]:
+        def arm() -> float:
+            raise RuntimeError(message)
+
+        return arm
+
+    with pytest.raises(SystemExit) as left:
+        quiet({"x": fails("CUDA-capable device(s) is/are busy or unavailable\nFor debugging")})
+    assert not isinstance(left.value, NotHere)
+    assert str(left.value).startswith("The GPU gave up, because another process has the GPU for itself")
+    with pytest.raises(RuntimeError, match="pid 7"):
+        quiet({"x": fails("DataLoader worker (pid 7) is killed by signal: Killed.")})
+
+
 @pytest.mark.parametrize("after", [0, 1, 3, 9])
 @pytest.mark.parametrize("rounds", [6, None])
 def test_an_arm_that_cannot_run_here_is_missing_and_the_others_go_on(after: int, rounds: int | None) -> None:

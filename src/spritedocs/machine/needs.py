@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
+from spritedocs.machine.accelerator import gpu_absence
 from spritedocs.machine.description import start_method, usable_cores
 from spritedocs.machine.not_here import NotHere
 from spritedocs.machine.workspace import why_no_helpers
@@ -44,10 +46,13 @@ def needs(*what: str, cores: int = 1) -> None:
         )
 
 
+_absence = cache(gpu_absence)  # which may ask another process, and each arm of a race needs the answer
+
+
 def _why_no_cuda() -> str:
     import torch
 
-    return "" if torch.cuda.is_available() else "There is no CUDA GPU here: run it on a machine with one."
+    return "" if torch.cuda.is_available() else f"This needs CUDA, but {_absence()}."
 
 
 def _why_no_linux() -> str:

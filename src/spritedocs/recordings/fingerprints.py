@@ -18,7 +18,7 @@ from spritedocs.recordings.imports import imported, module_path
 __all__ = ["MEASURING", "code_of", "measuring_modules", "modules_sha256", "source_sha256"]
 
 MEASURING = (
-    *("sprites", "datasets", "timing", "timeline", "model", "tuning"),
+    *("sprites", "datasets", "prefetching", "timing", "timeline", "model", "tuning"),
     *("machine.memory", "machine.outcome", "machine.page_cache", "machine.programs"),
     *("report.intervals", "report.measurement"),
 )

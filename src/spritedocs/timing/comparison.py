@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from statistics import median
 from typing import Any, TypeAlias
 
+from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
 
@@ -31,7 +32,10 @@ _UNITS = {
 }
 """By the ending of a name, the longest first."""
 
-_OF_EPOCHS = (*(each.name for each in fields(EpochTiming)), "rest_s", "items_per_s", "data_wait_share")
+_OF_EPOCHS = (
+    *(each.name for each in fields(EpochTiming)),
+    *("rest_s", "next_wait_s", "item_us", "items_per_s", "data_wait_share"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,38 @@ class Comparison:
 
         Raises ``ValueError`` also where ``below`` is 0 in a round.
         """
-        if gap := self._gap(name, above, below):
-            return gap
-        pairs = zip(self.arms[above], self.arms[below], strict=True)
         try:
-            ratios = [number_of(one, field) / number_of(other, field) for one, other in pairs]
+            return self.combined(
+                name,
+                lambda one, other: number_of(one, field) / number_of(other, field),
+                above,
+                below,
+                unit="×",
+            )
         except ZeroDivisionError:
             what = field or "the number"
             raise ValueError(f"{what} of {below!r} is 0 in a round: choose another field") from None
-        return Measurement.of(name, ratios, "×")
+
+    def combined(
+        self, name: str, function: Callable[..., float], *arms: Key, unit: str | None = None
+    ) -> Measurement | Gap:
+        """What ``function`` makes of the results of ``arms``, or of all arms, in each round.
+
+        It is a gap too where ``function`` raises ``NotHere``. ``unit`` is by the ending of the name.
+
+        Examples:
+            >>> waits = Comparison({1: (10, 12), 4: (40, 48)})
+            >>> waits.combined("ms_per_worker", lambda one, four: (four - one) / 3, 1, 4, unit="ms").samples
+            (10.0, 12.0)
+        """
+        arms = arms or tuple(self._keys())
+        if gap := self._gap(name, *arms):
+            return gap
+        try:
+            samples = [function(*results) for results in zip(*(self.arms[arm] for arm in arms), strict=True)]
+        except NotHere as why_not:
+            return Gap(name, str(why_not))
+        return Measurement.of(name, samples, _unit_of(name) if unit is None else unit)
 
     def values(
         self, name: str, field: str | None = None, *, unit: str | None = None, scale: float = 1

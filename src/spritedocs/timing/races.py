@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from spritedocs.machine import NotHere
+from spritedocs.machine import NotHere, gpu_failure
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import foreign_load
 from spritedocs.timing.comparison import Comparison, Key, number_of
@@ -61,16 +62,22 @@ def race(
         >>> found.ratio("times_as_long", "long", "short").median
         3.0
 
-    Raises what an arm raises, ``TypeError`` for an arm that is no function or returns no number, and
-    ``ValueError`` for no arms or rounds.
+    Raises what an arm raises, or ``SystemExit`` with a sentence where the GPU failed in a way that is known;
+    ``TypeError`` for an arm that is no function or returns no number, and ``ValueError`` for no arms or rounds.
     """
     for key, arm in arms.items():
         if not callable(arm):
             raise TypeError(f"arm {key!r} is {arm!r:.60}: give a function that returns a number")
 
     def called(key: Key, watch: Watch) -> Any:
-        with watch():
-            result = arms[key]()
+        try:
+            with watch():
+                result = arms[key]()
+        except RuntimeError as error:
+            # No gap: values without the GPU would pass for those of a machine that has one.
+            if why := gpu_failure(str(error)):
+                sys.exit(f"The GPU gave up, because {why}.")
+            raise
         return _plain(key, result)
 
     return in_turns(

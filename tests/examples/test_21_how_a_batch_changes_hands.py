@@ -1,0 +1,50 @@
+"""How a batch changes hands: what a tensor that is kept leaves open, and how a loader is told to send it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from spritedocs.machine import NotHere, worker_pids
+from spritedocs.report import Measurement
+
+NAME = "21_how_a_batch_changes_hands"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows both strategies")
+@pytest.mark.usefixtures("forks")
+@pytest.mark.parametrize(("strategy", "left"), [("file_descriptor", (1, 0)), ("file_system", (0, 1))])
+def test_kept_tensors_are_open_files_or_names_and_nothing_is_left(script, strategy, left) -> None:
+    found = script["files_per_tensor"](strategy)
+    assert (found["open"], found["named"]) == left
+    # It was set in the helpers, not here.
+    assert torch.multiprocessing.get_sharing_strategy() == "file_descriptor"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows both strategies")
+@pytest.mark.usefixtures("forks")
+def test_names_are_gone_once_nothing_is_kept(script) -> None:
+    loader = script["sharing_loader"]("file_system")
+    kept = list(loader)
+    assert len(worker_pids(loader)) == 2
+    _, named = script["open_and_named"](loader)
+    assert named >= len(kept) == 24
+    kept.clear()
+    assert script["open_and_named"](loader)[1] < named
+    script["dismiss"](loader)
+
+
+def test_strategies_are_compared_where_both_are_known(script, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(NotHere, match="Linux"):
+        script["sharing_loader"]("file_system")
+
+
+def test_it_measures_what_its_page_quotes(values_of: Callable[[str], dict[str, Measurement]]) -> None:
+    values = values_of(NAME)
+    assert {"large_batches_speedup", "handover_ms_128", "items_per_s_16"} <= set(values)
+    # Wide on purpose: one helper builds 64 times as many sprites before the first batch is there.
+    assert values["first_batch_ms_128"].median > values["first_batch_ms_2"].median
