@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from spritedocs.machine import NotHere
 from spritedocs.report import Gap
 from spritedocs.timing import Comparison
 from spritedocs.timing.comparing import EpochTiming
@@ -133,6 +134,18 @@ def test_several_samples_of_a_round():
     assert result.samples("two", "ms") == [1, 3, 4]
     assert result.value("w", "two", "ms").samples == (1, 3, 4)
     assert result.ratio("r", "three", "two", "ms").samples == (4, 0.25)
+
+
+def test_several_arms_are_combined_round_by_round():
+    result = Comparison({1: (1.0, 2.0), 4: (7.0, 2.0), 8: ()}, missing={8: "Too many."})
+    slope = result.combined("further_ms", lambda one, four: (four - one) / 3, 1, 4)
+    assert (slope.unit, slope.samples) == ("ms", (2.0, 0.0))
+    assert result.combined("x", max) == Gap("x", "Too many."), "of all arms"
+
+    def refuse(one):
+        raise NotHere("Not on this machine.")
+
+    assert result.combined("x", refuse, 1) == Gap("x", "Not on this machine.")
 
 
 def test_a_part_has_the_arms_that_begin_so_and_all_that_was_said():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from operator import truediv
 from statistics import median
 from typing import Any, TypeAlias
 
+from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
 
@@ -49,7 +51,7 @@ class Comparison:
     Examples:
         >>> waits = Comparison({0: (40, 42), 4: (10, 10), "gpu": ()}, missing={"gpu": "There is none."})
         >>> {key: str(value) for key, value in waits.values("wait_ms").items()}
-        {0: '41 ms', 4: '10 ms', 'gpu': 'not measured'}
+        {0: 'about 41 ms', 4: 'about 10 ms', 'gpu': 'not measured'}
         >>> waits.speedups("speedup", against=0)[4].samples
         (4.0, 4.2)
     """
@@ -83,15 +85,38 @@ class Comparison:
 
         Raises ``ValueError`` also where ``below`` is 0 in a round.
         """
-        if gap := self._gap(name, above, below):
-            return gap
-        pairs = zip(self.arms[above], self.arms[below], strict=True)
         try:
-            ratios = [number_of(one, field) / number_of(other, field) for one, other in pairs]
+            return self.combined(name, truediv, above, below, field=field, unit="×")
         except ZeroDivisionError:
             what = field or "the number"
             raise ValueError(f"{what} of {below!r} is 0 in a round: choose another field") from None
-        return Measurement.of(name, ratios, "×")
+
+    def combined(
+        self,
+        name: str,
+        function: Callable[..., float],
+        *arms: Key,
+        field: str | None = None,
+        unit: str | None = None,
+    ) -> Measurement | Gap:
+        """What ``function`` makes of one number for each of ``arms``, or of all arms, round by round.
+
+        It is a gap too where ``function`` raises ``NotHere``. ``unit`` is by the ending of the name.
+
+        Examples:
+            >>> waits = Comparison({1: (10, 12), 4: (40, 48)})
+            >>> waits.combined("ms_per_worker", lambda one, four: (four - one) / 3, 1, 4, unit="ms").samples
+            (10.0, 12.0)
+        """
+        arms = arms or tuple(self._keys())
+        if gap := self._gap(name, *arms):
+            return gap
+        rounds = zip(*(self.arms[arm] for arm in arms), strict=True)
+        try:
+            samples = [function(*(number_of(result, field) for result in results)) for results in rounds]
+        except NotHere as why_not:
+            return Gap(name, str(why_not))
+        return Measurement.of(name, samples, _unit_of(name) if unit is None else unit)
 
     def values(
         self, name: str, field: str | None = None, *, unit: str | None = None, scale: float = 1
