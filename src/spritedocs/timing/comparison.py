@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from operator import truediv
 from statistics import median
 from typing import Any, TypeAlias
 
@@ -33,7 +32,13 @@ _UNITS = {
 }
 """By the ending of a name, the longest first."""
 
-_OF_EPOCHS = (*(each.name for each in fields(EpochTiming)), "rest_s", "items_per_s", "data_wait_share")
+_OF_EPOCHS = (
+    *(each.name for each in fields(EpochTiming)),
+    "rest_s",
+    "item_us",
+    "items_per_s",
+    "data_wait_share",
+)
 
 
 @dataclass(frozen=True)
@@ -86,20 +91,21 @@ class Comparison:
         Raises ``ValueError`` also where ``below`` is 0 in a round.
         """
         try:
-            return self.combined(name, truediv, above, below, field=field, unit="×")
+            return self.combined(
+                name,
+                lambda one, other: number_of(one, field) / number_of(other, field),
+                above,
+                below,
+                unit="×",
+            )
         except ZeroDivisionError:
             what = field or "the number"
             raise ValueError(f"{what} of {below!r} is 0 in a round: choose another field") from None
 
     def combined(
-        self,
-        name: str,
-        function: Callable[..., float],
-        *arms: Key,
-        field: str | None = None,
-        unit: str | None = None,
+        self, name: str, function: Callable[..., float], *arms: Key, unit: str | None = None
     ) -> Measurement | Gap:
-        """What ``function`` makes of one number for each of ``arms``, or of all arms, round by round.
+        """What ``function`` makes of the results of ``arms``, or of all arms, in each round.
 
         It is a gap too where ``function`` raises ``NotHere``. ``unit`` is by the ending of the name.
 
@@ -111,9 +117,8 @@ class Comparison:
         arms = arms or tuple(self._keys())
         if gap := self._gap(name, *arms):
             return gap
-        rounds = zip(*(self.arms[arm] for arm in arms), strict=True)
         try:
-            samples = [function(*(number_of(result, field) for result in results)) for results in rounds]
+            samples = [function(*results) for results in zip(*(self.arms[arm] for arm in arms), strict=True)]
         except NotHere as why_not:
             return Gap(name, str(why_not))
         return Measurement.of(name, samples, _unit_of(name) if unit is None else unit)

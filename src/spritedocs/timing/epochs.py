@@ -49,6 +49,11 @@ class EpochTiming:
         return self.total_s - self.startup_s
 
     @property
+    def item_us(self) -> float:
+        """Microseconds for each item over the whole epoch, start-up included."""
+        return 1e6 * self.total_s / self.items
+
+    @property
     def items_per_s(self) -> float:
         """Items per second over the whole epoch, start-up included."""
         return self.items / self.total_s if self.total_s else math.inf
