@@ -220,3 +220,14 @@ def test_only_the_modules_that_measure_for_the_script_count_and_each_by_itself(
     path.write_text(path.read_text() + "changed = True\n")
     after = modules_sha256(script, package)
     assert {name for name in before if before[name] != after[name]} == {changed} & {"timing", "memory"}
+
+
+def test_the_programs_that_a_script_runs_count_with_what_they_import(tmp_path: Path) -> None:
+    package = written(tmp_path / "package", {"timing": "x = 1", "datasets": "y = 1"})
+    program = tmp_path / "cursed.py"
+    program.write_text("from spritedocs.timing import x", encoding="utf-8")
+    before = modules_sha256("import spritedocs.datasets", package, [program])
+    assert sorted(before) == ["datasets", "programs/cursed.py", "timing"]
+    program.write_text("from spritedocs.timing import x as y  # a remark", encoding="utf-8")
+    after = modules_sha256("import spritedocs.datasets", package, [program])
+    assert [name for name in before if before[name] != after[name]] == ["programs/cursed.py"]

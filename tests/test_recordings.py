@@ -127,7 +127,7 @@ def recorded_on(machine_name: str, tiny: Tiny, *gaps: str, **changes: Any) -> St
 
     def change(notebook: dict[str, Any]) -> None:
         [output] = notebook["cells"][-1]["outputs"]
-        payload = output["data"]["application/vnd.spritedocs.report.measurement+json"]
+        payload = output["data"]["application/vnd.spritedocs.measurement+json"]
         for value in payload["values"]:
             if value["name"] == "helpers":
                 value["samples"] = [changes.get("helpers", 4)]

@@ -48,7 +48,7 @@ def mine(notebook: dict[str, Any]) -> None:
 def gap(notebook: dict[str, Any]) -> None:
     """As a machine would have recorded it that cannot measure the ratio."""
     [output] = notebook["cells"][-1]["outputs"]
-    payload = output["data"]["application/vnd.spritedocs.report.measurement+json"]
+    payload = output["data"]["application/vnd.spritedocs.measurement+json"]
     payload["values"] = [value for value in payload["values"] if value["name"] != "ratio"]
     payload["gaps"] = [{"name": name, "reason": "There are no scales here."} for name in ("ratio", "weight")]
 
@@ -59,7 +59,7 @@ def stale(notebook: dict[str, Any]) -> None:
 
 def _measured(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     [output] = notebook["cells"][-1]["outputs"]
-    values = output["data"]["application/vnd.spritedocs.report.measurement+json"]["values"]
+    values = output["data"]["application/vnd.spritedocs.measurement+json"]["values"]
     return next(value for value in values if value["name"] == name)
 
 
@@ -167,6 +167,19 @@ def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
         assert f'href="../../{link}"' in good.page(EXPERIMENT)
     assert (good.site / script).read_bytes() == (good.site.parent / "examples" / f"{NAME}.py").read_bytes()
     nbformat.validate(nbformat.read(good.site / notebook, as_version=4))
+
+
+def test_a_program_is_shown_before_the_cell_that_runs_it_and_can_be_taken_along(tiny: Tiny) -> None:
+    program = tiny.script.parent / "programs" / "cursed.py"
+    program.parent.mkdir()
+    program.write_text("print('sprite')\nprint('13')\n", encoding="utf-8")
+    tiny.edit(f"examples/{NAME}.py", "# ## Count", "# ## Count\n\n# %%\nrun_program('cursed')")
+    built = tiny.build()
+    page = built.page(EXPERIMENT)
+    assert "The program cursed.py (2 lines)" in page
+    assert page.index("sprite") < page.index("run_program")
+    assert 'href="../../downloads/programs/cursed.py" download' in page
+    assert (built.site / "downloads" / "programs" / "cursed.py").read_bytes() == program.read_bytes()
 
 
 def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorded(tiny: Tiny) -> None:

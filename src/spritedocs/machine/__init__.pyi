@@ -6,8 +6,9 @@ from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
 from .needs import by_start_method, needs
 from .not_here import NotHere
+from .outcome import Outcome
 from .processes import marked, remains
-from .programs import Outcome, program, run_program, run_programs, run_script, run_scripts
+from .programs import program, run_program, run_programs, run_script, run_scripts
 from .supervisor import supervised
 from .workspace import NoRoomError, prove_room, room_for, why_no_helpers
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from spritedocs.errors import raised, shortened
+from spritedocs.recordings.fingerprints import code_of
 from spritedocs.recordings.front_matter import EXAMPLE_KEYS, parsed
 
 __all__ = ["Cell", "Example", "ExampleError", "Project"]
@@ -82,6 +83,15 @@ class Example:
     def formerly(self) -> str:
         """The name of the example that this one came out of; ``""`` if of none."""
         return str(self.header.get("formerly", ""))
+
+    @cached_property
+    def programs(self) -> tuple[Path, ...]:
+        """The files beside it, in ``programs``, whose names it gives to ``machine.run_program`` and the like."""
+        code = code_of(self.text)
+        if not re.search(r"\b(?:run_programs?|program)\(", code):
+            return ()
+        found = sorted((self.path.parent / "programs").glob("*.py"))
+        return tuple(path for path in found if re.search(rf"""["']{path.stem}["']""", code))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

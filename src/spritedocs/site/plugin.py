@@ -144,6 +144,9 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 fresh = entry.published.state == "fresh"
                 notebook = published_notebook(entry.published.recording, entry, fresh)
                 files.append(notebook_file(config, name, notebook, folder))
+        programs = {path for entry in self.edition.entries.values() for path in entry.example.programs}
+        for program in sorted(programs):
+            files.append(File.generated(config, f"downloads/programs/{program.name}", abs_src_path=str(program)))
         _extend_navigation(config, list(self.edition.entries))
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
