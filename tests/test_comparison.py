@@ -60,6 +60,7 @@ def test_the_fields_of_epochs():
         ("items_per_s", "items/s", (5.0, 2.5)),
         ("data_wait_share", "%", (27.5, 26.25)),
         ("rest_s", "s", (1.9, 3.9)),
+        ("next_wait_s", "s", (0.1125, 0.2375)),
         ("item_us", "µs", (2e5, 4e5)),
         ("step_s", "s", (0, 0)),
         ("batches", "", (5, 5)),

@@ -34,10 +34,7 @@ _UNITS = {
 
 _OF_EPOCHS = (
     *(each.name for each in fields(EpochTiming)),
-    "rest_s",
-    "item_us",
-    "items_per_s",
-    "data_wait_share",
+    *("rest_s", "next_wait_s", "item_us", "items_per_s", "data_wait_share"),
 )
 
 

@@ -49,6 +49,12 @@ class EpochTiming:
         return self.total_s - self.startup_s
 
     @property
+    def next_wait_s(self) -> float:
+        """Seconds that the loop waited for each batch after the first: a mean, the loader's end included."""
+        waited_s = self.iter_s + self.wait_s - self.startup_s
+        return waited_s / (self.batches - 1) if self.batches > 1 else 0.0
+
+    @property
     def item_us(self) -> float:
         """Microseconds for each item over the whole epoch, start-up included."""
         return 1e6 * self.total_s / self.items
