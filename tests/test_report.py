@@ -213,9 +213,6 @@ def test_lines_and_blocks_are_told_in_words() -> None:
         "seconds, by helpers: later from about 4.0 s at 0 to about 1.0 s at 4; "
         "first from about 5.0 s at 0 to about 3.0 s at 2."
     )
-    measured_x = {Gap("x", "Not here."): LATER[2], LATER[4]: LATER[0], LATER[2]: 3.0}
-    lines = Table("x", rows=[0]).lines("s", "s", {"a": measured_x}).report.figure
-    assert lines.series == {"a": [(LATER[4].median, LATER[0]), (LATER[2].median, 3.0)]}
     blocks = Table("x", rows=[0]).blocks({"alone": [-1], "two": [0, 1] * 9}, main="me").report.figure
     assert blocks.in_words == "alone: me; two: 0, 1, 0, 1, 0, 1, 0, 1, …."
 

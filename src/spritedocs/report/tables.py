@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from typing import Any, Literal, Protocol, Self
 
 from spritedocs.report.drawing import Figure
@@ -144,7 +143,7 @@ class Table:
         self,
         x_label: str,
         y_label: str,
-        series: Mapping[str, Mapping[Any, Measurement | Gap | float]],
+        series: Mapping[str, Mapping[float, Measurement | Gap | float]],
         *,
         spacing: Literal["linear", "log", "even"] = "linear",
         log_y: bool = False,
@@ -153,16 +152,10 @@ class Table:
     ) -> Self:
         """Draw a line for each of ``series``, a mapping from x to y, and record what was measured of it.
 
-        An x is a number, or a measured value that stands in the table.
         ``spacing="even"`` puts the x that occur side by side, as suits 0, 1, 2, 4, 8; ``reference`` is a y to
         compare with, and what it means.
         """
-        drawn = {
-            label: sorted(
-                ((_number(x), y) for x, y in self._drawn(points) if not isinstance(x, Gap)), key=itemgetter(0)
-            )
-            for label, points in series.items()
-        }
+        drawn = {label: sorted(self._drawn(points)) for label, points in series.items()}
         drawn = {label: points for label, points in drawn.items() if points}
         return self._draw(Lines(alt, drawn, x_label, y_label, spacing, log_y, reference) if drawn else None)
 
@@ -239,10 +232,6 @@ def _cell(cell: Cell) -> Measurement | Gap | str:
     if isinstance(cell, Measurement | Gap | str):
         return cell
     return f"{cell:,g}" if isinstance(cell, float) else f"{cell:,}"
-
-
-def _number(x: Measurement | float) -> float:
-    return float(f"{x.median:.3g}") if isinstance(x, Measurement) else x
 
 
 def _are_in(mapping: Mapping[Any, Measurement | Gap], cells: Mapping[Any, Cell]) -> bool:
