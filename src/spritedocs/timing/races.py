@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -26,7 +27,7 @@ from spritedocs.timing.rounds import (
     spare_rounds,
 )
 
-__all__ = ["Watch", "in_turns", "race"]
+__all__ = ["Watch", "in_turns", "quiet_of_cores", "race"]
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[None]]
 """``with watch(): ...`` stands round what is measured: the foreign load meanwhile counts."""
@@ -48,8 +49,9 @@ def race(
     """Call every arm once a round, interleaved in an order drawn from ``seed``.
 
     An arm is a function without arguments. It returns what it measured: a number; a list of numbers, as
-    several samples of that round; or a mapping from names of fields to these. An arm that raises ``NotHere``,
-    as ``spritedocs.machine.description.needs`` does, is missing: the others are measured without it.
+    several samples of that round; or a mapping from names of fields to these, with a ``NotHere`` in place of
+    what this machine does not tell. An arm that raises ``NotHere``, as ``spritedocs.machine.needs`` does, is
+    missing: the others are measured without it.
 
     ``warmup`` adds a first round that is thrown away. Without ``rounds`` their number is planned, for the
     ratios of the one number, or of the field ``plan_on``; and rounds with foreign load are taken again. In
@@ -69,7 +71,7 @@ def race(
             raise TypeError(f"arm {key!r} is {arm!r:.60}: give a function that returns a number")
 
     def called(key: Key, watch: Watch) -> Any:
-        with watch():
+        with watch(), quiet_of_cores():
             result = arms[key]()
         return _plain(key, result)
 
@@ -87,10 +89,20 @@ def race(
     )
 
 
+@contextmanager
+def quiet_of_cores() -> Iterator[None]:
+    """Of more workers than cores torch would warn in every round."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
 def _plain(key: Key, result: Any) -> Any:
     """The result in floats."""
     if isinstance(result, Mapping):
         return {str(field): _plain(key, value) for field, value in result.items()}
+    if isinstance(result, NotHere):
+        return result
     try:
         if isinstance(result, list | tuple) and result:
             return [float(each) for each in result]
@@ -119,7 +131,7 @@ def in_turns(
     load: Callable[[], Reading | None],
     progress: Callable[[int, int], object] | None,
 ) -> Comparison:
-    """The rounds of ``race`` and of ``spritedocs.timing.comparing.compare``: their number is planned for ``number``.
+    """The rounds of ``race`` and of ``compare``: their number is planned for ``number``.
 
     An arm stands ``watch()`` round what of it is measured.
     """
