@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -24,7 +23,7 @@ from spritedocs.timing.epochs import (
     time_epoch,
 )
 from spritedocs.timing.foreign_load import Reading
-from spritedocs.timing.races import Watch, in_turns
+from spritedocs.timing.races import Watch, in_turns, quiet_of_cores
 
 __all__ = ["compare"]
 
@@ -103,9 +102,7 @@ def compare(
         return epoch
 
     try:
-        with warnings.catch_warnings():
-            # Of more workers than cores torch would warn in every epoch; we do it once.
-            warnings.filterwarnings("ignore", "This DataLoader will create")
+        with quiet_of_cores():  # we warn of it once
             found = in_turns(
                 {key: partial(timed, key) for key in arms},
                 rounds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -49,8 +50,9 @@ def race(
     """Call every arm once a round, interleaved in an order drawn from ``seed``.
 
     An arm is a function without arguments. It returns what it measured: a number; a list of numbers, as
-    several samples of that round; or a mapping from names of fields to these. An arm that raises ``NotHere``,
-    as ``spritedocs.machine.needs`` does, is missing: the others are measured without it.
+    several samples of that round; or a mapping from names of fields to these, with a ``NotHere`` in place of
+    what this machine does not tell. An arm that raises ``NotHere``, as ``spritedocs.machine.needs`` does, is
+    missing: the others are measured without it.
 
     ``warmup`` adds a first round that is thrown away. Without ``rounds`` their number is planned, for the
     ratios of the one number, or of the field ``plan_on``; and rounds with foreign load are taken again. In
@@ -71,7 +73,7 @@ def race(
 
     def called(key: Key, watch: Watch) -> Any:
         try:
-            with watch():
+            with watch(), quiet_of_cores():
                 result = arms[key]()
         except RuntimeError as error:
             # No gap: values without the GPU would pass for those of a machine that has one.
@@ -94,10 +96,20 @@ def race(
     )
 
 
+@contextmanager
+def quiet_of_cores() -> Iterator[None]:
+    """Of more workers than cores torch would warn in every round."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
 def _plain(key: Key, result: Any) -> Any:
     """The result in floats."""
     if isinstance(result, Mapping):
         return {str(field): _plain(key, value) for field, value in result.items()}
+    if isinstance(result, NotHere):
+        return result
     try:
         if isinstance(result, list | tuple) and result:
             return [float(each) for each in result]
