@@ -155,8 +155,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# **One helper is hardly faster than none**, {waiting_speedup_1:interval} for items that wait. Nobody trains
-# here, so the work has only moved next door, and every batch must be carried back.
+# **One helper brings next to nothing**: items that wait come {waiting_speedup_1:interval} as fast as with
+# none. Nobody trains here, so the work has only moved next door, and every batch must be carried back.
 #
 # With twice as many helpers as cores, items that wait come {waiting_beyond_cores:interval} as fast as with
 # one a core. For items that compute the same step brings {computing_beyond_cores:interval}, and for PNG

@@ -13,14 +13,14 @@
 # **Motive.** "As many helpers as cores", says many a rule. So you ask `os.cpu_count()`, and it answers at
 # once. But it counts the machine's logical cores, whoever may use them.
 #
-# **What is measured.** What two small programs find when they look around. One is free, the other held to
+# **What is measured.** What a small program finds when it looks around: once it is free, and once held to
 # one core by its *affinity*, as `taskset`, a batch system or a container does it.
 #
 # **Caveat.** A CPU *quota* holds a container back, too. To set one takes rights that an example should not
 # ask for. So the table only says what quota this process was given.
 
 # %% [markdown]
-# ## What two programs see
+# ## What the program sees
 #
 # `programs/counting_cores.py` asks `os.cpu_count()`, the affinity, a DataLoader that warns of too many
 # workers, and `usable_cores()`. It runs twice, each time in a process of its own.
