@@ -87,7 +87,7 @@ if __name__ == "__main__":
 # %%
 if __name__ == "__main__":
     arms = {n: partial(make_loader, sprites, 8, n, 48) for n in (1, 2, 4)}
-    rounds = by_start_method(fork=7, other=2)
+    rounds = by_start_method(fork=6, other=2)
     new = compare(arms, rounds, warmup=False)
     first_ms = new.values("first_batch_ms", "startup_s", scale=1000, unit="ms")
     further_ms = new.combined(
