@@ -26,8 +26,8 @@
 # %% [markdown]
 # ## Sprites in RAM, helpers in the way
 #
-# The helpers stay for all epochs (`persistent_workers=True`). Without them an epoch would be over in a blink,
-# so it gets more batches, and what is compared is the time *per sprite*.
+# The helpers stay for all epochs (`persistent_workers=True`). Without them an epoch would be over in a
+# blink, so it gets more batches, and what is compared is the time *per sprite*.
 
 # %%
 import time
@@ -87,7 +87,7 @@ if __name__ == "__main__":
 # %%
 if __name__ == "__main__":
     arms = {n: partial(make_loader, sprites, 8, n, 48) for n in (1, 2, 4)}
-    rounds = by_start_method(fork=7, other=2)
+    rounds = by_start_method(fork=6, other=2)
     new = compare(arms, rounds, warmup=False)
     first_ms = new.values("first_batch_ms", "startup_s", scale=1000, unit="ms")
     further_ms = new.combined(
@@ -131,9 +131,9 @@ def bill(alone, helped):
 # %% [markdown]
 # ## A dial for the work
 #
-# How dear must a sprite be before helpers pay? Here each can be given some computing to do: turns of an empty
-# loop. Helpers hold the dataset as it was when they were summoned, so an ordinary attribute would change in
-# the main process alone. A tensor in shared memory is the same for all: it can be the dial.
+# How dear must a sprite be before helpers pay? Here each can be given some computing to do: turns of an
+# empty loop. Helpers hold the dataset as it was when they were summoned, so an ordinary attribute would
+# change in the main process alone. A tensor in shared memory is the same for all: it can be the dial.
 
 
 # %%
@@ -208,5 +208,5 @@ if __name__ == "__main__":
 #
 # Helpers are paid by the batch. For cheap sprites in small batches they cannot win, not even behind a
 # training step. Time an epoch of your own without helpers, and divide by its batches. Far below the
-# break-even, stay at 0, or make batches larger. Above it two helpers pay, if there are cores; keep them with
-# `persistent_workers=True`.
+# break-even, stay at 0, or make batches larger. Above it two helpers pay, if there are cores; keep them
+# with `persistent_workers=True`.

@@ -29,6 +29,16 @@ REPORT = Report(
 )
 
 
+def test_a_narrow_terminal_shows_every_digit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    show(Report("Wide", ["helpers"] * 5, [["four", *[replace(SLOW, name=f"x_{n}") for n in range(4)]]]))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert printed.count("–") == 4 * SLOW.interval_text.count("–")
+
+
 @pytest.fixture
 def displayed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What ``show`` displays when it takes this process for a notebook's kernel."""

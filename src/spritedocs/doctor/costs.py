@@ -22,7 +22,7 @@ def check_cores(facts: Facts) -> Finding:
     torch's "suggested max number of worker" counts the affinity mask on Linux and ``os.cpu_count()``
     elsewhere; neither it nor ``os.cpu_count()`` knows the cgroup's quota.
     """
-    key, page = "cores", "experiments/08_finding_the_right_number/#the-count-that-lies"
+    key, page = "cores", "experiments/16_the_count_that_lies/#what-the-program-sees"
     here = facts.machine
     values = {
         "usable": here.usable_cores,
