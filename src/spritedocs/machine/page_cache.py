@@ -1,4 +1,4 @@
-"""What files hold of the page cache and of their disk, and what a process reads from one.
+"""What files hold of the page cache and of their disk, and what it takes to read them from there.
 
 The page cache is the memory in which the operating system keeps what it has read. Only Linux lets a process
 without privileges drop files from it, and look whether they went.
@@ -86,17 +86,21 @@ def pages_in_cache(file: Path) -> tuple[int, int]:
     return sum(flag & 1 for flag in flags), len(flags)
 
 
-def bytes_from_disk() -> int:
-    """How many bytes this process has had fetched from a disk so far. Raises ``NotHere`` where nobody says.
+def bytes_from_disk(file: Path) -> int:
+    """How many bytes it takes from the disk to read a file that the page cache does not have.
 
-    File systems that are no disk of this machine, such as those of a network, may count none.
+    It is dropped, and read, and what Linux counts for this process meanwhile is the answer. Raises
+    ``NotHere`` as ``drop_from_cache`` does, and where nobody counts.
     """
+    drop_from_cache([file])
     try:
-        if sys.platform == "linux":  # elsewhere reads of any kind are counted, from memory too
-            return int(psutil.Process().io_counters().read_bytes)
-    except (psutil.Error, NotImplementedError, OSError):
+        before = psutil.Process().io_counters().read_bytes
+        file.read_bytes()
+        if read := int(psutil.Process().io_counters().read_bytes - before):
+            return read
+    except (psutil.Error, OSError):
         pass
-    raise NotHere("This system does not count what a process reads from disk: Linux does.")
+    raise NotHere("This system, or this file system, does not count what is read from disk.")
 
 
 def space_on_disk(file: Path) -> int:
