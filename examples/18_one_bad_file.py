@@ -205,14 +205,12 @@ if __name__ == "__main__":
         alone = batch_by_batch(DataLoader(missing, 50))
         helped = batch_by_batch(DataLoader(missing, 50, num_workers=2))
         kept = sum(map(len, DataLoader(missing, 50, collate_fn=without_none)))
-    messages = {re.sub(r"\d+", "N", line) for line in alone + helped} - {""}
+    said = {re.sub(r"\d+", "N", line) for line in alone + helped} - {""}
     show(
         Table("None comes", columns=["0 helpers", "2 helpers"])
         .footer("first in its batch", alone[EMPTY // 50], helped[EMPTY // 50])
         .footer("later in its batch", alone[CUT // 50], helped[CUT // 50])
-        .record(
-            [count("none_messages", len(messages)), count("items_kept", kept)]
-        )
+        .record([count("none_messages", len(said)), count("items_kept", kept)])
         .record([count("batches_after_error", helped[CUT // 50 :].count(""))])
     )
 

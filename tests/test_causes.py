@@ -12,7 +12,10 @@ from tiny import DESCRIBED
 from spritedocs.recordings import Recording
 from spritedocs.recordings.causes import _NUMBERED_OTHERWISE, Cause, _Setting, _workers, differences, likely
 
-WITHOUT_NUMBERS = ("11_platform_quirks",)
+WITHOUT_NUMBERS = (
+    *("11_platform_quirks", "11_what_a_start_costs", "17_what_cannot_travel"),
+    "18_one_bad_file",
+)
 """Recordings whose values' names hold no number of workers."""
 STARTING = {"startup_s_4": "s", "first_epoch_s_4": "s", "first_batch_ms_2": "ms"}
 HELPED = {"speedup_4": "×", "computing_items_per_s_8": "items/s"}

@@ -233,7 +233,7 @@ def test_the_programs_that_a_script_runs_count_with_what_they_import(tmp_path: P
     program = tmp_path / "cursed.py"
     program.write_text("from spritedocs.timing import x", encoding="utf-8")
     before = modules_sha256("import spritedocs.datasets", package, [program])
-    assert sorted(before) == ["datasets", "programs/cursed.py", "timing"]
+    assert sorted(before) == ["datasets", "programs.cursed", "timing"]
     program.write_text("from spritedocs.timing import x as y  # a remark", encoding="utf-8")
     after = modules_sha256("import spritedocs.datasets", package, [program])
-    assert [name for name in before if before[name] != after[name]] == ["programs/cursed.py"]
+    assert [name for name in before if before[name] != after[name]] == ["programs.cursed"]

@@ -60,9 +60,9 @@ def modules_sha256(script: str, package: Path, programs: Sequence[Path] = ()) ->
     """The fingerprint of each measuring module that ``script`` uses, by its name.
 
     ``package`` is the folder of the package. The ``programs`` that the script runs are parts of it: each of
-    them counts, as ``programs/cursed.py``, and what it imports.
+    them counts, as ``programs.cursed``, and what it imports.
     """
-    texts = {f"programs/{path.name}": path.read_text(encoding="utf-8") for path in programs}
+    texts = {f"programs.{path.stem}": path.read_text(encoding="utf-8") for path in programs}
     return {
         **{name: _sha256(code_of(text)) for name, text in texts.items()},
         **{
