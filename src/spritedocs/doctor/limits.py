@@ -87,7 +87,7 @@ def check_open_files(facts: Facts) -> Finding:
     process for as long as it is kept (*Sharing strategies*, in torch's documentation of
     ``torch.multiprocessing``; pytorch/pytorch#973, #11201).
     """
-    key, page = "open-files", "experiments/15_handing_batches_to_the_gpu/#how-a-batch-changes-hands"
+    key, page = "open-files", "experiments/21_how_a_batch_changes_hands/#two-ways-to-send-it"
     limit, hard = facts.files_limit, facts.files_hard_limit
     if limit is None:
         return Finding(key, UNKNOWN, "This system does not say how many files may be open.", "", page)
