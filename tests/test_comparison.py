@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from spritedocs.machine import NotHere
 from spritedocs.report import Gap
-from spritedocs.timing import Comparison
-from spritedocs.timing.comparing import EpochTiming
+from spritedocs.timing import Comparison, EpochTiming, race
 
 numbers = st.floats(0.001, 1000)
 rounds = st.lists(numbers, min_size=6, max_size=12)
@@ -131,11 +130,23 @@ def test_what_a_missing_arm_takes_part_in_is_a_gap_in_its_place():
     assert result.samples(4) == []
 
 
+def test_a_field_that_a_machine_does_not_tell_is_a_gap_in_its_place():
+    arms = {"a": lambda: {"pss_mb": NotHere("Not on this system."), "rss_mb": 2}}
+    result = race(arms, rounds=1, warmup=False)
+    assert result.values("x", "rss_mb")["a"].samples == (2,)
+    gap = Gap("x", "Not on this system.")
+    assert result.value("x", "a", "pss_mb") == result.ratio("x", "a", "a", "pss_mb") == gap
+    assert result.difference("x", "a", "a", "pss_mb") == gap
+
+
 def test_several_samples_of_a_round():
     result = of(two=[{"ms": [1.0, 3.0]}, {"ms": [4.0]}], three=[{"ms": [1.0, 8.0, 9.0]}, {"ms": [1.0]}])
     assert result.samples("two", "ms") == [1, 3, 4]
     assert result.value("w", "two", "ms").samples == (1, 3, 4)
     assert result.ratio("r", "three", "two", "ms").samples == (4, 0.25)
+    twice = result.difference("d", "two", "two", "ms", unit="%", scale=2)
+    assert (twice.samples, twice.unit) == ((0, 0, 0), "%")
+    assert result.difference("d_us", "two", "two", "ms").unit == "ms"
 
 
 def test_several_arms_are_combined_round_by_round():

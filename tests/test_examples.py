@@ -167,3 +167,18 @@ def test_a_cell_tagged_so_is_folded_and_the_tag_is_no_code(tiny: Tiny) -> None:
 def test_the_published_machines_are_those_of_the_site(tmp_path: Path, site: str, machines: list[str]) -> None:
     (tmp_path / "mkdocs.yml").write_text(site, encoding="utf-8")
     assert Project(tmp_path).machines() == machines
+
+
+def test_a_program_belongs_to_the_script_that_names_it_and_is_no_example(tmp_path: Path) -> None:
+    folder = tmp_path / "examples" / "programs"
+    folder.mkdir(parents=True)
+    for name in ("cursed", "fallen", "06_numbered"):
+        (folder / f"{name}.py").touch()
+
+    def programs_of(code: str) -> list[str]:
+        return [path.name for path in Example(folder.with_name("01.py"), code).programs]
+
+    assert programs_of('run_programs(["fallen", "cursed"])') == ["cursed.py", "fallen.py"]
+    assert programs_of("print(program('fallen'))  # not \"cursed\"") == ["fallen.py"]
+    assert programs_of("print('fallen')") == programs_of("run_program(fallen)") == []
+    assert Project(tmp_path).names() == []

@@ -93,11 +93,14 @@ def package(tmp_path: Path) -> Path:
         {
             "__init__": "def __getattr__(name):\n    from spritedocs.tuning.search import tune",
             "sprites": "def draw(): ...",
+            "model": "import math",
             "datasets": "from spritedocs.sprites import draw",
-            "timing": "from spritedocs.report.measurement import Measurement\nfrom spritedocs import report",
-            "measurement": "from spritedocs import (\n    memory,  # (cores)\n    report\n)",
-            "memory": "import os",
-            "report": "from spritedocs.report.measurement import Measurement\nfrom spritedocs import datasets",
+            "timing": "from spritedocs.report.measurement import M\nfrom spritedocs import recordings",
+            "report/__init__": "from .measurement import Measurement\nfrom .showing import show",
+            "report/measurement": "from spritedocs.machine import (\n    memory,  # (cores)\n    show\n)",
+            "report/showing": "from spritedocs import datasets",
+            "machine/__init__": "",
+            "machine/memory": "import os",
             "recordings": "import json",
             "tuning/__init__": "",
             "tuning/search": "from spritedocs.datasets import SpriteTensors",
@@ -112,14 +115,14 @@ def package(tmp_path: Path) -> Path:
         ("import torch", []),
         ("from spritedocs.sprites import draw", ["sprites"]),
         ("from spritedocs.datasets import D", ["datasets", "sprites"]),
-        ("from spritedocs import timing", ["measurement", "memory", "timing"]),
+        ("from spritedocs import timing", ["machine.memory", "report.measurement", "timing"]),
         ("from spritedocs.tuning.search import Search", ["datasets", "sprites", "tuning.search"]),
         ("from spritedocs import tune", ["datasets", "sprites", "tuning.search"]),
         ("import spritedocs.datasets as data, os", ["datasets", "sprites"]),
-        ("from spritedocs import memory, sprites as s", ["memory", "sprites"]),
-        ("from spritedocs import (\n    memory,  # bytes (usable)\n    sprites,\n)", ["memory", "sprites"]),
-        ("from spritedocs import (memory,\n  sprites)", ["memory", "sprites"]),
-        ("from spritedocs import memory, \\\n    sprites", ["memory", "sprites"]),
+        ("from spritedocs import model, sprites as s", ["model", "sprites"]),
+        ("from spritedocs import (\n    model,  # bytes (usable)\n    sprites,\n)", ["model", "sprites"]),
+        ("from spritedocs import (model,\n  sprites)", ["model", "sprites"]),
+        ("from spritedocs import model, \\\n    sprites", ["model", "sprites"]),
         ("from spritedocs.report import show", []),
         ("if True:\n    from spritedocs.sprites import (\n        draw,\n    )", ["sprites"]),
         ("try: import spritedocs.sprites", ["sprites"]),
@@ -208,15 +211,29 @@ def test_the_order_of_imports_does_not_count(package: Path) -> None:
     assert modules_sha256(forth, package) == modules_sha256(back, package)
 
 
-@pytest.mark.parametrize("changed", ["timing", "memory", "sprites", "report", "recordings"])
+@pytest.mark.parametrize("changed", ["timing", "machine.memory", "sprites", "report.showing", "recordings"])
 def test_only_the_modules_that_measure_for_the_script_count_and_each_by_itself(
     package: Path, changed: str
 ) -> None:
     script = "from spritedocs.timing import compare\nfrom spritedocs.report import show"
     before = modules_sha256(script, package)
-    path = package / f"{changed}.py"
+    path = package / f"{changed.replace('.', '/')}.py"
     path.write_text('# only a remark\n"""and a docstring"""\n' + path.read_text())
     assert modules_sha256(script, package) == before
     path.write_text(path.read_text() + "changed = True\n")
     after = modules_sha256(script, package)
-    assert {name for name in before if before[name] != after[name]} == {changed} & {"timing", "memory"}
+    assert {name for name in before if before[name] != after[name]} == {changed} & {
+        "timing",
+        "machine.memory",
+    }
+
+
+def test_the_programs_that_a_script_runs_count_with_what_they_import(tmp_path: Path) -> None:
+    package = written(tmp_path / "package", {"timing": "x = 1", "datasets": "y = 1"})
+    program = tmp_path / "cursed.py"
+    program.write_text("from spritedocs.timing import x", encoding="utf-8")
+    before = modules_sha256("import spritedocs.datasets", package, [program])
+    assert sorted(before) == ["datasets", "programs/cursed.py", "timing"]
+    program.write_text("from spritedocs.timing import x as y  # a remark", encoding="utf-8")
+    after = modules_sha256("import spritedocs.datasets", package, [program])
+    assert [name for name in before if before[name] != after[name]] == ["programs/cursed.py"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement, log_interval
 from spritedocs.report.intervals import FEWEST_SAMPLES
 from spritedocs.report.measurement import count, measured
@@ -148,6 +149,14 @@ def test_what_stands_beside_a_value(samples: list[float], unit: str, remark: str
 def test_one_number_is_a_value_and_a_count_tells_of_how_many() -> None:
     assert measured("x", 2.5, "s") == Measurement.of("x", [2.5], "s")
     assert (str(count("x", 3, of=1024)), str(count("x", 3000))) == ("3 of 1024", "3,000")
+
+
+def test_what_cannot_be_counted_here_is_a_gap_with_the_reason() -> None:
+    def refuse() -> int:
+        raise NotHere("There is no fork here.")
+
+    assert count("carried", lambda: 5, of=6) == count("carried", 5, of=6)
+    assert count("carried", refuse) == Gap("carried", "There is no fork here.")
 
 
 def test_the_interval_holds_the_median_that_stands_beside_it() -> None:

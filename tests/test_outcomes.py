@@ -307,3 +307,10 @@ def test_where_no_program_can_run_that_is_a_sentence(
         with pytest.raises(NotHere, match=re.escape(why)) as caught:
             run()
         assert "secret" not in str(caught.value)
+
+
+def test_a_program_that_outlasts_its_time_says_so(cursed: Path) -> None:
+    cursed.write_text("import time; time.sleep(60)")
+    for run in (lambda: run_program("cursed", limit_s=0.5), lambda: run_programs(["cursed"], limit_s=0.5)):
+        with pytest.raises(NotHere, match=r"cursed\.py took over 0\.5 s"):
+            run()

@@ -500,7 +500,7 @@ def test_a_benchmarks_report_is_stored_as_a_recording(tiny: Tiny) -> None:
     [status] = tiny.library.benchmark(benchmark, ["cpu-13-cores", "other-machine"])
     assert status.state == "fresh"
     assert status.recording.values["overhead"].median == 1.5
-    assert status.recording.provenance["command"] == "python benchmarks/speed.py"
+    assert status.recording.provenance["command"] == "python benchmarks/timing/speed.py"
     assert "How fast" in status.recording.results[0].html
     benchmark.path.write_text("x = 2\n", encoding="utf-8")
     assert tiny.library.benchmark(tiny.project.benchmark("speed"), ["cpu-13-cores"])[0].state == "stale"

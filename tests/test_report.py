@@ -175,6 +175,11 @@ def test_a_table_has_a_cell_for_each_key_and_blanks_and_footers() -> None:
     assert cells(level) == [["", "0", "4"], ["later", "about 4.0 s", ""], ["all", "", "0.25"]]
 
 
+def test_a_heading_in_brackets_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Table("Keys", rows=["seen"]).column("[seed, index]", {"seen": 3}))
+    assert "[seed, index]" in capsys.readouterr().out
+
+
 def test_what_a_table_records_is_what_it_shows_and_draws_and_is_told_to_record_each_once() -> None:
     table = Table("x", rows=[0, 2, 4]).column("later", LATER).bars("s", FIRST, LATER).record(LATER)
     report = table.record([count("starts", 3)]).record({"more": count("stops", 2)}).report

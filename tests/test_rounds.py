@@ -13,8 +13,7 @@ from scipy.special import stdtrit
 from spritedocs.machine import NotHere
 from spritedocs.report import log_interval
 from spritedocs.report.intervals import FEWEST_SAMPLES
-from spritedocs.timing import Comparison, rounds_for
-from spritedocs.timing.comparing import race
+from spritedocs.timing import Comparison, race, rounds_for
 from spritedocs.timing.foreign_load import Reading
 from spritedocs.timing.rounds import PILOT_ROUNDS, expected_width, largest_variance
 

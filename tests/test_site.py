@@ -48,7 +48,7 @@ def mine(notebook: dict[str, Any]) -> None:
 def gap(notebook: dict[str, Any]) -> None:
     """As a machine would have recorded it that cannot measure the ratio."""
     [output] = notebook["cells"][-1]["outputs"]
-    payload = output["data"]["application/vnd.spritedocs.report.measurement+json"]
+    payload = output["data"]["application/vnd.spritedocs.measurement+json"]
     payload["values"] = [value for value in payload["values"] if value["name"] != "ratio"]
     payload["gaps"] = [{"name": name, "reason": "There are no scales here."} for name in ("ratio", "weight")]
 
@@ -59,7 +59,7 @@ def stale(notebook: dict[str, Any]) -> None:
 
 def _measured(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     [output] = notebook["cells"][-1]["outputs"]
-    values = output["data"]["application/vnd.spritedocs.report.measurement+json"]["values"]
+    values = output["data"]["application/vnd.spritedocs.measurement+json"]["values"]
     return next(value for value in values if value["name"] == name)
 
 
@@ -169,6 +169,19 @@ def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
     nbformat.validate(nbformat.read(good.site / notebook, as_version=4))
 
 
+def test_a_program_is_shown_before_the_cell_that_runs_it_and_can_be_taken_along(tiny: Tiny) -> None:
+    program = tiny.script.parent / "programs" / "cursed.py"
+    program.parent.mkdir()
+    program.write_text("print('sprite')\nprint('13')\n", encoding="utf-8")
+    tiny.edit(f"examples/{NAME}.py", "# ## Count", "# ## Count\n\n# %%\nrun_program('cursed')")
+    built = tiny.build()
+    page = built.page(EXPERIMENT)
+    assert "The program cursed.py (2 lines)" in page
+    assert page.index("sprite") < page.index("run_program")
+    assert 'href="../../downloads/programs/cursed.py" download' in page
+    assert (built.site / "downloads" / "programs" / "cursed.py").read_bytes() == program.read_bytes()
+
+
 def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorded(tiny: Tiny) -> None:
     def foreign(notebook: dict[str, Any]) -> None:
         notebook["cells"][2]["source"] = ["# Pay here"]
@@ -255,8 +268,9 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
     path.write_text("x = 2\n", encoding="utf-8")
     built = tiny.build("--strict")
     assert built.status == 0, built.said
-    assert "STALE: benchmarks/speed.py, as cpu-13-cores recorded it: the script has changed" in built.said
-    assert "repeat with python benchmarks/speed.py" in text_of(built.page(""))
+    script = "benchmarks/timing/speed.py"
+    assert f"STALE: {script}, as cpu-13-cores recorded it: the script has changed" in built.said
+    assert f"repeat with python {script}" in text_of(built.page(""))
     assert "How fast" in built.page("")
     assert not (built.site / "experiments" / "speed").exists()
 
@@ -446,7 +460,7 @@ def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and
     assert "These figures are stale The script has changed since." in text_of(page)
     assert "<caption>What was counted" not in page
     assert ".trace.json" not in page
-    assert "ratio 3.00× (2.94–3.10×), n = 6 1.50×" in text_of(page)
+    assert "ratio 3.00× (2.94–3.10), n = 6 1.50×" in text_of(page)
     assert re.search("CPU, 13 cores ran other code, .* Stale: .* Other machine ran other", text_of(page))
 
 
@@ -512,7 +526,7 @@ def test_what_a_publishing_machine_could_not_measure_is_not_called_the_readers_o
 def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
     tiny.edit("examples/01_counting.py", "[4]", "[]")
     built = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
-    assert_stopped(built, "01_counting failed in line 24 with ValueError: helpers needs at least one sample")
+    assert_stopped(built, "01_counting failed in line 22 with ValueError: helpers needs at least one sample")
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
-from spritedocs.timeline import ClockError, stopwatch, trace_epoch, traced, tracing
+from spritedocs.timeline import ClockError, Span, stopwatch, trace_epoch, traced, tracing
 from spritedocs.timeline import epoch as timeline
 from spritedocs.timeline.device_clock import Anchor, Cuda, accelerator, anchor, host_times
-from spritedocs.timeline.epoch import Span
 
 
 class Clock:

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
 
 from spritedocs.machine import NotHere
+from spritedocs.timing import EpochTiming, TimingError, epochs, time_epoch
 from spritedocs.timing import comparing as timing
-from spritedocs.timing import epochs, time_epoch
-from spritedocs.timing.comparing import EpochTiming, TimingError
 from spritedocs.timing.foreign_load import Reading
 
 seconds = st.floats(0.001, 1000)

@@ -23,15 +23,16 @@ from spritedocs.report import Gap, Measurement
 from spritedocs.timing import Comparison, EpochTiming, TimingError
 from spritedocs.tuning.diagnosis import DIAGNOSES
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "tuning"))
 
 import tune_suite
-from tune_failures import said
-from tune_held_out import KINDS, held_out, scaled
-from tune_kept import Kept, KeptError
-from tune_rivals import TITLES, by_counting_up, by_rule
-from tune_scores import Grid, Outcome, Pick, Standing
-from tune_tables import of_contestants, of_workloads, settings_text
+from suite.failures import said
+from suite.held_out import KINDS, held_out, scaled
+from suite.kept import Kept, KeptError
+from suite.kinds import Kind
+from suite.rivals import TITLES, by_counting_up, by_rule
+from suite.scores import Grid, Outcome, Pick, Standing
+from suite.tables import of_contestants, of_workloads, settings_text
 from tune_workloads import COMPUTING, LOCKED, OTHERS, WAITING, WORKLOADS, Workload, loader, prepared
 
 NONE, TWO, FOUR = Settings(), Settings(2, 2, True), Settings(4, 2, True)
@@ -197,7 +198,7 @@ def test_standings_count_missing_picks_and_time() -> None:
     assert (standing.good, standing.without, standing.worst, standing.time) == (50, 50, 98, 10)
     assert (Standing.of("again", [good, bad]).good, Standing.of("again", [good]).worst) == (100, 100)
     none = Standing.of("none", [good, bad])
-    assert (none.good, none.surely_below, none.worst, none.typical, none.without) == (0, 100, 50, 50, 0)
+    assert (none.good, none.surely_below, none.worst, none.median, none.without) == (0, 100, 50, 50, 0)
 
 
 def test_the_tables_show_a_failure_as_a_row() -> None:
@@ -402,10 +403,11 @@ def test_a_rival_that_fails_is_a_pick_that_is_missing(monkeypatch: pytest.Monkey
 def test_a_data_set_that_fails_is_a_row_too(monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(monkeypatch)
 
-    def refuse(folder: Path) -> Any:
+    def refuse(*_: Any) -> Any:
         raise OSError("no space left")
 
-    seen = tune_suite.outcome(replace(WORKLOADS["wait"], make=refuse), rounds=2, with_rivals=True)
+    refusing = replace(WORKLOADS["wait"], kind=Kind(refuse, 256))
+    seen = tune_suite.outcome(refusing, rounds=2, with_rivals=True)
     assert seen.failures == ("the data set: OSError: no space left",)
     row, _, _ = both_tables([seen, outcome(Pick(TWO, 1.0, "waiting"))])
     assert row[:6] == ["wait", "waiting", "not asked", "0", "not known", "none"]
@@ -436,7 +438,7 @@ SAME = {"commit": "c0ffee", "code": "1", "machine": {"cpu": "one", "memory_gb": 
 
 def beginning(dirty: bool = False) -> Provenance:
     at = datetime(2026, 11, 27, tzinfo=UTC)
-    return Provenance("tune_suite", "s", "p", "c0ffee", dirty, at, begun=1000.0)
+    return Provenance("tune_suite", "s", {}, "c0ffee", dirty, at, begun=1000.0)
 
 
 def test_a_run_that_was_ended_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ class Traces:
 
 def add_benchmark(tiny: Tiny) -> Example:
     """A benchmark, ``speed``, with a recording by ``MACHINE``."""
-    folder = tiny.root / "benchmarks"
-    folder.mkdir()
+    folder = tiny.root / "benchmarks" / "timing"
+    folder.mkdir(parents=True)
     (folder / "speed.py").write_text("x = 1\n", encoding="utf-8")
     benchmark = tiny.project.benchmark("speed")
     value = Measurement.of("overhead", [1.5] * 6, "×")
@@ -148,6 +148,6 @@ def add_benchmark(tiny: Tiny) -> Example:
         Report("How fast", ["overhead"], [[value]]),
         Provenance.of(tiny.project, benchmark),
         DESCRIBED.as_dict(),
-        "python benchmarks/speed.py",
+        "python benchmarks/timing/speed.py",
     )
     return benchmark

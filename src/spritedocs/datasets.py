@@ -1,7 +1,7 @@
 """Data sets of sprites, in memory and on disk, and a wrapper that makes any data set slow.
 
 A sample is a pair: the picture, a uint8 tensor of shape (4, size, size) whose memory belongs to the
-sample alone or to its batch, and the label, an ``int``: a position in ``spritedocs.sprites.files.FAMILIES``.
+sample alone or to its batch, and the label, an ``int``: a position in ``spritedocs.sprites.FAMILIES``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SpriteTensors(Dataset[Sample]):
 
 
 class SpriteFolder(Dataset[Sample]):
-    """The PNG files that ``spritedocs.sprites.files.write_png_folder`` wrote, decoded one by one by Pillow.
+    """The PNG files that ``spritedocs.sprites.write_png_folder`` wrote, decoded one by one by Pillow.
 
     Names follow from indices, so that there is no list of them for every worker to copy. Raises
     ``FileNotFoundError`` for a folder without sprites, ``ValueError`` for one that is damaged or was
@@ -98,7 +98,7 @@ class SpriteFolder(Dataset[Sample]):
 
 
 class PackedSprites(Dataset[Sample]):
-    """The array that ``spritedocs.sprites.files.write_packed`` wrote, read through a memory map.
+    """The array that ``spritedocs.sprites.write_packed`` wrote, read through a memory map.
 
     Each process opens its own map when it first reads. The map's pages are the operating system's
     file cache: all workers read the same ones, and none has a copy. (A page that only one process

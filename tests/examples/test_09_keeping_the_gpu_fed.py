@@ -17,8 +17,7 @@ from PIL import Image
 
 from spritedocs.machine import GpuLoad, NoRoomError
 from spritedocs.sprites import FAMILIES, draw_sprite, family_of, write_png_folder
-from spritedocs.timeline import ClockError, traced
-from spritedocs.timeline.epoch import Span, Timeline
+from spritedocs.timeline import ClockError, Span, Timeline, traced
 from spritedocs.timing import dismiss
 
 NAME = "09_keeping_the_gpu_fed"

@@ -16,8 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spritedocs.machine import worker_pids
 from spritedocs.model import Costs, Settings
-from spritedocs.timing import Comparison, compare
-from spritedocs.timing.comparing import EpochTiming
+from spritedocs.timing import Comparison, EpochTiming, compare
 from spritedocs.tuning.trials import Lengths, Trials, label, scatter
 from spritedocs.tuning.variants import Variants
 

@@ -30,8 +30,7 @@ from torch.utils.data import (
 import spritedocs
 from spritedocs.model import Costs, Settings
 from spritedocs.report import FEWEST_SAMPLES
-from spritedocs.timing import Comparison
-from spritedocs.timing.comparing import EpochTiming
+from spritedocs.timing import Comparison, EpochTiming
 from spritedocs.tuning import search, tune, tuner
 from spritedocs.tuning import world as worlds
 from spritedocs.tuning.diagnosis import DIAGNOSES

@@ -1,7 +1,7 @@
 """The command line: ``spritedocs record | status | compare | sprite | doctor | tune``.
 
-``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin function for each
-command, ``terminal`` prints comparisons.
+``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin
+function for each command, ``terminal`` prints comparisons.
 """
 
 import lazy_loader

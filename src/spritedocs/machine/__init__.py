@@ -1,8 +1,9 @@
 """What this machine is and allows: cores, memory, temporary folders, processes, start methods, GPU.
 
-``describe`` looks once (``description``, ``accelerator``), ``memory`` reads what processes hold, ``workspace`` finds room
-for files, ``programs`` runs a script apart, and ``processes``, ``supervisor``, ``leftovers`` and ``interruption`` see to
-it that nothing stays behind. Nothing here knows of loaders or of sprites.
+``describe`` looks once (``description``, ``accelerator``), ``memory`` reads what processes hold,
+``workspace`` finds room for files, ``page_cache`` drops them from memory, ``programs`` runs a script apart,
+and ``processes``, ``supervisor``, ``leftovers`` and ``interruption`` see to it that nothing stays behind.
+Nothing here knows of loaders or of sprites.
 """
 
 import lazy_loader

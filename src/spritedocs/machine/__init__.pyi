@@ -6,8 +6,10 @@ from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
 from .needs import by_start_method, needs
 from .not_here import NotHere
+from .outcome import Outcome
+from .page_cache import bytes_from_disk, drop_from_cache, pages_in_cache, space_on_disk
 from .processes import marked, remains
-from .programs import Outcome, program, run_program, run_programs, run_script, run_scripts
+from .programs import program, run_program, run_programs, run_script, run_scripts
 from .supervisor import supervised
 from .workspace import NoRoomError, prove_room, room_for, why_no_helpers
 
@@ -22,7 +24,9 @@ __all__ = [
     "Outcome",
     "ask_apart",
     "by_start_method",
+    "bytes_from_disk",
     "describe",
+    "drop_from_cache",
     "ending_signals",
     "gpu_absence",
     "gpu_busy",
@@ -34,6 +38,7 @@ __all__ = [
     "memory_of",
     "memory_of_tree",
     "needs",
+    "pages_in_cache",
     "program",
     "prove_room",
     "quota_cores",
@@ -45,6 +50,7 @@ __all__ = [
     "run_script",
     "run_scripts",
     "slug",
+    "space_on_disk",
     "start_method",
     "supervised",
     "tasks_limit",

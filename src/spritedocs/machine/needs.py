@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 from spritedocs.machine.accelerator import gpu_absence
 from spritedocs.machine.description import start_method, usable_cores
@@ -15,8 +16,11 @@ from spritedocs.machine.workspace import why_no_helpers
 __all__ = ["by_start_method", "needs"]
 
 
-def by_start_method(fork: int, other: int) -> int:
-    """``fork`` where workers are forked, else ``other``: how many rounds to take, as other starts last."""
+Choice = TypeVar("Choice")
+
+
+def by_start_method(fork: Choice, other: Choice) -> Choice:
+    """``fork`` where workers are forked, else ``other``, such as fewer rounds: other starts take seconds."""
     return fork if start_method() == "fork" else other
 
 

@@ -20,46 +20,20 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from spritedocs.errors import shortage
 from spritedocs.machine.description import usable_cores
 from spritedocs.machine.not_here import NotHere
+from spritedocs.machine.outcome import Outcome
 from spritedocs.machine.processes import marked
 
-__all__ = ["Outcome", "program", "run_program", "run_programs", "run_script", "run_scripts"]
+__all__ = ["program", "run_program", "run_programs", "run_script", "run_scripts"]
 
-_ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b).*$", re.MULTILINE)
 _PACKAGES = re.compile(r"""[^\s"'(]*[/\\](?:site|dist)-packages(?=[/\\])""")
 _PACKAGE = Path(__file__).parents[1]
 _LONGEST_FOLDER = 103 - len("/pymp-12345678/listener-12345678")
 """How long the path of a folder may be in which workers have sockets."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a script ended, and what it said."""
-
-    text: str
-    """What it printed, stdout and stderr together in their order, as a terminal would show it. Folders
-    before file names are shortened, since they belong to one machine: those of Python, its packages and
-    temporary files to ``…/``, the home folder to ``~``, the script's own to nothing. No more is altered."""
-    status: int | None
-    """Its exit status, negative for the signal that killed it; ``None`` if it outlasted its time."""
-    seconds: float
-    """How long it took, its start included."""
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether it was still running at its time limit, and was ended."""
-        return self.status is None
-
-    @property
-    def error(self) -> str:
-        """The last line that names an exception, such as ``ValueError: sprite 13 is cursed``, or ``""``."""
-        found = _ERROR.findall(self.text)
-        return found[-1] if found else ""
 
 
 def run_script(
@@ -111,18 +85,27 @@ def program(name: str) -> Path:
 def run_program(name: str, *, arguments: tuple[str, ...] = (), limit_s: float = 60.0) -> Outcome:
     """Run the program ``name`` of the examples as ``run_script`` does.
 
-    Raises ``NotHere`` where nothing can run, as without a temporary folder; and what ``program`` does.
+    Raises ``NotHere`` where nothing can run, as without a temporary folder, and where it outlasts its time;
+    and what ``program`` does.
     """
     source = program(name).read_text(encoding="utf-8")
     with _not_here():
-        return run_script(source, name=f"{name}.py", arguments=arguments, limit_s=limit_s)
+        return _in_time(run_script(source, name=f"{name}.py", arguments=arguments, limit_s=limit_s), limit_s)
 
 
 def run_programs(names: Iterable[str], *, limit_s: float = 60.0) -> dict[str, Outcome]:
     """Run several programs of the examples as ``run_scripts`` does. Raises what ``run_program`` does."""
     jobs = {name: (program(name).read_text(encoding="utf-8"), f"{name}.py") for name in names}
     with _not_here():
-        return _run_all(jobs, limit_s)
+        return {name: _in_time(outcome, limit_s) for name, outcome in _run_all(jobs, limit_s).items()}
+
+
+def _in_time(outcome: Outcome, limit_s: float) -> Outcome:
+    if outcome.timed_out:
+        raise NotHere(
+            f"{outcome.name} took over {limit_s:g} s: end other programs, or give this machine more cores."
+        )
+    return outcome
 
 
 @contextlib.contextmanager
@@ -183,7 +166,7 @@ def _run(
                 program.kill()
                 program.wait()
         text = said.read_bytes().decode("utf-8", errors="replace").replace("\r\n", "\n")
-    return Outcome(_shortened(text, folder), status, seconds)
+    return Outcome(_shortened(text, folder), status, seconds, name)
 
 
 def _status(program: subprocess.Popen[bytes], end: float, given_up: threading.Event) -> int | None:

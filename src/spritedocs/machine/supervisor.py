@@ -1,8 +1,8 @@
 """Runs a command as its child and leaves nothing of it behind, not even if whoever asked for it is killed.
 
-``python -m spritedocs.machine.supervisor OWNER FOLDER COMMAND…`` ends as COMMAND ends, after every process that
-this started in turn. Once the process with the number OWNER is gone, it ends them all, and FOLDER goes too.
-It imports no more than that takes, and sleeps.
+``python -m spritedocs.machine.supervisor OWNER FOLDER COMMAND…`` ends as COMMAND ends, after every process
+that this started in turn. Once the process with the number OWNER is gone, it ends them all, and FOLDER goes
+too. It imports no more than that takes, and sleeps.
 """
 
 from __future__ import annotations

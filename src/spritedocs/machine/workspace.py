@@ -14,7 +14,7 @@ from pathlib import Path
 from spritedocs.machine.leftovers import temporary_folder
 from spritedocs.machine.not_here import NotHere
 
-__all__ = ["NoRoomError", "prove_room", "room_for", "why_no_helpers"]
+__all__ = ["NoRoomError", "room_for", "why_no_helpers"]
 
 
 class NoRoomError(NotHere):

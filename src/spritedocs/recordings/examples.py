@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from spritedocs.errors import raised, shortened
+from spritedocs.recordings.fingerprints import code_of
 from spritedocs.recordings.front_matter import EXAMPLE_KEYS, parsed
 
 __all__ = ["Cell", "Example", "ExampleError", "Project"]
@@ -82,6 +83,15 @@ class Example:
     def formerly(self) -> str:
         """The name of the example that this one came out of; ``""`` if of none."""
         return str(self.header.get("formerly", ""))
+
+    @cached_property
+    def programs(self) -> tuple[Path, ...]:
+        """The files beside it, in ``programs``, whose names it gives to ``machine.run_program`` and the like."""
+        code = code_of(self.text)
+        if not re.search(r"\b(?:run_programs?|program)\(", code):
+            return ()
+        found = sorted((self.path.parent / "programs").glob("*.py"))
+        return tuple(path for path in found if re.search(rf"""["']{path.stem}["']""", code))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -170,14 +180,14 @@ class Project:
         return self.root / "benchmarks" / "recorded"
 
     def benchmarks(self) -> list[str]:
-        """The benchmarks' names in order."""
-        return sorted(path.stem for path in (self.root / "benchmarks").glob("*.py"))
+        """The benchmarks' names in order: of the scripts ``benchmarks/SUBJECT/NAME.py``."""
+        return sorted(path.stem for path in self.root.glob("benchmarks/*/*.py"))
 
     def benchmark(self, name: str) -> Example:
         """The benchmark called ``name``, which has no header. Raises ``ExampleError`` for an unknown one."""
         if name not in self.benchmarks():
             raise ExampleError(f"there is no benchmark {name!r}: known are {', '.join(self.benchmarks())}.")
-        path = self.root / "benchmarks" / f"{name}.py"
+        [path] = self.root.glob(f"benchmarks/*/{name}.py")
         return Example(path, path.read_text(encoding="utf-8"), {"title": name})
 
     def names(self) -> list[str]:

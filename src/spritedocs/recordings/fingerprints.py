@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,8 @@ __all__ = ["MEASURING", "code_of", "measuring_modules", "modules_sha256", "sourc
 
 MEASURING = (
     *("sprites", "datasets", "prefetching", "timing", "timeline", "model", "tuning"),
-    *("machine.memory", "machine.programs", "report.intervals", "report.measurement"),
+    *("machine.memory", "machine.outcome", "machine.page_cache", "machine.programs"),
+    *("report.intervals", "report.measurement"),
 )
 """The modules, and the wings with all that is in them, whose change may change a figure: not those that
 show, store or publish it."""
@@ -54,14 +56,20 @@ def source_sha256(script: str, form: int = 3) -> str:
     return _sha256(code_of(script) if form >= 3 else _without_comment_lines(script))
 
 
-def modules_sha256(script: str, package: Path) -> dict[str, str]:
+def modules_sha256(script: str, package: Path, programs: Sequence[Path] = ()) -> dict[str, str]:
     """The fingerprint of each measuring module that ``script`` uses, by its name.
 
-    ``package`` is the folder of the package.
+    ``package`` is the folder of the package. The ``programs`` that the script runs are parts of it: each of
+    them counts, as ``programs/cursed.py``, and what it imports.
     """
+    texts = {f"programs/{path.name}": path.read_text(encoding="utf-8") for path in programs}
     return {
-        name: _sha256(code_of(module_path(package, name).read_text(encoding="utf-8")))
-        for name in measuring_modules(script, package)
+        **{name: _sha256(code_of(text)) for name, text in texts.items()},
+        **{
+            name: _sha256(code_of(module_path(package, name).read_text(encoding="utf-8")))
+            for text in (script, *texts.values())
+            for name in measuring_modules(text, package)
+        },
     }
 
 
@@ -74,7 +82,7 @@ def measuring_modules(script: str, package: Path) -> list[str]:
         >>> from spritedocs import datasets
         >>> package = Path(datasets.__file__).parent
         >>> measuring_modules("from spritedocs.datasets import SpriteTensors", package)
-        ['datasets', 'pixel_art', 'sprites']
+        ['datasets', 'sprites.files', 'sprites.pixel_art']
     """
     found: set[str] = set()
     waiting = imported(code_of(script), package)

@@ -30,7 +30,7 @@ def imported(code: str, package: Path, name: str = "") -> set[str]:
     Examples:
         >>> from spritedocs import datasets
         >>> sorted(imported("from spritedocs import model, sprites", Path(datasets.__file__).parent))
-        ['model', 'sprites']
+        ['model', 'model.epoch', 'model.sharing', 'sprites', 'sprites.files', 'sprites.pixel_art']
     """
     found: set[str] = set()
     for where, what in _statements(code):

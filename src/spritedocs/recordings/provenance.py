@@ -44,7 +44,7 @@ class Provenance:
         return cls(
             example=example.name,
             source_sha256=source_sha256(example.text),
-            modules=modules_sha256(example.text, project.package),
+            modules=modules_sha256(example.text, project.package, example.programs),
             commit=commit,
             dirty=dirty,
             recorded_at=datetime.now(UTC).replace(microsecond=0),

@@ -162,7 +162,8 @@ class Recording:
         what they measured with cannot be judged, and they are stale.
         """
         changed = [] if self.has_code_of(example) else ["the script"]
-        then, now = self.provenance.get("modules"), modules_sha256(example.text, package)
+        then = self.provenance.get("modules")
+        now = modules_sha256(example.text, package, example.programs)
         if then is not None:
             modules = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
             more = len(modules) - _MOST_NAMES

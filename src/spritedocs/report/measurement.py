@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spritedocs.machine import NotHere
 from spritedocs.report.intervals import FEWEST_SAMPLES, summarised
 
 __all__ = ["FEWEST_SAMPLES", "MIME", "TRACE_MIME", "Gap", "Measurement", "count", "measured"]
 
-MIME = "application/vnd.spritedocs.report.measurement+json"
+MIME = "application/vnd.spritedocs.measurement+json"
 """The MIME type under which a recorded notebook keeps raw samples."""
 
 TRACE_MIME = "application/vnd.spritedocs.trace"
@@ -223,14 +224,22 @@ def measured(name: str, samples: Sequence[float] | float, unit: str = "", label:
     return Measurement.of(name, [samples] if isinstance(samples, int | float) else samples, unit, label)
 
 
-def count(name: str, number: int, of: int | None = None, label: str = "") -> Measurement:
+def count(
+    name: str, number: int | Callable[[], int], of: int | None = None, label: str = ""
+) -> Measurement | Gap:
     """The value ``name`` for what was counted, out of ``of`` where that is known.
+
+    A function that counts is called, and where it raises ``machine.NotHere`` its value is a gap.
 
     Examples:
         >>> print(count("repeated", 24, of=32))
         24 of 32
     """
-    return Measurement.of(name, [number], "" if of is None else f"of {of}", label)
+    try:
+        counted = number() if callable(number) else number
+    except NotHere as why_not:
+        return Gap(name, str(why_not))
+    return Measurement.of(name, [counted], "" if of is None else f"of {of}", label)
 
 
 def _check_name(name: str) -> None:

@@ -98,7 +98,7 @@ def as_text(report: Report) -> Group:
         for column in range(len(report.columns))
     ]
     for name, is_number in zip(report.columns, measured, strict=True):
-        table.add_column(name, justify="right" if is_number else "left")
+        table.add_column(Text(name), justify="right" if is_number else "left")
     for row in report.rows:
         table.add_row(*(_text_cell(cell) for cell in row))
     parts: list[Text | Table] = [Text(report.title, style="bold"), table]

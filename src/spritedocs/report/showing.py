@@ -12,24 +12,10 @@ import sys
 
 from rich.console import Console
 
-from spritedocs.report.figures import Bars, Blocks, Lines
-from spritedocs.report.measurement import Gap, Measurement, count, measured
 from spritedocs.report.results import Report, as_text
 from spritedocs.report.tables import Table
 
-__all__ = [
-    "Bars",
-    "Blocks",
-    "Gap",
-    "Lines",
-    "Measurement",
-    "Report",
-    "Table",
-    "count",
-    "measured",
-    "replace_unknown_characters",
-    "show",
-]
+__all__ = ["show"]
 
 
 def show(result: Table | Report) -> None:

@@ -12,7 +12,7 @@ from spritedocs.report.figures import Bars, Blocks, Lines
 from spritedocs.report.measurement import Gap, Measurement
 from spritedocs.report.results import Report
 
-__all__ = ["Cell", "Table"]
+__all__ = ["Table"]
 
 Cell = Measurement | Gap | str | float
 """What a cell shows: a value, why there is none, a text, or a number that nobody measured."""

@@ -10,13 +10,24 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from spritedocs.recordings import Claim, ClaimError, Verdict, claimed_values
-from spritedocs.recordings import Example, ExampleError, Project
-from spritedocs.recordings import Library, Status
+from spritedocs.recordings import (
+    Claim,
+    ClaimError,
+    Entry,
+    Example,
+    ExampleError,
+    Library,
+    Project,
+    Recording,
+    RecordingError,
+    Result,
+    Status,
+    Verdict,
+    claimed_values,
+    orphans,
+    published,
+)
 from spritedocs.report import Measurement
-from spritedocs.recordings import orphans
-from spritedocs.recordings import Entry, published
-from spritedocs.recordings import Recording, RecordingError, Result
 
 __all__ = ["Edition"]
 
@@ -51,14 +62,15 @@ class Edition:
             except (ExampleError, RecordingError) as error:
                 self.problems.append(self._relative(str(error)))
         for name in self.project.benchmarks():
+            benchmark = self.project.benchmark(name)
             try:
-                found = library.benchmark(self.project.benchmark(name), self.machines)
+                found = library.benchmark(benchmark, self.machines)
             except RecordingError as error:
                 self.problems.append(self._relative(str(error)))
                 continue
             if chosen := published(found):
-                entry = Entry(self.project.benchmark(name), chosen, candidates=tuple(found))
-                self._mention_stale(f"benchmarks/{name}.py", entry)
+                entry = Entry(benchmark, chosen, candidates=tuple(found))
+                self._mention_stale(self._relative(str(benchmark.path)), entry)
                 self.benchmarks[name] = entry
         self.notices += orphans(self.project, self.machines)
 

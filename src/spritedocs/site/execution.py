@@ -8,8 +8,8 @@ import sys
 
 from mkdocs.exceptions import PluginError
 
-from spritedocs.recordings import ExampleError, Project
 from spritedocs.machine import Interrupted, interruptible, undisturbed
+from spritedocs.recordings import ExampleError, Project
 
 __all__ = ["CLAIMS", "EXECUTE", "asked", "recorded_here"]
 

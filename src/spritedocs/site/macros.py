@@ -11,11 +11,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from spritedocs.recordings import plain
+from spritedocs.recordings import joined, machine_name, plain, provenance_line
 from spritedocs.site.fences import fenced
 from spritedocs.site.macro_calls import MISSING
-from spritedocs.recordings import machine_name, provenance_line
-from spritedocs.recordings import joined
 
 if TYPE_CHECKING:
     from spritedocs.site.plugin import SpritedocsPlugin

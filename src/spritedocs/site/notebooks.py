@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from spritedocs.recordings import Entry, Recording, joined
 from spritedocs.site.placeholders import filled
-from spritedocs.recordings import Entry
-from spritedocs.recordings import Recording, joined
 
 __all__ = ["published_notebook"]
 

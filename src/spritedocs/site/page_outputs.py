@@ -7,10 +7,9 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from spritedocs.site.fences import visible
+from spritedocs.recordings import Entry, Recording, joined
 from spritedocs.report import MIME, TRACE_MIME
-from spritedocs.recordings import Entry
-from spritedocs.recordings import Recording, joined
+from spritedocs.site.fences import visible
 
 __all__ = ["outputs_of", "traces"]
 

@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from spritedocs.recordings import Claim, ClaimError
-from spritedocs.recordings import plain
+from spritedocs.recordings import Claim, ClaimError, Entry, Recording, plain, provenance_line
 from spritedocs.site.edition import Edition
 from spritedocs.site.fences import fenced, left_open
 from spritedocs.site.marks import Marks
 from spritedocs.site.page_outputs import outputs_of
 from spritedocs.site.placeholders import filled
-from spritedocs.recordings import Entry, provenance_line
-from spritedocs.recordings import Recording
 
 __all__ = ["doubted", "experiment_page"]
 
@@ -33,7 +30,7 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
     description = str(example.header.get("description", example.title))
     parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
     outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
-    number = -1
+    number, programs = -1, list(example.programs)
     for cell in example.cells:
         if cell.kind == "markdown":
             where = f"in the Markdown cell {cell.text.splitlines()[0]!r}"
@@ -49,6 +46,9 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
                 parts.append(_standing(entry))
             continue
         number += 1
+        for path in [path for path in programs if re.search(rf"""["']{path.stem}["']""", cell.text)]:
+            programs.remove(path)
+            parts.append(_folded(path.read_text(encoding="utf-8"), f"The program {path.name}"))
         parts.append(_folded(cell.text) if cell.folded else fenced(cell.text))
         parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
     parts += [_claims(entry, edition), _values(entry), _of_other_code(entry, marks, repo_url)]
@@ -66,11 +66,11 @@ def doubted(markdown: str, sentences: list[str]) -> str:
     return f"{markdown[:end]}\n\n{box}\n\n{rest}"
 
 
-def _folded(code: str) -> str:
-    """A code block behind a line that opens it: for code that measures and shows, and teaches nothing."""
+def _folded(code: str, title: str = "The code of this step") -> str:
+    """A code block behind a line that opens it: for programs, and for code that teaches nothing."""
     lines = code.strip().split("\n")
     block = "\n".join(f"    {line}" if line else "" for line in fenced(code).split("\n"))
-    return f'??? abstract "The code of this step ({len(lines)} lines)"\n\n{block}'
+    return f'??? abstract "{title} ({len(lines)} lines)"\n\n{block}'
 
 
 def _quoted(text: str) -> str:
@@ -199,6 +199,10 @@ def _by_machine(
 def _take_it_along(entry: Entry, marks: Marks) -> str:
     name = entry.example.name
     links = [f'<a href="../../downloads/{name}.py" download>Download the script</a>']
+    links += [
+        f'<a href="../../downloads/programs/{path.name}" download>Download {path.name}</a>'
+        for path in entry.example.programs
+    ]
     parts = ["## Take it along", f"`python {name}.py` runs anywhere the package is installed."]
     if entry.published:
         parts[-1] += f" The same run is also [a notebook](../notebooks/{name}.ipynb)."

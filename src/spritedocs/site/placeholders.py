@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from spritedocs.recordings import plain
+from spritedocs.recordings import Entry, plain
 from spritedocs.site.macro_calls import MISSING
-from spritedocs.recordings import Entry
 
 __all__ = ["filled"]
 

@@ -16,16 +16,16 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from spritedocs.recordings import cleaned_notebook
+from spritedocs.recordings import ExampleError, Project, cleaned_notebook
 from spritedocs.site.content_policy import ContentPolicy
 from spritedocs.site.edition import Edition
-from spritedocs.recordings import ExampleError, Project
 from spritedocs.site.execution import CLAIMS, EXECUTE, asked, recorded_here
 from spritedocs.site.fences import visible
 from spritedocs.site.macros import macros_of
 from spritedocs.site.marks import Marks
 from spritedocs.site.notebook_views import notebook_file
 from spritedocs.site.notebooks import published_notebook
+from spritedocs.site.output import SiteOutput
 from spritedocs.site.page_faults import content_faults, read, told
 from spritedocs.site.page_files import kind_faults, link_faults
 from spritedocs.site.page_html import light_notebook, light_page
@@ -38,7 +38,6 @@ from spritedocs.site.rebuilds import (
 )
 from spritedocs.site.rendering_cache import RenderedPages
 from spritedocs.site.serving import watched
-from spritedocs.site.output import SiteOutput
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -144,6 +143,11 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 fresh = entry.published.state == "fresh"
                 notebook = published_notebook(entry.published.recording, entry, fresh)
                 files.append(notebook_file(config, name, notebook, folder))
+        programs = {path for entry in self.edition.entries.values() for path in entry.example.programs}
+        for program in sorted(programs):
+            files.append(
+                File.generated(config, f"downloads/programs/{program.name}", abs_src_path=str(program))
+            )
         _extend_navigation(config, list(self.edition.entries))
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:

@@ -1,7 +1,8 @@
 """Pixel-art pictures, drawn from a number: the same number gives the same sprite on every machine.
 
-A number chooses a family and a look (``pixel_art``); ``draw_sprite`` gives its pixels, and the other functions
-write many of them, as PNG files or packed into one array (``files``). ``spritedocs.datasets`` serves them.
+A number chooses a family and a look (``pixel_art``); ``draw_sprite`` gives its pixels, and the other
+functions write many of them, as PNG files or packed into one array (``files``). ``spritedocs.datasets``
+serves them.
 """
 
 import lazy_loader

@@ -17,7 +17,6 @@ from PIL import Image
 
 from spritedocs.sprites.pixel_art import (
     FAMILIES,
-    LOGO_INDEX,
     NATIVE_SIZE,
     draw_sprite,
     family_of,
@@ -25,7 +24,7 @@ from spritedocs.sprites.pixel_art import (
     whole_number,
 )
 
-__all__ = ["FAMILIES", "LOGO_INDEX", "draw_sprite", "family_of", "read_header", "sprite_file_name"]
+__all__ = ["read_header", "sprite_file_name", "write_packed", "write_png_folder"]
 __all__ += ["sprite_svg", "write_packed", "write_png_folder"]
 
 _FORMAT = 1

@@ -11,7 +11,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FAMILIES", "LOGO_INDEX", "NATIVE_SIZE", "draw_sprite", "family_of", "sprite_svg", "whole_number"]
+__all__ = ["FAMILIES", "LOGO_INDEX", "draw_sprite", "family_of", "sprite_svg"]
 
 FAMILIES = ("creature", "goblin", "ghost", "robot", "mushroom", "potion", "helmet", "sword")
 """What a sprite can be; its label is a position in this tuple."""

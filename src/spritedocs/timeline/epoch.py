@@ -24,7 +24,6 @@ from spritedocs.timeline.spans import (
     MAIN,
     Span,
     Timeline,
-    merged_trace,
 )
 from spritedocs.timeline.tracing import (
     ClockError,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     import torch
     from torch.utils.data import DataLoader
 
-__all__ = ["ClockError", "Span", "Timeline", "merged_trace", "trace_epoch", "traced"]
+__all__ = ["trace_epoch"]
 
 _END = object()
 

@@ -23,7 +23,7 @@ from spritedocs.timeline.stopwatch import (
     Stream,
 )
 
-__all__ = ["ClockError", "Times", "is_traced", "noting", "system_wide_clock", "traced"]
+__all__ = ["ClockError", "traced"]
 
 SYSTEM_WIDE = ("clock_gettime(CLOCK_MONOTONIC)", "mach_absolute_time()", "QueryPerformanceCounter()")
 """The clocks behind ``time.perf_counter`` on Linux and BSD, on macOS and on Windows. Each counts from a

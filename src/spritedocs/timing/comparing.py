@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -20,14 +19,13 @@ from spritedocs.timing.comparison import Comparison, Key, number_of, shown
 from spritedocs.timing.epochs import (
     EpochTiming,
     Loader,
-    TimingError,
     dismiss,
     time_epoch,
 )
 from spritedocs.timing.foreign_load import Reading
-from spritedocs.timing.races import Watch, in_turns, race
+from spritedocs.timing.races import Watch, in_turns, quiet_of_cores
 
-__all__ = ["Comparison", "EpochTiming", "Loader", "TimingError", "compare", "race", "time_epoch"]
+__all__ = ["compare"]
 
 LARGEST_SPREAD = 0.10
 SHORTEST_EPOCH_S = 0.05  # A thread waits up to 5 ms for Python's GIL, a tenth of this.
@@ -104,9 +102,7 @@ def compare(
         return epoch
 
     try:
-        with warnings.catch_warnings():
-            # Of more workers than cores torch would warn in every epoch; we do it once.
-            warnings.filterwarnings("ignore", "This DataLoader will create")
+        with quiet_of_cores():  # we warn of it once
             found = in_turns(
                 {key: partial(timed, key) for key in arms},
                 rounds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from statistics import median
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
 
-__all__ = ["Comparison", "Key", "number_of", "samples_of", "shown"]
+__all__ = ["Comparison"]
 
 Key: TypeAlias = Any
 """What an arm is called: a ``str``, an ``int``, a ``float``, or a tuple of these."""
@@ -87,6 +87,8 @@ class Comparison:
 
         Raises ``ValueError`` also where ``below`` is 0 in a round.
         """
+        if gap := self._gap(name, above, below, field=field):
+            return gap
         try:
             return self.combined(
                 name,
@@ -120,6 +122,29 @@ class Comparison:
             return Gap(name, str(why_not))
         return Measurement.of(name, samples, _unit_of(name) if unit is None else unit)
 
+    def difference(
+        self,
+        name: str,
+        arm: Key,
+        less: Key,
+        field: str | None = None,
+        *,
+        unit: str | None = None,
+        scale: float = 1,
+    ) -> Measurement | Gap:
+        """How much larger ``field`` is in ``arm`` than in ``less``: sample by sample, times ``scale``.
+
+        Examples:
+            >>> found = Comparison({"full": ([9.0, 8.0],), "empty": ([5.0, 6.0],)})
+            >>> found.difference("cost_mb", "full", "empty").samples
+            (4.0, 2.0)
+        """
+        if gap := self._gap(name, arm, less, field=field):
+            return gap
+        pairs = zip(self.samples(arm, field), self.samples(less, field), strict=True)
+        found = [scale * (more - fewer) for more, fewer in pairs]
+        return Measurement.of(name, found, _unit_of(field or "", name) if unit is None else unit)
+
     def values(
         self, name: str, field: str | None = None, *, unit: str | None = None, scale: float = 1
     ) -> dict[Key, Measurement | Gap]:
@@ -137,6 +162,22 @@ class Comparison:
     def speedups(self, name: str, field: str | None = None, *, against: Key) -> dict[Key, Measurement | Gap]:
         """How many times as fast each other arm is as ``against``, by a field that is a time."""
         return {arm: self.ratio(_named(name, arm), against, arm, field) for arm in self._keys(against)}
+
+    def curves(
+        self, name: str, field: str, at: Iterable[float], *, unit: str | None = None
+    ) -> dict[Key, dict[float, Measurement | Gap]]:
+        """For every arm the fields that ``field`` names for each x in ``at``, as ``Table.lines`` draws them.
+
+        Examples:
+            >>> found = Comparison({"list": ({"at_0_mb": 5, "at_100_mb": 22},)})
+            >>> {x: str(y) for x, y in found.curves("uss", "at_{}_mb", (0, 100))["list"].items()}
+            {0: 'about 5.0 MB', 100: 'about 22 MB'}
+        """
+        at = list(at)
+        found = {
+            x: self.values(f"{name}_{{}}_{_written(x)}", field.format(_written(x)), unit=unit) for x in at
+        }
+        return {arm: {x: found[x][arm] for x in at} for arm in self._keys()}
 
     def part(self, *prefix: Key) -> Comparison:
         """The arms whose keys are tuples that begin so, without that beginning.
@@ -167,19 +208,25 @@ class Comparison:
     def _value(
         self, name: str, arm: Key, field: str | None, unit: str | None, label: str = "", scale: float = 1
     ) -> Measurement | Gap:
-        if gap := self._gap(name, arm):
+        if gap := self._gap(name, arm, field=field):
             return gap
         if unit is None:
             told = field or ("total_s" if isinstance(self.arms[arm][0], EpochTiming) else "")
             unit = _unit_of(told, name.removesuffix(f"_{_written(arm)}"))
         return Measurement.of(name, [scale * sample for sample in self.samples(arm, field)], unit, label)
 
-    def _gap(self, name: str, *arms: Key) -> Gap | None:
-        """A gap where one of ``arms`` is missing; an error where one is unknown."""
+    def _gap(self, name: str, *arms: Key, field: str | None = None) -> Gap | None:
+        """A gap where one of ``arms``, or its ``field``, is missing; an error where one is unknown."""
         for arm in arms:
             if arm not in self.arms and arm not in self.missing:
                 raise ValueError(f"{arm!r} is unknown: choose one of {self._known()}")
-        return next((Gap(name, self.missing[arm]) for arm in arms if arm in self.missing), None)
+        for arm in arms:
+            if arm in self.missing:
+                return Gap(name, self.missing[arm])
+            for result in self.arms[arm]:
+                if isinstance(result, Mapping) and isinstance(why := result.get(field), NotHere):
+                    return Gap(name, str(why))
+        return None
 
     def _keys(self, *without: Key) -> list[Key]:
         self._gap("known", *without)

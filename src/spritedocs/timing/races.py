@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -27,7 +28,7 @@ from spritedocs.timing.rounds import (
     spare_rounds,
 )
 
-__all__ = ["Watch", "in_turns", "race"]
+__all__ = ["race"]
 
 Watch: TypeAlias = Callable[[], AbstractContextManager[None]]
 """``with watch(): ...`` stands round what is measured: the foreign load meanwhile counts."""
@@ -49,13 +50,14 @@ def race(
     """Call every arm once a round, interleaved in an order drawn from ``seed``.
 
     An arm is a function without arguments. It returns what it measured: a number; a list of numbers, as
-    several samples of that round; or a mapping from names of fields to these. An arm that raises ``NotHere``,
-    as ``spritedocs.machine.description.needs`` does, is missing: the others are measured without it.
+    several samples of that round; or a mapping from names of fields to these, with a ``NotHere`` in place of
+    what this machine does not tell. An arm that raises ``NotHere``, as ``spritedocs.machine.needs`` does, is
+    missing: the others are measured without it.
 
     ``warmup`` adds a first round that is thrown away. Without ``rounds`` their number is planned, for the
     ratios of the one number, or of the field ``plan_on``; and rounds with foreign load are taken again. In
     these, and in ``width``, ``limit_s``, ``load`` and ``progress``, it does what
-    ``spritedocs.timing.comparing.compare`` does. The ``clock`` is for the plan only.
+    ``spritedocs.timing.compare`` does. The ``clock`` is for the plan only.
 
     Examples:
         >>> found = race({"short": lambda: 2.0, "long": lambda: 6.0}, rounds=6)
@@ -71,7 +73,7 @@ def race(
 
     def called(key: Key, watch: Watch) -> Any:
         try:
-            with watch():
+            with watch(), quiet_of_cores():
                 result = arms[key]()
         except RuntimeError as error:
             # No gap: values without the GPU would pass for those of a machine that has one.
@@ -94,10 +96,20 @@ def race(
     )
 
 
+@contextmanager
+def quiet_of_cores() -> Iterator[None]:
+    """Of more workers than cores torch would warn in every round."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
 def _plain(key: Key, result: Any) -> Any:
     """The result in floats."""
     if isinstance(result, Mapping):
         return {str(field): _plain(key, value) for field, value in result.items()}
+    if isinstance(result, NotHere):
+        return result
     try:
         if isinstance(result, list | tuple) and result:
             return [float(each) for each in result]
@@ -126,7 +138,7 @@ def in_turns(
     load: Callable[[], Reading | None],
     progress: Callable[[int, int], object] | None,
 ) -> Comparison:
-    """The rounds of ``race`` and of ``spritedocs.timing.comparing.compare``: their number is planned for ``number``.
+    """The rounds of ``race`` and of ``spritedocs.timing.compare``: their number is planned for ``number``.
 
     An arm stands ``watch()`` round what of it is measured.
     """

@@ -8,25 +8,24 @@ fresh clone with no environment: installing, running every example, building the
 **Caveat.** What pip has downloaded before comes from its cache. A runner without one downloads
 everything, PyTorch included: that time depends on its network.
 
-    python benchmarks/publishing_build.py [--rounds N] [--record]
+    python benchmarks/site/publishing_build.py [--rounds N] [--record]
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from publishing import WORKFLOWS, fresh_clone, run_step, run_steps, workflow
-from running import PROJECT
+from runs import PROJECT, Run, options
 
-from spritedocs import machine
 from spritedocs.machine import marked
-from spritedocs.recordings import Project, Provenance, Recording, store_report
-from spritedocs.report import Measurement, Report, show
+from spritedocs.recordings import Project, Recording
+from spritedocs.report import Measurement, Report
 
 PARTS = {
     "install_s": "set up the environment",
@@ -57,32 +56,28 @@ def one_build() -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Build from nothing a few times, show the parts, and store them if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--record", action="store_true", help="store the result for publication")
-    wanted = parser.parse_args()
-    described = machine.describe()
-    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
+def measure(rounds: int) -> Report:
+    """Build from nothing a few times."""
     found = []
-    for number in range(wanted.rounds):
+    for number in range(rounds):
         found.append(one_build())
-        print(f"build {number + 1} of {wanted.rounds}: {found[-1]['total_s']:.0f} s", file=sys.stderr)
+        print(f"build {number + 1} of {rounds}: {found[-1]['total_s']:.0f} s", file=sys.stderr)
     examples = Measurement.of("examples", [len(PROJECT.names())], "")
     times = {name: Measurement.of(name, [build[name] for build in found], "s") for name in PARTS}
-    report = Report(
+    return Report(
         title="A build from nothing",
         columns=["part", "time"],
         rows=[[part, times[name]] for name, part in PARTS.items()],
-        notes=[f"{examples} examples. {wanted.rounds} builds, one after the other."],
+        notes=[f"{examples} examples. {rounds} builds, one after the other."],
         more_values=[examples],
     )
-    show(report)
-    if wanted.record:
-        folder = PROJECT.benchmarked / machine.slug(described)
-        command = f"python benchmarks/{Path(__file__).name}"
-        print(store_report(folder, report, provenance, described.as_dict(), command).path)
+
+
+def main() -> None:
+    """Measure, show the parts, and store them if asked to."""
+    wanted = options(__doc__, rounds=3).parse_args()
+    run = Run(__file__)
+    run.publish(measure(wanted.rounds), wanted.record)
 
 
 if __name__ == "__main__":

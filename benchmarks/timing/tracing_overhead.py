@@ -15,14 +15,14 @@ and read after the epoch, before and after which host and device are put on one 
 **Caveat.** With helpers, epochs vary by far more than tracing costs, as everybody shares the cores: it
 takes many rounds on a quiet machine, some three minutes, for an interval that says something.
 
-    python benchmarks/tracing_overhead.py [--rounds N] [--record]
+    python benchmarks/timing/tracing_overhead.py [--rounds N] [--record]
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -32,15 +32,16 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs import machine
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from runs import Run, options
+
 from spritedocs.datasets import SpriteFolder
-from spritedocs.recordings import Project, Provenance, store_report
-from spritedocs.report import Gap, Measurement, Report, show
+from spritedocs.report import Gap, Measurement, Report
 from spritedocs.sprites import FAMILIES, write_png_folder
 from spritedocs.timeline import trace_epoch, traced
 from spritedocs.timing import dismiss
 
-PROJECT = Project(Path(__file__).parents[1])
 SPRITES, BATCH_SIZE, SIDE = 512, 32, 32
 EMPTY_BATCHES = 250
 ROUNDS = 120
@@ -186,32 +187,27 @@ def rows(folder: Path, rounds: int) -> Iterator[list[Measurement | Gap | str]]:
     yield ["training, on a GPU", "0", *measured]
 
 
-def main() -> None:
-    """Measure, show the table, and store it if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--record", action="store_true", help="store the result for publication")
-    wanted = parser.parse_args()
-    described = machine.describe()
-    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
+def measure(rounds: int) -> Report:
+    """Do it all."""
     with tempfile.TemporaryDirectory() as folder:
-        table = list(rows(write_png_folder(Path(folder) / "sprites", SPRITES, SIDE), wanted.rounds))
-    report = Report(
+        table = list(rows(write_png_folder(Path(folder) / "sprites", SPRITES, SIDE), rounds))
+    return Report(
         title="What tracing an epoch costs",
         columns=["epoch", "helpers", "a batch, plain", "tracing adds", "to each batch"],
         rows=table,
         notes=[
             f"Training: {BATCH_SIZE} sprites a batch, from PNG files. Empty: batches of one number, "
             "and a step that does nothing, which leaves the cost of tracing.",
-            f"{wanted.rounds} pairs of epochs each, in random order. "
-            "The aim: at most 2% of an epoch of training.",
+            f"{rounds} pairs of epochs each, in random order. The aim: at most 2% of an epoch of training.",
         ],
     )
-    show(report)
-    if wanted.record:
-        where = PROJECT.benchmarked / machine.slug(described)
-        command = f"python benchmarks/{Path(__file__).name}"
-        print(store_report(where, report, provenance, described.as_dict(), command).path)
+
+
+def main() -> None:
+    """Measure, show the table, and store it if asked to."""
+    wanted = options(__doc__, ROUNDS).parse_args()
+    run = Run(__file__)
+    run.publish(measure(wanted.rounds), wanted.record)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tune_rivals import TITLES
-from tune_scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
+from suite.rivals import TITLES
+from suite.scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
 
 from spritedocs.model import Settings
 from spritedocs.report import Gap, Measurement, Report
@@ -24,6 +24,7 @@ def of_contestants(outcomes: Sequence[Outcome], parts: int = 1, wanted: int | No
     right = Measurement.of("named_right", [share(each.named_right for each in outcomes)], "%")
     missed = _part("missed", [each.missed for each in gaining])
     needless = _part("needless", [each.needless for each in content])
+    fresh, why = [each for each in outcomes if each.held_out], "No workload of this run is held out."
     seconds = [each.grid.seconds for each in outcomes if each.grid]
     grids: Measurement | Gap = (
         Measurement.of("brute_force_s", seconds, "s")
@@ -62,9 +63,10 @@ def of_contestants(outcomes: Sequence[Outcome], parts: int = 1, wanted: int | No
             needless,
             grids,
             Measurement.of("workloads", [len(outcomes)], ""),
-            Measurement.of("workloads_held_out", [sum(each.held_out for each in outcomes)], ""),
+            Measurement.of("workloads_held_out", [len(fresh)], ""),
             Measurement.of("not_rated", [sum(not each.is_rated for each in outcomes)], ""),
-            *_held_out_values(outcomes),
+            _part("named_right_held_out", [each.named_right for each in fresh], why),
+            _part("good_held_out", [each.is_good for each in fresh], why),
         ],
     )
 
@@ -93,15 +95,6 @@ def _held_out(outcomes: Sequence[Outcome]) -> str:
         f"{said}On the other {len(known)} the thresholds of its diagnosis were developed: {told(known)}. "
         "Some of what was planted in these was named by somebody who had read the code of the diagnosis."
     )
-
-
-def _held_out_values(outcomes: Sequence[Outcome]) -> list[Measurement | Gap]:
-    fresh = [each for each in outcomes if each.held_out]
-    why = "No workload of this run is held out."
-    return [
-        _part("named_right_held_out", [each.named_right for each in fresh], why),
-        _part("good_held_out", [each.is_good for each in fresh], why),
-    ]
 
 
 def _failed(outcomes: Sequence[Outcome]) -> str:
@@ -161,21 +154,13 @@ def _contestant(slug: str, outcomes: Sequence[Outcome]) -> list[Measurement | Ga
         standing = Standing.of(slug, outcomes)
     except ValueError:
         reason = f"{title} has no pick that is rated."
-        names = ("good", "surely_below", "worst", "median", "without", "time")
-        return [title, *(Gap(f"{each}_{slug}", reason) for each in names)]
-    return [
-        title,
-        Measurement.of(f"good_{slug}", [standing.good], "%"),
-        Measurement.of(f"surely_below_{slug}", [standing.surely_below], "%"),
-        Measurement.of(f"worst_{slug}", [standing.worst], "%"),
-        Measurement.of(f"median_{slug}", [standing.typical], "%"),
-        Measurement.of(f"without_{slug}", [standing.without], "%"),
-        Measurement.of(f"time_{slug}", [standing.time], "%"),
-    ]
+        return [title, *(Gap(f"{what}_{slug}", reason) for what in Standing._fields)]
+    shares = standing._asdict().items()
+    return [title, *(Measurement.of(f"{what}_{slug}", [value], "%") for what, value in shares)]
 
 
 def _workload(each: Outcome) -> list[Measurement | Gap | str]:
-    pick, slug = each.pick(TUNE), _slug(each)
+    pick, slug = each.pick(TUNE), each.name.replace("-", "_")
     score = each.score(TUNE)
     gain = each.ratios.get(each.present)
     unrated = f"{each.name} is not rated: {'; '.join(each.failures)}."
@@ -194,10 +179,6 @@ def _workload(each: Outcome) -> list[Measurement | Gap | str]:
         else Gap(f"score_{slug}", f"{each.name}: {pick.says}, and no pick that fits." if gain else unrated),
         Measurement.of(f"seconds_{slug}", [pick.seconds], "s"),
     ]
-
-
-def _slug(outcome: Outcome) -> str:
-    return outcome.name.replace("-", "_")
 
 
 def settings_text(settings: Settings) -> str:

@@ -12,12 +12,11 @@ seconds it took, its start included.
 the page cache.
 
     pip install -e ".[peers]" -c constraints.txt
-    python benchmarks/tuning_others.py [--budget SECONDS] [--record]
+    python benchmarks/tuning/tuning_others.py [--budget SECONDS] [--record]
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -28,13 +27,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from runs import PROJECT, Run, options
+
 import spritedocs.tuning  # noqa: F401 - the command that is run here uses all of it: so says the fingerprint
-from spritedocs import machine
-from spritedocs.recordings import Project, Provenance, store_report
-from spritedocs.report import Gap, Measurement, Report, show
+from spritedocs.report import Gap, Measurement, Report
 from spritedocs.tuning import print_tuning
 
-PROJECT = Project(Path(__file__).parents[1])
 BUDGET_S = 60.0
 
 
@@ -48,7 +48,7 @@ class Others(NamedTuple):
 
     def command(self, budget_s: float) -> list[str]:
         """What a user types, after ``spritedocs``."""
-        target = f"benchmarks/targets/{self.name}.py:dataset"
+        target = f"benchmarks/tuning/targets/{self.name}.py:dataset"
         return ["tune", target, "--batch-size", str(self.batch_size), "--budget", f"{budget_s:g}"]
 
 
@@ -108,12 +108,10 @@ def value(name: str, median: float, interval: list[float] | None, unit: str) -> 
 
 def main() -> None:
     """Tune all three, show the table and what the first run printed, and store both if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds for each dataset")
-    parser.add_argument("--record", action="store_true", help="store the result for publication")
     wanted = parser.parse_args()
-    described = machine.describe()
-    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
+    run = Run(__file__)
     answers = {others: tuned(others, wanted.budget) for others in DATASETS}
     report = Report(
         title="What the tuner says of datasets that others made",
@@ -126,11 +124,7 @@ def main() -> None:
     if not isinstance(first, str):
         print("$ spritedocs " + " ".join(DATASETS[0].command(wanted.budget)))
         print(said := printed(first))
-    show(report)
-    if wanted.record:
-        where = PROJECT.benchmarked / machine.slug(described)
-        command = f"python benchmarks/{Path(__file__).name}"
-        print(store_report(where, report, provenance, described.as_dict(), command, said).path)
+    run.publish(report, wanted.record, said)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tune_scores import Grid, Outcome, Pick
+from suite.scores import Grid, Outcome, Pick
 
 from spritedocs.model import Settings
-from spritedocs.recordings import Project, Provenance, source_sha256
+from spritedocs.recordings import Provenance, source_sha256
 from spritedocs.report import Measurement
 
 FORMAT = 2
@@ -122,11 +122,13 @@ class Kept:
         written.replace(self.path)
 
 
-def code_sha256(project: Project, package_sha256: str) -> str:
+def code_sha256(of: Provenance) -> str:
     """The fingerprint of all that measures here: the suite's modules, and those of the package."""
-    paths = sorted((project.root / "benchmarks").glob("tune_*.py"))
+    here = Path(__file__).parent
+    paths = sorted([*here.glob("*.py"), *here.parent.glob("tune_*.py")])
     texts = [path.read_text(encoding="utf-8") for path in paths]
-    return hashlib.sha256("\n".join([*map(source_sha256, texts), package_sha256]).encode()).hexdigest()
+    prints = [*map(source_sha256, texts), *of.modules.values()]
+    return hashlib.sha256("\n".join(prints).encode()).hexdigest()
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:

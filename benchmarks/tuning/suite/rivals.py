@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 
 import torch
-from tune_scores import Grid, Pick
+from suite.scores import Grid, Pick
 
 from spritedocs.model import Settings
 

@@ -1,6 +1,6 @@
 """What does the stopwatch cost?
 
-Motive. ``spritedocs.timing.comparing.time_epoch`` reads a clock around every batch, counts the items in it and
+Motive. ``spritedocs.timing.time_epoch`` reads a clock around every batch, counts the items in it and
 looks whether there is CUDA work to wait for. A measurement that slows down what it measures would tell
 the reader about itself. Our aim: less than 1% of a batch that takes 1 ms.
 
@@ -18,7 +18,7 @@ stopping the CPU from running ahead. A busy machine shows in the width of the in
 
 How to run, in about 20 seconds::
 
-    python benchmarks/timing_overhead.py
+    python benchmarks/timing/timing_overhead.py
 """
 
 from __future__ import annotations

@@ -11,24 +11,24 @@ round, with its 95% interval.
 **Caveat.** Rounds are minutes apart on a slow machine, so the intervals are wide. What would show is a
 ratio whose interval leaves 1 far behind.
 
-    python benchmarks/kernel_against_script.py [--rounds N] [--record] [EXAMPLE ...]
+    python benchmarks/timing/kernel_against_script.py [--rounds N] [--record] [EXAMPLE ...]
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from running import PROJECT, run
+import running
+from runs import PROJECT, Run, options
 
-from spritedocs import machine
-from spritedocs.recordings import Provenance, claimed_values, record, store_report
-from spritedocs.report import Measurement, Report, show
+from spritedocs.recordings import claimed_values, record
+from spritedocs.report import Measurement, Report
 
 EXAMPLES = ("06_optional_num_workers", "07_summoning_cost", "10_memory_goblins")
 """Times with waiting items, times with cheap ones, and memory."""
@@ -45,7 +45,7 @@ def both_ways(name: str, kernel_first: bool, described: dict[str, object]) -> di
     with tempfile.TemporaryDirectory() as folder:
         for way in ("kernel", "script") if kernel_first else ("script", "kernel"):
             if way == "script":
-                found[way] = medians(run(example, Path(folder)).values)
+                found[way] = medians(running.run(example, Path(folder)).values)
             else:
                 found[way] = medians(record(PROJECT, example, Path(folder) / "kept", described).values)
     return found
@@ -60,34 +60,31 @@ def ratios(name: str, rounds: list[dict[str, dict[str, float]]]) -> Iterator[lis
             yield [number, value, Measurement.of(f"{value}_of_{number}", samples, "×")]
 
 
-def main() -> None:
-    """Run all examples both ways in turns, show the ratios, and store them if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("examples", nargs="*", default=EXAMPLES)
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--record", action="store_true", help="store the result for publication")
-    wanted = parser.parse_args()
-    described = machine.describe()
-    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
-    found = {name: [] for name in wanted.examples}
-    for number in range(wanted.rounds):
-        for name, rounds in found.items():
-            rounds.append(both_ways(name, bool(number % 2), described.as_dict()))
-            print(f"round {number + 1} of {wanted.rounds}: {name}", file=sys.stderr)
-    rows = [row for name, rounds in found.items() for row in ratios(name, rounds)]
+def measure(examples: Sequence[str], rounds: int, described: dict[str, object]) -> Report:
+    """Run all ``examples`` both ways in turns."""
+    found = {name: [] for name in examples}
+    for number in range(rounds):
+        for name, done in found.items():
+            done.append(both_ways(name, bool(number % 2), described))
+            print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
+    rows = [row for name, done in found.items() for row in ratios(name, done)]
     claimed = {name for example in found for name in claimed_values(PROJECT.example(example))}
-    report = Report(
+    return Report(
         title="Recorded in a kernel / run as a script",
         columns=["example", "value", "ratio"],
         rows=[row for row in rows if row[1] in claimed],
         notes=[f"These are the values that claims are about, of {len(rows)} that were compared."],
         more_values=[ratio for _, value, ratio in rows if value not in claimed],
     )
-    show(report)
-    if wanted.record:
-        folder = PROJECT.benchmarked / machine.slug(described)
-        command = f"python benchmarks/{Path(__file__).name}"
-        print(store_report(folder, report, provenance, described.as_dict(), command).path)
+
+
+def main() -> None:
+    """Measure, show the ratios, and store them if asked to."""
+    parser = options(__doc__, rounds=6)
+    parser.add_argument("examples", nargs="*", default=EXAMPLES)
+    wanted = parser.parse_args()
+    run = Run(__file__)
+    run.publish(measure(wanted.examples, wanted.rounds, run.machine.as_dict()), wanted.record)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ at least 97% of the best there is, on at least 95% of the workloads and never be
 tenth of the time of a brute-force search; and to name what holds loading up.
 
 **What is measured.** The workloads of `tune_workloads.py`, each with a bottleneck that was planted, and
-those of `tune_held_out.py`, which were drawn from a seed: the tuner was developed without them. For
+those of `suite/held_out.py`, which were drawn from a seed: the tuner was developed without them. For
 each: a brute-force grid, 0 to 8 workers × `prefetch_factor` 2, 4 and 8, workers persistent; all cells in
 turns, in random order, for five rounds, which choose the best cell. Then the contestants choose:
 `spritedocs.tune` as a user calls it, and the rules and searches of others. Last, new loaders of the best
@@ -22,8 +22,8 @@ brute force cheap: in a real training its time grows with the epoch, the tuner's
 machine's. Workloads and tuner were made by the same people, and the thresholds of its diagnosis were
 developed on the workloads that are not held out; these are of the same kinds, with other costs.
 
-    python benchmarks/tune_suite.py [--record] [--only NAME …] [--quick] [--without-rivals]
-                                    [--minutes M] [--keep FILE | --resume FILE]
+    python benchmarks/tuning/tune_suite.py [--record] [--only NAME …] [--quick] [--without-rivals]
+                                           [--minutes M] [--keep FILE | --resume FILE]
 
 `--keep` writes the outcomes to a file after each workload, and `--resume` goes on with a run that was ended,
 on the same machine, commit and code.
@@ -44,28 +44,29 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset
-from tune_failures import attempted, noted
-from tune_held_out import held_out
-from tune_kept import Kept, KeptError, code_sha256
-from tune_rivals import (
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from runs import Run, options
+from suite.failures import attempted, noted
+from suite.held_out import held_out
+from suite.kept import Kept, KeptError, code_sha256
+from suite.rivals import (
     MOST_WORKERS,
     by_counting_up,
     by_rule,
     by_single_grid,
     with_workers,
 )
-from tune_scores import AGAIN, TUNE, Grid, Outcome, Pick
-from tune_tables import of_contestants, of_workloads
+from suite.scores import AGAIN, TUNE, Grid, Outcome, Pick
+from suite.tables import of_contestants, of_workloads
 from tune_workloads import SHUFFLING, WORKLOADS, Workload, loader, prepared
 
-from spritedocs import machine
 from spritedocs.model import Settings
-from spritedocs.recordings import Project, Provenance, store_report
-from spritedocs.report import Measurement, show
+from spritedocs.report import Measurement
 from spritedocs.timing import compare, dismiss, time_epoch
 from spritedocs.tuning import tune
 
-PROJECT = Project(Path(__file__).parents[1])
 COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)
 ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 20
 QUICK = ("wait", "compute", "short-epoch-tiny", "tiny-tensors")
@@ -233,8 +234,7 @@ def measure(
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--record", action="store_true", help="store the results for publication")
+    parser = options(__doc__)
     parser.add_argument("--only", nargs="+", choices=sorted(EVERY), metavar="NAME", help="these workloads")
     parser.add_argument("--quick", action="store_true", help="four workloads, a grid of two rounds: a look")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no workload after these")
@@ -255,15 +255,14 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, show the tables, and store them if asked to."""
     wanted = arguments()
-    described = machine.describe()
-    begun = {name: Provenance.of(PROJECT, PROJECT.benchmark(name)) for name in RECORDED}
+    run = Run(__file__, *RECORDED)
     names = wanted.only or (list(QUICK) if wanted.quick else list(EVERY))
     rounds, with_rivals = QUICK_ROUNDS if wanted.quick else ROUNDS, not wanted.without_rivals
-    suite = begun["tune_suite"]
+    suite = run.begun["tune_suite"]
     same = {
         "commit": suite.commit,
-        "code": code_sha256(PROJECT, suite.package_sha256),
-        "machine": described.as_dict(),
+        "code": code_sha256(suite),
+        "machine": run.machine.as_dict(),
         "rounds": rounds,
         "with_rivals": with_rivals,
     }
@@ -273,17 +272,8 @@ def main() -> None:
     except KeptError as error:
         sys.exit(str(error))
     found = measure(names, kept, rounds, with_rivals, 60 * wanted.minutes)
-    reports = {
-        "tune_suite": of_contestants(found, kept.parts, len(names)),
-        "tune_workloads": of_workloads(found),
-    }
-    for report in reports.values():
-        show(report)
-    for name, report in reports.items() if wanted.record else ():
-        where = PROJECT.benchmarked / machine.slug(described)
-        command = "python benchmarks/tune_suite.py --record"
-        made = kept.provenance(begun[name])
-        print(store_report(where, report, made, described.as_dict(), command).path)
+    reports = [of_contestants(found, kept.parts, len(names)), of_workloads(found)]
+    run.publish(reports, wanted.record, as_begun=kept.provenance)
 
 
 if __name__ == "__main__":

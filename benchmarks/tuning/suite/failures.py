@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tune_scores import Pick
+from suite.scores import Pick
 
 from spritedocs.recordings import private_in
 

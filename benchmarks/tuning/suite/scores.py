@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from spritedocs.model import Settings
 from spritedocs.report import Measurement
@@ -157,8 +157,7 @@ class Outcome:
         return self.cannot_gain
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How a contestant did over all workloads, in per cent."""
 
     good: float
@@ -167,7 +166,7 @@ class Standing:
     """Workloads with a pick whose whole interval lies below 97%, of all workloads."""
     worst: float
     """The smallest score of a pick."""
-    typical: float
+    median: float
     """The median score of the picks."""
     without: float
     """Workloads without a pick, or with one that does not fit into memory or is not rated, of all."""
@@ -186,7 +185,7 @@ class Standing:
             good=share(value >= GOOD for value in values) * len(values) / len(outcomes),
             surely_below=share(score.bounds[1] < GOOD for score in scores) * len(values) / len(outcomes),
             worst=100 * min(values),
-            typical=100 * median(values),
+            median=100 * median(values),
             without=100 - 100 * len(values) / len(outcomes),
             time=100
             * sum(outcome.pick(contestant).seconds for outcome, _ in searched)

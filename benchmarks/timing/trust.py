@@ -21,12 +21,11 @@ All take turns in random order, so that a bad minute meets all. Shares have Wils
 false alarm here. Epochs are short, 0.05 s without helpers, so that many comparisons fit; longer ones vary
 less. Comparisons of a loader with itself are planned for ±10%, and have five seconds at most.
 
-    python benchmarks/trust.py [--quick] [--record]
+    python benchmarks/timing/trust.py [--quick] [--record]
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import subprocess
@@ -42,12 +41,13 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
-from spritedocs import machine
-from spritedocs.recordings import Project, Provenance, store_report
-from spritedocs.report import Gap, Measurement, Report, show
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from runs import Run, options
+
+from spritedocs.report import Gap, Measurement, Report
 from spritedocs.timing import Comparison, Loader, compare, dismiss, foreign_load
 
-PROJECT = Project(Path(__file__).parents[1])
 BATCH_SIZE, BATCHES, ITEM_S = 6, 16, 0.5e-3
 SLOWDOWN, LOAD = 0.05, 0.5
 KINDS = {"none": "0", "new": "2, new each epoch", "kept": "2, kept"}
@@ -329,19 +329,12 @@ def measure(quick: bool) -> Report:
 
 def main() -> None:
     """Measure, show the table, and store it if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--quick", action="store_true", help="two of each, to see whether it runs")
-    parser.add_argument("--record", action="store_true", help="store the result for publication")
     wanted = parser.parse_args()
+    run = Run(__file__)
     torch.set_num_threads(1)
-    described = machine.describe()
-    provenance = Provenance.of(PROJECT, PROJECT.benchmark(Path(__file__).stem))
-    report = measure(wanted.quick)
-    show(report)
-    if wanted.record:
-        where = PROJECT.benchmarked / machine.slug(described)
-        command = f"python benchmarks/{Path(__file__).name}"
-        print(store_report(where, report, provenance, described.as_dict(), command).path)
+    run.publish(measure(wanted.quick), wanted.record)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long `mkdocs serve` takes until it answers, and until it shows an edit.
 
-    python benchmarks/serving.py
+    python benchmarks/site/serving.py
 
 Each file is edited in place and put back. Beside the time stands the CPU time of the server, which says
 more on a busy machine. Remove `.cache/spritedocs/rendered` for the first start of a fresh clone.
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EDITS = {
     "docs/index.md": ("## ", ""),
     "docs/guide/summoning-helpers.md": ("## ", "guide/summoning-helpers/"),
     "examples/06_optional_num_workers.py": ("# # ", "experiments/06_optional_num_workers/"),
-    "src/spritedocs/timeline.py": ('"""', "api/timeline/"),
+    "src/spritedocs/timeline/tracing.py": ('"""', "api/timeline/"),
 }
 """What is edited: what the new words follow, and the page that shows them."""
 

@@ -1,0 +1,5 @@
+from .plugin import SpritedocsPlugin
+
+__all__ = [
+    "SpritedocsPlugin",
+]

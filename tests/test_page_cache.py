@@ -1,0 +1,78 @@
+"""The page cache: what is dropped is gone, what stays is found out, and other systems say so."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from spritedocs.machine import NotHere, bytes_from_disk, drop_from_cache, pages_in_cache, space_on_disk
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is in its page cache")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    found = [tmp_path / f"{n}.bin" for n in range(3)]
+    for file in found:
+        file.write_bytes(bytes(10_000))
+    return found
+
+
+@linux
+def test_what_is_dropped_is_gone_and_looking_does_not_bring_it_back(files: list[Path]) -> None:
+    pages = -(-10_000 // os.sysconf("SC_PAGESIZE"))
+    try:
+        drop_from_cache(files)
+    except NotHere as why_not:
+        pytest.skip(str(why_not))
+    assert [pages_in_cache(file) for file in files] == [(0, pages)] * 3
+    files[0].read_bytes()
+    assert [pages_in_cache(file) for file in files] == [(pages, pages), (0, pages), (0, pages)]
+
+
+def _refuse(*args: int) -> None:
+    raise OSError(errno.EINVAL, "Invalid argument")
+
+
+@linux
+@pytest.mark.parametrize("advise", [lambda *args: None, _refuse])
+def test_a_cache_that_keeps_its_pages_is_found_out(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch, advise: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    with pytest.raises(NotHere, match="did not let go"):
+        drop_from_cache(files)
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_other_systems_are_never_cold(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(NotHere, match="cold reads need Linux"):
+        drop_from_cache(files)
+    with pytest.raises(NotHere, match="does not count"):
+        bytes_from_disk()
+
+
+@linux
+def test_reads_that_may_not_be_counted_are_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bytes_from_disk() >= 0
+
+    def denied(self: psutil.Process) -> None:
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "io_counters", denied)
+    with pytest.raises(NotHere, match="does not count"):
+        bytes_from_disk()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say")
+def test_the_space_of_a_file_is_in_blocks(files: list[Path]) -> None:
+    assert space_on_disk(files[0]) % 512 == 0
