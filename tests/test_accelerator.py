@@ -197,7 +197,8 @@ def test_the_question_is_answered_by_this_torch(monkeypatch: pytest.MonkeyPatch)
     """A build without CUDA says so; one with CUDA and no GPU gives one of the reasons above."""
     import torch
 
-    monkeypatch.setattr(accelerator, "PATIENCE_S", 300)  # importing torch may take long on a busy machine
+    # Importing torch may take long on a busy machine.
+    monkeypatch.setattr("spritedocs.machine.asking.PATIENCE_S", 300)
     answer = accelerator.ask_apart(sys.executable, "-P", "-c", accelerator.ABSENCE_QUESTION)
     if torch.cuda.is_available():
         assert answer == "FINE"

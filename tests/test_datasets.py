@@ -17,13 +17,7 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset
 
 from spritedocs import datasets
-from spritedocs.datasets import (
-    Delayed,
-    PackedSprites,
-    Sample,
-    SpriteFolder,
-    SpriteTensors,
-)
+from spritedocs.datasets import Delayed, PackedSprites, Sample, SpriteFolder, SpriteTensors
 from spritedocs.sprites import draw_sprite, family_of, write_packed, write_png_folder
 from spritedocs.sprites import files as sprites
 

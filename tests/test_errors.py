@@ -10,14 +10,7 @@ from collections.abc import Callable
 import pytest
 from torch._utils import ExceptionWrapper
 
-from spritedocs.errors import (
-    ending,
-    raised,
-    raised_as,
-    raised_before,
-    shortage,
-    shortened,
-)
+from spritedocs.errors import ending, raised, raised_as, raised_before, shortage, shortened
 
 
 class Unprintable(Exception):

@@ -20,13 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from spritedocs.sprites import (
-    draw_sprite,
-    family_of,
-    read_header,
-    sprite_file_name,
-    whole_number,
-)
+from spritedocs.sprites import draw_sprite, family_of, read_header, sprite_file_name, whole_number
 
 __all__ = ["Delayed", "PackedSprites", "Sample", "SpriteFolder", "SpriteTensors"]
 

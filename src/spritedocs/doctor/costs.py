@@ -6,14 +6,7 @@ Each check is a function of ``Facts`` alone. Its thresholds are the constants be
 from __future__ import annotations
 
 from spritedocs.doctor.facts import Facts
-from spritedocs.doctor.findings import (
-    BITES,
-    BREAKS,
-    FINE,
-    UNKNOWN,
-    Finding,
-    counted,
-)
+from spritedocs.doctor.findings import BITES, BREAKS, FINE, UNKNOWN, Finding, counted
 
 __all__ = ["check_cores", "check_start_method", "check_threads", "check_worker_threads"]
 

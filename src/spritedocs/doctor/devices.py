@@ -6,15 +6,7 @@ Each check is a function of ``Facts`` alone. Its thresholds are the constants be
 from __future__ import annotations
 
 from spritedocs.doctor.facts import PIN_BYTES, Facts
-from spritedocs.doctor.findings import (
-    BITES,
-    BREAKS,
-    FINE,
-    UNKNOWN,
-    Finding,
-    amount,
-    counted,
-)
+from spritedocs.doctor.findings import BITES, BREAKS, FINE, UNKNOWN, Finding, amount, counted
 
 __all__ = ["check_disk", "check_gpu", "check_page_cache", "check_pinned_memory", "check_worker_memory"]
 

@@ -6,15 +6,7 @@ Each check is a function of ``Facts`` alone. Its thresholds are the constants be
 from __future__ import annotations
 
 from spritedocs.doctor.facts import UNLIMITED, Facts
-from spritedocs.doctor.findings import (
-    BITES,
-    BREAKS,
-    FINE,
-    UNKNOWN,
-    Finding,
-    amount,
-    counted,
-)
+from spritedocs.doctor.findings import BITES, BREAKS, FINE, UNKNOWN, Finding, amount, counted
 
 __all__ = ["check_open_files", "check_processes", "check_shared_memory", "check_temporary_folder"]
 

@@ -1,15 +1,16 @@
-from .accelerator import GpuLoad, ask_apart, gpu_absence, gpu_busy, gpu_failure, gpu_load
+from .accelerator import GpuLoad, gpu_absence, gpu_busy, gpu_failure, gpu_load
+from .asking import ask_apart
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
 from .description import Machine, describe, slug, start_method, usable_cores
 from .interruption import Interrupted, ending_signals, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
-from .needs import by_start_method, needs
 from .not_here import NotHere
 from .outcome import Outcome
 from .page_cache import bytes_from_disk, drop_from_cache, pages_in_cache, space_on_disk
 from .processes import marked, remains
 from .programs import program, run_program, run_programs, run_script, run_scripts
+from .requirements import by_start_method, needs
 from .supervisor import supervised
 from .workspace import NoRoomError, prove_room, room_for, why_no_helpers
 

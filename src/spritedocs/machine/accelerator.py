@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
 import warnings
@@ -16,9 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spritedocs.machine.asking import PATIENCE_S, ask_apart
+
 __all__ = ["GpuLoad", "ask_apart", "describe_gpu", "gpu_absence", "gpu_busy", "gpu_failure", "gpu_load"]
 
-PATIENCE_S = 30  # A sick GPU driver makes whoever asks it hang.
 SETTLING_S = 1.0  # Utilisation looks back by up to a second: our own last run may still be in it.
 BUSY_PCT = 10  # A desktop that shows itself takes a few per cent,
 BUSY_GB = 1.0  # and some hundred MB, as does an idle driver.
@@ -181,15 +181,6 @@ def gpu_load(gpu: str | None = None) -> GpuLoad | None:
                 other_processes=sum(user == uuid and pid.isdigit() for user, pid in processes),
             )
     return None
-
-
-def ask_apart(*command: str) -> str | None:
-    """What a command prints, or ``None`` if it is absent, fails or takes too long."""
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None
 
 
 def _table(query: str, columns: int) -> list[list[str]]:

@@ -19,13 +19,9 @@ from typing import Any
 
 import psutil
 
-from spritedocs.machine.accelerator import ask_apart, describe_gpu
-from spritedocs.machine.cgroups import (
-    ROOT,
-    memory_limit,
-    quota_cores,
-    text_of,
-)
+from spritedocs.machine.accelerator import describe_gpu
+from spritedocs.machine.asking import ask_apart
+from spritedocs.machine.cgroups import ROOT, memory_limit, quota_cores, text_of
 
 __all__ = ["Machine", "describe", "slug", "start_method", "usable_cores"]
 

@@ -13,12 +13,7 @@ from functools import cached_property
 from statistics import fmean, variance
 from typing import Any
 
-from spritedocs.recordings.causes import (
-    Cause,
-    Difference,
-    is_count_unit,
-    likely,
-)
+from spritedocs.recordings.causes import Cause, Difference, is_count_unit, likely
 from spritedocs.recordings.claims import claimed_values
 from spritedocs.recordings.examples import Example, ExampleError, Project
 from spritedocs.recordings.library import Library, Status

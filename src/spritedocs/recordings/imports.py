@@ -29,8 +29,8 @@ def imported(code: str, package: Path, name: str = "") -> set[str]:
 
     Examples:
         >>> from spritedocs import datasets
-        >>> sorted(imported("from spritedocs import model, sprites", Path(datasets.__file__).parent))
-        ['model', 'model.epoch', 'model.sharing', 'sprites', 'sprites.files', 'sprites.pixel_art']
+        >>> sorted(imported("from spritedocs import datasets, model", Path(datasets.__file__).parent))
+        ['datasets', 'model', 'model.epoch', 'model.sharing']
     """
     found: set[str] = set()
     for where, what in _statements(code):

@@ -17,30 +17,15 @@ from typing import Any
 
 from spritedocs import machine
 from spritedocs.errors import shortage, shortened
-from spritedocs.machine import (
-    marked,
-    prove_room,
-    remove_leftovers,
-    temporary_folder,
-    undisturbed,
-)
+from spritedocs.machine import marked, prove_room, remove_leftovers, temporary_folder, undisturbed
 from spritedocs.recordings import checksums
 from spritedocs.recordings.examples import Example, ExampleError, Project
-from spritedocs.recordings.kernel import (
-    Kernel,
-    TooMuchShown,
-    notebook_of,
-    places_to_write,
-)
+from spritedocs.recordings.kernel import Kernel, TooMuchShown, notebook_of, places_to_write
 from spritedocs.recordings.kernel_failures import failure, line_told
 from spritedocs.recordings.library import Library
 from spritedocs.recordings.privacy import private_in
 from spritedocs.recordings.provenance import Provenance
-from spritedocs.recordings.recording import (
-    LARGEST_BYTES,
-    Recording,
-    RecordingError,
-)
+from spritedocs.recordings.recording import LARGEST_BYTES, Recording, RecordingError
 from spritedocs.report import Report
 
 __all__ = ["RecordError", "can_store", "record", "record_own", "store_report"]

@@ -22,6 +22,7 @@ def show(result: Table | Report) -> None:
     """Print ``result``: as text in a terminal, as HTML with the raw samples in a notebook.
 
     Examples:
+        >>> from spritedocs.report import measured
         >>> alone, four = measured("epoch_s_0", [1.3, 1.31, 1.32] * 2, "s"), measured("epoch_s_4", 0.33, "s")
         >>> show(Table("One epoch", rows=[0, 4], head="helpers").column("seconds", {0: alone, 4: four}))
         One epoch

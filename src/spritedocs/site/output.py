@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 
 from mkdocs.exceptions import Abort
 
-from spritedocs.site.serving import (
-    ServedFolder,
-    check_address,
-    end_cleanly_when_told_to,
-    prepare,
-)
+from spritedocs.site.serving import ServedFolder, check_address, end_cleanly_when_told_to, prepare
 from spritedocs.site.swap import SiteSwap
 
 if TYPE_CHECKING:

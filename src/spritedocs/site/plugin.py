@@ -31,11 +31,7 @@ from spritedocs.site.page_files import kind_faults, link_faults
 from spritedocs.site.page_html import light_notebook, light_page
 from spritedocs.site.page_outputs import traces
 from spritedocs.site.pages import doubted, experiment_page
-from spritedocs.site.rebuilds import (
-    SearchEntries,
-    keep_compiled_api_templates,
-    keep_compiled_templates,
-)
+from spritedocs.site.rebuilds import SearchEntries, keep_compiled_api_templates, keep_compiled_templates
 from spritedocs.site.rendering_cache import RenderedPages
 from spritedocs.site.serving import watched
 

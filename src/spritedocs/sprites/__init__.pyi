@@ -1,5 +1,6 @@
 from .files import read_header, sprite_file_name, write_packed, write_png_folder
-from .pixel_art import FAMILIES, LOGO_INDEX, draw_sprite, family_of, sprite_svg, whole_number
+from .pixel_art import FAMILIES, LOGO_INDEX, draw_sprite, family_of, whole_number
+from .svg import sprite_svg
 
 __all__ = [
     "FAMILIES",

@@ -15,17 +15,9 @@ from uuid import uuid4
 import numpy as np
 from PIL import Image
 
-from spritedocs.sprites.pixel_art import (
-    FAMILIES,
-    NATIVE_SIZE,
-    draw_sprite,
-    family_of,
-    sprite_svg,
-    whole_number,
-)
+from spritedocs.sprites.pixel_art import FAMILIES, NATIVE_SIZE, draw_sprite, family_of, whole_number
 
 __all__ = ["read_header", "sprite_file_name", "write_packed", "write_png_folder"]
-__all__ += ["sprite_svg", "write_packed", "write_png_folder"]
 
 _FORMAT = 1
 _HEADER_NAME = "sprites.json"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import operator
 from functools import cache
 from hashlib import blake2b
-from itertools import groupby
 from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FAMILIES", "LOGO_INDEX", "draw_sprite", "family_of", "sprite_svg"]
+__all__ = ["FAMILIES", "LOGO_INDEX", "draw_sprite", "family_of"]
 
 FAMILIES = ("creature", "goblin", "ghost", "robot", "mushroom", "potion", "helmet", "sword")
 """What a sprite can be; its label is a position in this tuple."""
@@ -147,7 +146,7 @@ def whole_number(what: str, value: SupportsIndex, least: int) -> int:
     return number
 
 
-def _scale(size: SupportsIndex) -> int:
+def scale(size: SupportsIndex) -> int:
     number = whole_number("the size of a sprite", size, least=1)
     if number % NATIVE_SIZE:
         raise ValueError(f"a sprite cannot be {number} pixels wide; choose a multiple of {NATIVE_SIZE}")
@@ -180,7 +179,7 @@ def draw_sprite(index: SupportsIndex, size: SupportsIndex = NATIVE_SIZE) -> NDAr
         >>> bool((sprite == sprite[:, ::-1]).all())
         True
     """
-    scale = _scale(size)
+    times = scale(size)
     dice = _dice(index)
     family = FAMILIES[dice[0] % len(FAMILIES)]
     half = np.zeros((NATIVE_SIZE, NATIVE_SIZE // 2), dtype=np.uint8)
@@ -191,7 +190,7 @@ def draw_sprite(index: SupportsIndex, size: SupportsIndex = NATIVE_SIZE) -> NDAr
     coins = [_ACCENT if dice[3] >> coin & 1 else _BASE for coin in range(len(_LEGEND) - 6)]
     half = np.array([*range(6), *coins], dtype=np.uint8)[half]
     half = _dye(family, dice)[_outlined(half)]
-    return np.hstack([half, half[:, ::-1]]).repeat(scale, axis=0).repeat(scale, axis=1)
+    return np.hstack([half, half[:, ::-1]]).repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _outlined(half: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -222,32 +221,3 @@ def _dye(family: str, dice: bytes) -> NDArray[np.uint8]:
     colours[_OUTLINE:, :3] = outline, shade, base, light, _RAMPS[accent, 2] - vat[1]
     colours[_OUTLINE:, 3] = 255
     return colours
-
-
-def sprite_svg(index: SupportsIndex, size: SupportsIndex = NATIVE_SIZE) -> str:
-    """A sprite as a scalable picture with a text alternative; ``size`` is its side in CSS pixels.
-
-    One path a colour, one rectangle a run of equal pixels. Raises ``ValueError`` as
-    ``draw_sprite`` does.
-
-    Examples:
-        >>> sprite_svg(7, 48).startswith('<svg xmlns="http://www.w3.org/2000/svg" width="48" height="48"')
-        True
-    """
-    side = NATIVE_SIZE * _scale(size)
-    runs: dict[str, str] = {}
-    for y, row in enumerate(draw_sprite(index)):
-        x = 0
-        for (*colour, alpha), run in groupby(map(tuple, row.tolist())):
-            width = len(list(run))
-            if alpha:
-                name = bytes(colour).hex()
-                runs[name] = runs.get(name, "") + f"M{x} {y}h{width}v1h-{width}z"
-            x += width
-    paths = "".join(f'<path fill="#{colour}" d="{path}"/>\n' for colour, path in runs.items())
-    title = f"A {FAMILIES[family_of(index)]} sprite"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"'
-        f' viewBox="0 0 {NATIVE_SIZE} {NATIVE_SIZE}" role="img" aria-label="{title}"'
-        f' shape-rendering="crispEdges">\n<title>{title}</title>\n{paths}</svg>\n'
-    )

@@ -12,26 +12,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spritedocs.timeline.device_clock import (
-    Accelerator,
-    Stamp,
-    accelerator,
-    anchor,
-    host_times,
-)
-from spritedocs.timeline.spans import (
-    DEVICE,
-    MAIN,
-    Span,
-    Timeline,
-)
-from spritedocs.timeline.tracing import (
-    ClockError,
-    Times,
-    noting,
-    system_wide_clock,
-    traced,
-)
+from spritedocs.timeline.device_clock import Accelerator, Stamp, accelerator, anchor, host_times
+from spritedocs.timeline.spans import DEVICE, MAIN, Span, Timeline
+from spritedocs.timeline.tracing import ClockError, Times, noting, system_wide_clock, traced
 from spritedocs.timing import dismiss
 
 if TYPE_CHECKING:

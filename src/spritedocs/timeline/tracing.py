@@ -15,13 +15,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import DataLoader, IterableDataset
 
-from spritedocs.timeline.stopwatch import (
-    Carried,
-    Collate,
-    Items,
-    Stopwatch,
-    Stream,
-)
+from spritedocs.timeline.stopwatch import Carried, Collate, Items, Stopwatch, Stream
 
 __all__ = ["ClockError", "traced"]
 

@@ -15,15 +15,11 @@ from typing import Any
 
 from spritedocs.machine import NotHere, usable_cores, why_no_helpers
 from spritedocs.timing import foreign_load
-from spritedocs.timing.comparison import Comparison, Key, number_of, shown
-from spritedocs.timing.epochs import (
-    EpochTiming,
-    Loader,
-    dismiss,
-    time_epoch,
-)
+from spritedocs.timing.comparison import Comparison
+from spritedocs.timing.epochs import EpochTiming, Loader, dismiss, time_epoch
 from spritedocs.timing.foreign_load import Reading
 from spritedocs.timing.races import Watch, in_turns, quiet_of_cores
+from spritedocs.timing.results import Key, number_of, shown
 
 __all__ = ["compare"]
 

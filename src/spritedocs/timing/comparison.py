@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from statistics import median
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
+from spritedocs.timing.results import Key, named, number_of, samples_of, shown, unit_of, written
 
 __all__ = ["Comparison"]
-
-Key: TypeAlias = Any
-"""What an arm is called: a ``str``, an ``int``, a ``float``, or a tuple of these."""
-
-_UNITS = {
-    "_gb_per_s": "GB/s",
-    "_mb_per_s": "MB/s",
-    "_per_s": "items/s",
-    "_percent": "%",
-    "_share": "%",
-    "_bytes": "B",
-    "_pct": "%",
-    "_us": "µs",
-    "_ms": "ms",
-    "_mb": "MB",
-    "_gb": "GB",
-    "_s": "s",
-}
-"""By the ending of a name, the longest first."""
-
-_OF_EPOCHS = (
-    *(each.name for each in fields(EpochTiming)),
-    *("rest_s", "next_wait_s", "item_us", "items_per_s", "data_wait_share"),
-)
 
 
 @dataclass(frozen=True)
@@ -120,7 +96,7 @@ class Comparison:
             samples = [function(*results) for results in zip(*(self.arms[arm] for arm in arms), strict=True)]
         except NotHere as why_not:
             return Gap(name, str(why_not))
-        return Measurement.of(name, samples, _unit_of(name) if unit is None else unit)
+        return Measurement.of(name, samples, unit_of(name) if unit is None else unit)
 
     def difference(
         self,
@@ -143,7 +119,7 @@ class Comparison:
             return gap
         pairs = zip(self.samples(arm, field), self.samples(less, field), strict=True)
         found = [scale * (more - fewer) for more, fewer in pairs]
-        return Measurement.of(name, found, _unit_of(field or "", name) if unit is None else unit)
+        return Measurement.of(name, found, unit_of(field or "", name) if unit is None else unit)
 
     def values(
         self, name: str, field: str | None = None, *, unit: str | None = None, scale: float = 1
@@ -153,15 +129,15 @@ class Comparison:
         Each is named ``name`` and the arm's key, which stands where ``name`` has a ``{}``, or at its end.
         ``scale`` multiplies the samples: give their ``unit`` then.
         """
-        return {arm: self._value(_named(name, arm), arm, field, unit, scale=scale) for arm in self._keys()}
+        return {arm: self._value(named(name, arm), arm, field, unit, scale=scale) for arm in self._keys()}
 
     def ratios(self, name: str, field: str | None = None, *, over: Key) -> dict[Key, Measurement | Gap]:
         """How many times as large ``field`` is in each other arm as in ``over``."""
-        return {arm: self.ratio(_named(name, arm), arm, over, field) for arm in self._keys(over)}
+        return {arm: self.ratio(named(name, arm), arm, over, field) for arm in self._keys(over)}
 
     def speedups(self, name: str, field: str | None = None, *, against: Key) -> dict[Key, Measurement | Gap]:
         """How many times as fast each other arm is as ``against``, by a field that is a time."""
-        return {arm: self.ratio(_named(name, arm), against, arm, field) for arm in self._keys(against)}
+        return {arm: self.ratio(named(name, arm), against, arm, field) for arm in self._keys(against)}
 
     def curves(
         self, name: str, field: str, at: Iterable[float], *, unit: str | None = None
@@ -174,9 +150,7 @@ class Comparison:
             {0: 'about 5.0 MB', 100: 'about 22 MB'}
         """
         at = list(at)
-        found = {
-            x: self.values(f"{name}_{{}}_{_written(x)}", field.format(_written(x)), unit=unit) for x in at
-        }
+        found = {x: self.values(f"{name}_{{}}_{written(x)}", field.format(written(x)), unit=unit) for x in at}
         return {arm: {x: found[x][arm] for x in at} for arm in self._keys()}
 
     def part(self, *prefix: Key) -> Comparison:
@@ -212,7 +186,7 @@ class Comparison:
             return gap
         if unit is None:
             told = field or ("total_s" if isinstance(self.arms[arm][0], EpochTiming) else "")
-            unit = _unit_of(told, name.removesuffix(f"_{_written(arm)}"))
+            unit = unit_of(told, name.removesuffix(f"_{written(arm)}"))
         return Measurement.of(name, [scale * sample for sample in self.samples(arm, field)], unit, label)
 
     def _gap(self, name: str, *arms: Key, field: str | None = None) -> Gap | None:
@@ -234,51 +208,3 @@ class Comparison:
 
     def _known(self) -> str:
         return "; ".join(map(shown, self._keys()))
-
-
-def samples_of(result: Any, field: str | None = None) -> list[float]:
-    """The samples in what an arm gave in one round. Raises ``ValueError`` for a field that is unknown."""
-    if isinstance(result, EpochTiming):
-        field = _known(field or "total_s", _OF_EPOCHS)
-        return [(100 if field == "data_wait_share" else 1) * getattr(result, field)]
-    if isinstance(result, Mapping):
-        result = result[_known(field, result)]
-    elif field is not None:
-        raise ValueError(f"{field!r} is unknown: each result is one number, so leave the field out")
-    return list(result) if isinstance(result, list | tuple) else [result]
-
-
-def number_of(result: Any, field: str | None = None) -> float:
-    """One number of what an arm gave in one round: the median of its samples."""
-    return float(median(samples_of(result, field)))
-
-
-def shown(key: Key) -> str:
-    """The key of an arm in a sentence.
-
-    Examples:
-        >>> shown(("png", 4)), shown("no helpers")
-        ('png, 4', 'no helpers')
-    """
-    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-
-
-def _known(field: str | None, known: Collection[str]) -> str:
-    if field is None or field not in known:
-        said = "no field is given" if field is None else f"{field!r} is unknown"
-        raise ValueError(f"{said}: choose one of {', '.join(known)}")
-    return field
-
-
-def _unit_of(*names: str) -> str:
-    units = (unit for name in names for ending, unit in _UNITS.items() if f"_{name}".endswith(ending))
-    return next(units, "")
-
-
-def _written(key: Key) -> str:
-    parts = key if isinstance(key, tuple) else (key,)
-    return "_".join(str(part) for part in parts).lower().replace(".", "_")
-
-
-def _named(name: str, key: Key) -> str:
-    return name.format(_written(key)) if "{}" in name else f"{name}_{_written(key)}"

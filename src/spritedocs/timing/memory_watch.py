@@ -13,14 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from spritedocs.machine import (
-    MemoryUse,
-    NotHere,
-    memory_of,
-    memory_of_tree,
-    needs,
-    worker_pids,
-)
+from spritedocs.machine import MemoryUse, NotHere, memory_of, memory_of_tree, needs, worker_pids
 from spritedocs.timing.epochs import dismiss
 
 if TYPE_CHECKING:

@@ -14,19 +14,10 @@ from typing import Any, TypeAlias
 from spritedocs.machine import NotHere, gpu_failure
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import foreign_load
-from spritedocs.timing.comparison import Comparison, Key, number_of
-from spritedocs.timing.foreign_load import (
-    DISTURBING_CORES,
-    Reading,
-    certain_cores,
-)
-from spritedocs.timing.rounds import (
-    Course,
-    Plan,
-    Round,
-    least_disturbed,
-    spare_rounds,
-)
+from spritedocs.timing.comparison import Comparison
+from spritedocs.timing.foreign_load import DISTURBING_CORES, Reading, certain_cores
+from spritedocs.timing.results import Key, number_of
+from spritedocs.timing.rounds import Course, Plan, Round, least_disturbed, spare_rounds
 
 __all__ = ["race"]
 
@@ -65,7 +56,7 @@ def race(
         3.0
 
     Raises what an arm raises, or ``SystemExit`` with a sentence where the GPU failed in a way that is known;
-    ``TypeError`` for an arm that is no function or returns no number, and ``ValueError`` for no arms or rounds.
+    ``TypeError`` for an arm that is no function or returns no number; ``ValueError`` for no arms or rounds.
     """
     for key, arm in arms.items():
         if not callable(arm):

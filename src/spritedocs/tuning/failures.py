@@ -14,11 +14,7 @@ from spritedocs.errors import raised, said_by
 from spritedocs.machine import gpu_failure
 from spritedocs.timing import TimingError
 from spritedocs.tuning.probes import BatchError, ItemError
-from spritedocs.tuning.worker_failures import (
-    as_torch_said,
-    scarcity,
-    worker_sentence,
-)
+from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
 from spritedocs.tuning.worker_watch import WorkerError
 
 __all__ = ["ArgumentError", "StepError", "TuneError", "told"]

@@ -18,14 +18,7 @@ from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
 from spritedocs.tuning.failures import ArgumentError
 from spritedocs.tuning.indices import Until
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
-from spritedocs.tuning.probes import (
-    ITEMS,
-    TURNS,
-    CollateProbe,
-    ItemProbe,
-    Notebook,
-    StreamProbe,
-)
+from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
 from spritedocs.tuning.variants import Variants, too_short
 from spritedocs.tuning.worker_watch import watch
 

@@ -18,13 +18,7 @@ from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison, rounds_for
 from spritedocs.tuning.budget import starting_s, too_small
-from spritedocs.tuning.candidates import (
-    between,
-    beyond,
-    shortlist,
-    steady,
-    survivors,
-)
+from spritedocs.tuning.candidates import between, beyond, shortlist, steady, survivors
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.result import Tuning

@@ -17,14 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spritedocs.tuning.target_files import (
-    TargetError,
-    check_file,
-    current_folder,
-    defined,
-    nearest,
-    shown,
-)
+from spritedocs.tuning.target_files import TargetError, check_file, current_folder, defined, nearest, shown
 from spritedocs.tuning.their_errors import TheirError, failed
 
 __all__ = ["Target", "TargetError", "load", "load_step"]
@@ -93,12 +86,7 @@ def load(text: str) -> Any:
     however they are started; a file of a package as its module. A module is looked for in the current
     folder first. Raises ``TargetError`` and ``TheirError``.
     """
-    from spritedocs.tuning.dataset_kinds import (
-        complaint,
-        dataset_of,
-        is_something_else,
-        is_stream,
-    )
+    from spritedocs.tuning.dataset_kinds import complaint, dataset_of, is_something_else, is_stream
 
     target = Target.parse(text)
     found, verb = _found(target), "is"

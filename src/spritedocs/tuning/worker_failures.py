@@ -6,12 +6,7 @@ import re
 import signal
 from collections.abc import Mapping
 
-from spritedocs.tuning.worker_watch import (
-    BatchLost,
-    NotStarted,
-    WorkerEnded,
-    WorkerError,
-)
+from spritedocs.tuning.worker_watch import BatchLost, NotStarted, WorkerEnded, WorkerError
 
 __all__ = ["as_torch_said", "scarcity", "worker_sentence"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from spritedocs.machine import NotHere
 
-NAME = "18_is_it_a_leak"
+NAME = "23_is_it_a_leak"
 
 
 def test_captions_are_objects_of_their_own(script, monkeypatch) -> None:
