@@ -19,7 +19,7 @@
 # `pin_memory=True`, they say, and `non_blocking=True` for luck. What do these words do?
 #
 # **What is measured.** The way from host memory to the GPU: ordinary and pinned memory, waiting and not
-# waiting, small copies and large ones, one CUDA stream and two. All take turns in random order.
+# waiting. Small copies and large ones, one CUDA stream and two. All take turns in random order.
 #
 # **Caveat.** Without CUDA there is nothing to measure, and the tables have gaps. Others who use the GPU
 # meanwhile slow these figures.
@@ -98,7 +98,7 @@ if __name__ == "__main__":
 # host goes on after {copy_host_ms_pinned_nb}, in place of {copy_host_ms_pinned}. For a pageable batch the
 # same word is worth {copy_speedup_pageable_nb:interval}.
 #
-# `DataLoader(pin_memory=True)` is how to get pinned batches: a thread of the main process receives each batch
+# `DataLoader(pin_memory=True)` is how to get pinned batches. A thread of the main process receives each batch
 # and pins it while the loop is busy with another. (Without helpers there is no thread, and the loop pins.) To
 # call `tensor.pin_memory()` in the loop is something else. There it copies the batch once more, and the loop
 # waits for that: {copy_speedup_pin_first:interval} as fast as the first row, and that is slower.
@@ -150,8 +150,8 @@ if __name__ == "__main__":
 # has a class for that, `Prefetcher(loader, device)`. It wraps any loader, needs nothing else of this package,
 # and explains the two waits that keep it right: take it with you.
 #
-# To see what it is worth, the loader is a list of batches, and the step is a number of matrix products that
-# take about as long as a copy. There is no better case for it: at most, two can be done in the time of one.
+# To see what it is worth, the loader is a list of batches. The step is a number of matrix products that take
+# about as long as a copy. There is no better case for it: at most, two can be done in the time of one.
 
 
 # %%

@@ -19,8 +19,8 @@
 # prefetch_factor=4`, and whatever else looked lucky. Its words are orders to your helpers (worker
 # processes), given before they begin. Which of them do something, and for whom?
 #
-# **What is measured.** Epochs of two helpers: how far they work ahead, whether they stay for the next
-# epoch, and whether a slow batch holds up the others. The arms take turns in random order.
+# **What is measured.** Epochs of two helpers. How far do they work ahead, do they stay for the next epoch,
+# and does a slow batch hold up the others? The arms take turns in random order.
 #
 # **Caveat.** The work is a `time.sleep`, so that we know who is slow and when. That shows how the words
 # work, not what they will be worth to you.

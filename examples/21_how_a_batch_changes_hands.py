@@ -46,7 +46,7 @@ from torch.utils.data import DataLoader
 from spritedocs.datasets import Delayed, SpriteTensors
 from spritedocs.machine import needs, worker_pids
 from spritedocs.report import Table, show
-from spritedocs.timing import compare, dismiss, race
+from spritedocs.timing import compare, race, time_epoch
 
 warnings.filterwarnings("ignore", "This DataLoader will create")
 SIZES = (2, 16, 128)
@@ -122,7 +122,6 @@ def share_by(strategy, worker_id):
 
 def sharing_loader(strategy):
     """24 batches of 4 sprites, handed over by this strategy."""
-    needs("linux")  # the only system that knows both
     return make_loader(
         SpriteTensors(96), 4, worker_init_fn=partial(share_by, strategy)
     )
@@ -138,43 +137,41 @@ def open_and_named(loader):
     return psutil.Process().num_fds(), len(names)
 
 
-def files_per_tensor(strategy):
-    """What each tensor of the batches that are kept leaves open."""
-    needs("workers")
-    loader = sharing_loader(strategy)
+def hand_over(loader):
+    """What a batch takes, and what each tensor that is kept leaves open."""
+    needs("linux", "workers")  # the only system that knows both strategies
+    epoch_ms = 1000 * time_epoch(loader).total_s
     kept = list(loader)
-    tensors = sum(len(batch) for batch in kept)  # images, and their families
+    batches, tensors = len(kept), sum(map(len, kept))
     opened, named = open_and_named(loader)
     kept.clear()
     still_open, still_named = open_and_named(loader)
-    dismiss(loader)
     return {
+        "batch_ms": epoch_ms / batches,
         "open": round((opened - still_open) / tensors),
         "named": round((named - still_named) / tensors),
     }
 
 
 if __name__ == "__main__":
-    strategies = ("file_descriptor", "file_system")
-    left = race(
-        {name: partial(files_per_tensor, name) for name in strategies},
-        rounds=1,
-        warmup=False,
-    )
-    sent = compare(
-        {name: partial(sharing_loader, name) for name in strategies},
+    sent = race(
+        {
+            strategy: partial(hand_over, sharing_loader(strategy))
+            for strategy in ("file_descriptor", "file_system")
+        },
         rounds=8,
-        keep=True,
     )
 
-    a_batch = sent.values("batch_ms", scale=1000 / 24, unit="ms")
+    open_files = sent.values("open_files_per_tensor", "open")
+    names = sent.values("shm_files_per_tensor", "named")
     show(
-        Table("A tensor that is kept, by sharing strategy", rows=strategies)
-        .column("open files", left.values("open_files_per_tensor", "open"))
+        Table("A tensor that is kept, by sharing strategy", rows=list(names))
+        .column("open files", open_files)
+        .column("names in /dev/shm", names)
         .column(
-            "names in /dev/shm", left.values("shm_files_per_tensor", "named")
+            "a batch of 4 sprites takes", sent.values("batch_ms", "batch_ms")
         )
-        .column("a batch of 4 sprites takes", a_batch)
+        .warn(sent)
     )
 
 # %% [markdown]

@@ -193,13 +193,15 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# The whole recipe is {recipe_speedup:interval} as fast as the naive loop on the machine of this page, and
-# batches from memory would be {recipe_over_headroom:interval} as fast as the recipe. Where the interval of a
-# ratio includes 1, the table says so: no gain of that change was seen. It stays in the recipe all the same,
-# as it does where the spell is copied. So the last loop need not be the best one.
+# The whole recipe is {recipe_speedup:interval} as fast as the naive loop on the machine of this page. Batches
+# from memory are {recipe_over_headroom:interval} as fast as the recipe: so much it leaves to win. Where the
+# interval of a ratio includes 1, the table says so: no gain of that change was seen. It stays in the recipe
+# all the same, as it does where the spell is copied. So the last loop need not be the best one.
 #
-# `pin_memory=True` alone won {step_pinned_speedup:interval}: more than copying these small batches can take.
-# Its thread also receives them, and the loop is spared that. We presume that this is most of what it won.
+# With `pin_memory=True` the loop was {step_pinned_speedup:interval} as fast as before. These batches are
+# small, and their copies short. But its thread also receives the batches, and the loop is spared that: we
+# presume that this is most of what it won. `non_blocking=True` and the `Prefetcher` can win no more than the
+# copies take: {step_non_blocking_speedup:interval} and {step_side_stream_speedup:interval}.
 #
 # ## What to take home
 #

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spritedocs.machine import GpuLoad, accelerator, gpu_absence, gpu_busy, gpu_failure, gpu_load
+from spritedocs.machine import GpuLoad, accelerator, gpu_absence, gpu_busy, gpu_failure
+from spritedocs.machine.accelerator import gpu_load
 
 H200 = "GPU-aaaa, NVIDIA H200, Disabled, {used}, {memory}\n"
 A100 = "GPU-bbbb, NVIDIA A100-SXM4-80GB, [N/A], 3, 100\n"

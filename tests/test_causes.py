@@ -129,7 +129,7 @@ def test_memory_and_counts_with_workers_do_not_point_to_the_cores(name: str, uni
 
 
 def test_batch_sizes_and_prefetch_factors_are_no_workers() -> None:
-    other = {"example": "15_handing_batches_to_the_gpu"}
+    other = {"example": "21_how_a_batch_changes_hands"}
     there = run(usable_cores=16)
     for name, unit in (("items_per_s_128", "items/s"), ("epoch_ms_even_8", "ms")):
         assert about({name: unit}, run(), there) == ["cores"]

@@ -10,6 +10,7 @@ import torch
 
 from spritedocs.machine import NotHere, worker_pids
 from spritedocs.report import Measurement
+from spritedocs.timing import dismiss
 
 NAME = "21_how_a_batch_changes_hands"
 
@@ -18,8 +19,11 @@ NAME = "21_how_a_batch_changes_hands"
 @pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize(("strategy", "left"), [("file_descriptor", (1, 0)), ("file_system", (0, 1))])
 def test_kept_tensors_are_open_files_or_names_and_nothing_is_left(script, strategy, left) -> None:
-    found = script["files_per_tensor"](strategy)
+    loader = script["sharing_loader"](strategy)
+    found = script["hand_over"](loader)
+    dismiss(loader)
     assert (found["open"], found["named"]) == left
+    assert found["batch_ms"] > 0
     # It was set in the helpers, not here.
     assert torch.multiprocessing.get_sharing_strategy() == "file_descriptor"
 
@@ -34,13 +38,13 @@ def test_names_are_gone_once_nothing_is_kept(script) -> None:
     assert named >= len(kept) == 24
     kept.clear()
     assert script["open_and_named"](loader)[1] < named
-    script["dismiss"](loader)
+    dismiss(loader)
 
 
 def test_strategies_are_compared_where_both_are_known(script, monkeypatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(NotHere, match="Linux"):
-        script["sharing_loader"]("file_system")
+        script["hand_over"](script["sharing_loader"]("file_system"))
 
 
 def test_it_measures_what_its_page_quotes(values_of: Callable[[str], dict[str, Measurement]]) -> None:

@@ -1,4 +1,4 @@
-from .accelerator import GpuLoad, gpu_absence, gpu_busy, gpu_failure, gpu_load
+from .accelerator import GpuLoad, gpu_absence, gpu_busy, gpu_failure
 from .asking import ask_apart
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
 from .description import Machine, describe, slug, start_method, usable_cores
@@ -32,7 +32,6 @@ __all__ = [
     "gpu_absence",
     "gpu_busy",
     "gpu_failure",
-    "gpu_load",
     "interruptible",
     "marked",
     "memory_limit",

@@ -25,8 +25,12 @@ _ACCELERATED = re.compile(
 _HELPED = re.compile(r"workers|helpers|cores|cpu_count|speedup|handover|break_even|price")
 _WORKERS = re.compile(r"(?<!_of)_(\d+)(?=_|$)(?!_(?:[mµun]?s|mb|gb|px)(?:_|$))")
 """A number that is no quantity, as in ``with_30_us``, and says no share or origin, as in ``of_5_percent``."""
-_NUMBERED_OTHERWISE = ("15_handing_batches_to_the_gpu",)
-"""Examples whose numbers are none of workers: of this one batch sizes, prefetch factors and megabytes."""
+_NUMBERED_OTHERWISE = (
+    "15_handing_batches_to_the_gpu",
+    "20_told_ahead_of_time",
+    "21_how_a_batch_changes_hands",
+)
+"""Examples whose numbers are none of workers: they are megabytes, prefetch factors, batch sizes."""
 _STORED = re.compile(r"cold|warm|disk|cache|rss|uss|pss|_mb|memory")
 _TIMED = re.compile(r"[mµn]?s|.*/s")
 _MOST_NAMES = 3
