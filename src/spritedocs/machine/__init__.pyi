@@ -1,10 +1,20 @@
-from .accelerator import GpuLoad, ask_apart, gpu_absence, gpu_busy, gpu_failure, gpu_load
+from .accelerator import (
+    GpuLoad,
+    ask_apart,
+    gpu_absence,
+    gpu_busy,
+    gpu_ended,
+    gpu_failure,
+    gpu_load,
+    training_device,
+    without_gpu,
+)
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
 from .description import Machine, describe, slug, start_method, usable_cores
 from .interruption import Interrupted, ending_signals, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
-from .needs import by_start_method, needs
+from .needs import by_start_method, helpers_for, needs
 from .not_here import NotHere
 from .processes import marked, remains
 from .programs import Outcome, program, run_program, run_programs, run_script, run_scripts
@@ -26,8 +36,10 @@ __all__ = [
     "ending_signals",
     "gpu_absence",
     "gpu_busy",
+    "gpu_ended",
     "gpu_failure",
     "gpu_load",
+    "helpers_for",
     "interruptible",
     "marked",
     "memory_limit",
@@ -50,9 +62,11 @@ __all__ = [
     "tasks_limit",
     "temporary_folder",
     "total_mb",
+    "training_device",
     "undisturbed",
     "usable_cores",
     "why_no_helpers",
+    "without_gpu",
     "worker_memory_mb",
     "worker_pids",
 ]

@@ -50,7 +50,7 @@ class Comparison:
     Examples:
         >>> waits = Comparison({0: (40, 42), 4: (10, 10), "gpu": ()}, missing={"gpu": "There is none."})
         >>> {key: str(value) for key, value in waits.values("wait_ms").items()}
-        {0: '41 ms', 4: '10 ms', 'gpu': 'not measured'}
+        {0: 'about 41 ms', 4: 'about 10 ms', 'gpu': 'not measured'}
         >>> waits.speedups("speedup", against=0)[4].samples
         (4.0, 4.2)
     """

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from spritedocs.machine import NotHere
+from spritedocs.machine import NotHere, gpu_ended
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import foreign_load
 from spritedocs.timing.comparison import Comparison, Key, number_of
@@ -63,8 +63,8 @@ def race(
         >>> found.ratio("times_as_long", "long", "short").median
         3.0
 
-    Raises what an arm raises, ``TypeError`` for an arm that is no function or returns no number, and
-    ``ValueError`` for no arms or rounds.
+    Raises what an arm raises, but for a GPU's failure one sentence, as ``NotHere``; ``TypeError`` for an arm
+    that is no function or returns no number, and ``ValueError`` for no arms or rounds.
     """
     for key, arm in arms.items():
         if not callable(arm):
@@ -175,6 +175,11 @@ def in_turns(
             plan = Plan(rounds)
             course.collect(int(warmup), then=rounds)
         taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
+    except RuntimeError as error:
+        # One with a cause is not torch's own: it says already whose fault that was.
+        if error.__cause__ is None and (ended := gpu_ended(error)):
+            raise ended from None
+        raise
     except _NobodyLeft:
         return Comparison(dict.fromkeys(arms, ()), missing=missing)
     kept = least_disturbed(taken, plan.rounds)
