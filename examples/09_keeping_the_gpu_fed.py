@@ -119,7 +119,7 @@ class Hero:
 # pictures, and the main process copies them.
 
 # %%
-WIDTHS = [round(4 * 2 ** (half / 2)) for half in range(17)]  # 4, 6, 8, 11, …
+WIDTHS = [round(4 * 2 ** (n / 4)) for n in range(33)]  # 4, 5, 6, 7, 8, 10, …
 
 if __name__ == "__main__":
     machine.needs("workers")

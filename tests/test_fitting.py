@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from spritedocs.machine import NotHere, helpers_for, needs, training_device, without_gpu
+from spritedocs.machine import NotHere, helpers_for, training_device, without_gpu
 from spritedocs.timing import Training, compare, fit_step, race
 
 
@@ -104,7 +104,7 @@ def test_a_loop_takes_a_step_for_every_batch_and_knows_its_workers():
 
 @pytest.mark.parametrize(("device", "cores", "helpers"), [("cpu", 1, 1), ("cpu", 4, 3), ("cpu", 64, 8)])
 def test_the_model_has_a_core_to_itself_where_there_is_no_gpu(monkeypatch, device, cores, helpers):
-    monkeypatch.setitem(needs.__globals__, "usable_cores", lambda: cores)
+    monkeypatch.setitem(helpers_for.__globals__, "usable_cores", lambda: cores)
     assert helpers_for(device) == helpers
     assert helpers_for("cuda") == min(8, cores)
 
@@ -118,7 +118,7 @@ def test_a_gpu_that_is_not_found_is_spoken_of(monkeypatch, recwarn):
 
     monkeypatch.setattr(torch.cuda, "is_available", complain)
     monkeypatch.setattr(torch.version, "cuda", "12.8")
-    monkeypatch.setattr("spritedocs.machine.accelerator.gpu_absence", lambda: "its driver sleeps")
+    monkeypatch.setattr("spritedocs.machine.training.gpu_absence", lambda: "its driver sleeps")
     assert training_device() == "cpu"
     assert not recwarn.list
     unused, shared = without_gpu("cpu")

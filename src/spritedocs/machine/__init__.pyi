@@ -1,24 +1,15 @@
-from .accelerator import (
-    GpuLoad,
-    ask_apart,
-    gpu_absence,
-    gpu_busy,
-    gpu_ended,
-    gpu_failure,
-    gpu_load,
-    training_device,
-    without_gpu,
-)
+from .accelerator import GpuLoad, ask_apart, gpu_absence, gpu_busy, gpu_failure, gpu_load
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
 from .description import Machine, describe, slug, start_method, usable_cores
 from .interruption import Interrupted, ending_signals, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
-from .needs import by_start_method, helpers_for, needs
+from .needs import by_start_method, needs
 from .not_here import NotHere
 from .processes import marked, remains
 from .programs import Outcome, program, run_program, run_programs, run_script, run_scripts
 from .supervisor import supervised
+from .training import gpu_ended, helpers_for, training_device, without_gpu
 from .workspace import NoRoomError, prove_room, room_for, why_no_helpers
 
 __all__ = [

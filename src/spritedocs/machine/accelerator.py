@@ -16,10 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spritedocs.machine.not_here import NotHere
-
-__all__ = ["GpuLoad", "ask_apart", "describe_gpu", "gpu_absence", "gpu_busy", "gpu_ended", "gpu_failure"]
-__all__ += ["gpu_load", "training_device", "without_gpu"]
+__all__ = ["GpuLoad", "ask_apart", "describe_gpu", "gpu_absence", "gpu_busy", "gpu_failure", "gpu_load"]
 
 PATIENCE_S = 30  # A sick GPU driver makes whoever asks it hang.
 SETTLING_S = 1.0  # Utilisation looks back by up to a second: our own last run may still be in it.
@@ -150,44 +147,6 @@ def gpu_failure(message: str) -> str | None:
         if match := re.search(pattern, message):
             return meaning(match)
     return None
-
-
-def gpu_ended(error: RuntimeError) -> NotHere | None:
-    """A sentence to end a run with, if ``error`` is a failure of the GPU that ``gpu_failure`` knows.
-
-    Examples:
-        >>> gpu_ended(RuntimeError("shapes differ")) is None
-        True
-    """
-    if (why := gpu_failure(str(error))) is None:
-        return None
-    wanted = re.search(r"Tried to allocate ([\d.]+ \w+)", str(error))
-    more = f" ({wanted[1]} more was wanted)" if wanted else ""
-    return NotHere(
-        f"The run ended, because {why}{more}. With CUDA_VISIBLE_DEVICES set to nothing it uses the processor."
-    )
-
-
-def training_device() -> str:
-    """``"cuda"`` where torch can use a GPU through it, else ``"cpu"``; nothing warns of a driver."""
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def without_gpu(device: str) -> list[str]:
-    """What has to be said of figures that were measured on ``device``: nothing of a GPU's.
-
-    Where torch is built for a GPU the first sentence says why none was used.
-    """
-    import torch
-
-    if device != "cpu":
-        return []
-    absence = [f"No GPU was used, because {gpu_absence()}."] if torch.version.cuda else []
-    return [*absence, "Without a GPU, helpers and model share the cores."]
 
 
 def gpu_busy(gpu: str) -> GpuLoad | None:

@@ -10,21 +10,12 @@ from spritedocs.machine.description import start_method, usable_cores
 from spritedocs.machine.not_here import NotHere
 from spritedocs.machine.workspace import why_no_helpers
 
-__all__ = ["by_start_method", "helpers_for", "needs"]
+__all__ = ["by_start_method", "needs"]
 
 
 def by_start_method(fork: int, other: int) -> int:
     """``fork`` where workers are forked, else ``other``: how many rounds to take, as other starts last."""
     return fork if start_method() == "fork" else other
-
-
-def helpers_for(device: str) -> int:
-    """How many helpers to begin with for a model on ``device``: one a usable core, at most 8.
-
-    Where the processor trains, the model needs one of the cores.
-    """
-    cores = usable_cores()
-    return min(8, max(1, cores - 1) if device == "cpu" else cores)
 
 
 def needs(*what: str, cores: int = 1) -> None:
