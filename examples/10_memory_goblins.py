@@ -182,8 +182,8 @@ if __name__ == "__main__":
 # ## What is in the sack
 #
 # *The price* is a worker's USS at the end, less that of a worker with nothing, as a share of what the
-# captions take in the main process. (It can exceed 100%: whole pages are copied, gaps included.) The samples are the
-# workers of all rounds.
+# captions take in the main process. (It can exceed 100%: whole pages are copied, gaps included.) The samples
+# are the workers of all rounds.
 
 # %%
 if __name__ == "__main__":

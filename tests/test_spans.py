@@ -211,3 +211,33 @@ def test_a_trace_of_nothing():
 
 def test_a_window_without_the_use_of_a_batch_has_no_arrow_for_it():
     assert not of_phase(HELPED.between(0, 1.75).trace(), "s")
+
+
+def test_a_summary_tells_loading_from_waiting_and_what_stood_still():
+    assert ALONE.summary() == {
+        "loading_pct": pytest.approx(25),
+        "waiting_pct": pytest.approx(25),  # 50, and half of it was loading
+        "computing_pct": pytest.approx(25),
+        "utilisation_pct": pytest.approx(25),
+        "data_wait_pct": pytest.approx(50),
+        "first_batch_ms": pytest.approx(4000),
+    }
+    on_device = timeline(
+        [
+            Span("helper 0", "load", 0, 4, 0),
+            Span("helper 0", "collate", 4, 5, 0),
+            Span("helper 1", "load", 0, 3, 1),
+            Span("main", "wait", 0, 6, 0),
+            Span("main", "compute", 7, 8, 0),
+            Span("main", "wait", 8, 10, 1),
+            Span("device", "copy", 6, 7, 0),
+            Span("device", "compute", 7, 9, 0),
+        ],
+        device="cuda:0",
+        workers=2,
+    )
+    found = on_device.summary()
+    assert (found["loading_pct"], found["waiting_pct"]) == (pytest.approx(40), pytest.approx(80))
+    assert (found["utilisation_pct"], found["data_wait_pct"]) == (pytest.approx(20), pytest.approx(70))
+    assert on_device.computed_s(1) == 9
+    assert ALONE.computed_s(batches=5) == 7

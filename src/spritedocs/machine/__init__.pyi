@@ -12,6 +12,7 @@ from .processes import marked, remains
 from .programs import program, run_program, run_programs, run_script, run_scripts
 from .requirements import by_start_method, needs
 from .supervisor import supervised
+from .training import gpu_ended, helpers_for, training_device, without_gpu
 from .workspace import NoRoomError, prove_room, room_for, why_no_helpers
 
 __all__ = [
@@ -31,7 +32,9 @@ __all__ = [
     "ending_signals",
     "gpu_absence",
     "gpu_busy",
+    "gpu_ended",
     "gpu_failure",
+    "helpers_for",
     "interruptible",
     "marked",
     "memory_limit",
@@ -56,9 +59,11 @@ __all__ = [
     "tasks_limit",
     "temporary_folder",
     "total_mb",
+    "training_device",
     "undisturbed",
     "usable_cores",
     "why_no_helpers",
+    "without_gpu",
     "worker_memory_mb",
     "worker_pids",
 ]

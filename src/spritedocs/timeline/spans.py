@@ -91,6 +91,37 @@ class Timeline:
         """
         return self.share(MAIN, "wait")
 
+    def computed_s(self, batches: int) -> float:
+        """When the first ``batches`` batches had been computed, in seconds since the epoch began."""
+        lane = DEVICE if DEVICE in self.lanes else MAIN
+        steps = [span for span in self.spans if (span.lane, span.kind) == (lane, "compute")]
+        return max(span.end_s for span in steps if span.batch < batches)
+
+    def summary(self) -> dict[str, float]:
+        """What an arm of ``timing.race`` may return of this epoch.
+
+        ``loading_pct`` is each helper's share of the epoch in which it loaded and collated, on average, or
+        the main process's without helpers; ``waiting_pct`` and ``computing_pct`` the main process's, its
+        loading left out; ``utilisation_pct`` that of the accelerator. ``data_wait_pct`` is the share in which
+        training stood still: the main process waited, or the device, if there is one, had nothing to do.
+        ``first_batch_ms`` is how long it waited for the first batch.
+        """
+        loaders = [lane for lane in self.lanes if lane not in (MAIN, DEVICE)] or [MAIN]
+        loading = sum(self.share(lane, "load", "collate") for lane in loaders) / len(loaders)
+        inside = self.share(MAIN, "load", "collate")
+        idle = 1 - self.share(DEVICE) if DEVICE in self.lanes else self.data_wait_share
+        first = min(s.end_s for s in self.spans if (s.lane, s.kind, s.batch) == (MAIN, "wait", 0))
+        shares = {
+            "loading": loading,
+            "waiting": max(0.0, self.data_wait_share - inside),
+            "computing": self.share(MAIN, "compute"),
+            "utilisation": self.utilisation,
+            "data_wait": idle,
+        }
+        return {f"{name}_pct": 100 * share for name, share in shares.items()} | {
+            "first_batch_ms": 1e3 * first
+        }
+
     def between(self, begin_s: float, end_s: float) -> Timeline:
         """What happened in a window of the epoch. Times are still those since the epoch began.
 

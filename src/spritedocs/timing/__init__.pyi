@@ -1,6 +1,7 @@
 from .comparing import compare
 from .comparison import Comparison
-from .epochs import EpochTiming, Loader, TimingError, dismiss, time_epoch
+from .epochs import EpochTiming, Loader, TimingError, Training, dismiss, time_epoch
+from .fitting import Fit, fit_step
 from .memory_watch import watch_memory
 from .races import race
 from .rounds import rounds_for
@@ -8,10 +9,13 @@ from .rounds import rounds_for
 __all__ = [
     "Comparison",
     "EpochTiming",
+    "Fit",
     "Loader",
     "TimingError",
+    "Training",
     "compare",
     "dismiss",
+    "fit_step",
     "race",
     "rounds_for",
     "time_epoch",

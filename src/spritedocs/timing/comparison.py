@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -108,13 +108,7 @@ class Comparison:
         unit: str | None = None,
         scale: float = 1,
     ) -> Measurement | Gap:
-        """How much larger ``field`` is in ``arm`` than in ``less``: sample by sample, times ``scale``.
-
-        Examples:
-            >>> found = Comparison({"full": ([9.0, 8.0],), "empty": ([5.0, 6.0],)})
-            >>> found.difference("cost_mb", "full", "empty").samples
-            (4.0, 2.0)
-        """
+        """How much larger ``field`` is in ``arm`` than in ``less``: sample by sample, times ``scale``."""
         if gap := self._gap(name, arm, less, field=field):
             return gap
         pairs = zip(self.samples(arm, field), self.samples(less, field), strict=True)
@@ -139,9 +133,7 @@ class Comparison:
         """How many times as fast each other arm is as ``against``, by a field that is a time."""
         return {arm: self.ratio(named(name, arm), against, arm, field) for arm in self._keys(against)}
 
-    def curves(
-        self, name: str, field: str, at: Iterable[float], *, unit: str | None = None
-    ) -> dict[Key, dict[float, Measurement | Gap]]:
+    def curves(self, name: str, field: str, at: Sequence[float]) -> dict[Key, dict[float, Measurement | Gap]]:
         """For every arm the fields that ``field`` names for each x in ``at``, as ``Table.lines`` draws them.
 
         Examples:
@@ -149,8 +141,7 @@ class Comparison:
             >>> {x: str(y) for x, y in found.curves("uss", "at_{}_mb", (0, 100))["list"].items()}
             {0: 'about 5.0 MB', 100: 'about 22 MB'}
         """
-        at = list(at)
-        found = {x: self.values(f"{name}_{{}}_{written(x)}", field.format(written(x)), unit=unit) for x in at}
+        found = {x: self.values(f"{name}_{{}}_{written(x)}", field.format(written(x))) for x in at}
         return {arm: {x: found[x][arm] for x in at} for arm in self._keys()}
 
     def part(self, *prefix: Key) -> Comparison:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
-__all__ = ["EpochTiming", "Loader", "TimingError", "dismiss", "time_epoch"]
+__all__ = ["EpochTiming", "Loader", "TimingError", "Training", "dismiss", "finish_cuda_work", "time_epoch"]
 
 Loader: TypeAlias = Iterable[Any]
 """A ``torch.utils.data.DataLoader``, or anything else that yields batches."""
@@ -102,7 +102,7 @@ def time_epoch(
     items = batches = 0
     startup_s = wait_s = step_s = 0.0
     iterator, loading = None, True
-    _finish_cuda_work()
+    finish_cuda_work()
     try:
         start = clock()
         iterator = iter(loader)
@@ -123,7 +123,7 @@ def time_epoch(
             if step is not None:
                 begun = clock()
                 step(batch)
-                _finish_cuda_work()
+                finish_cuda_work()
                 step_s += clock() - begun
         if not batches:
             raise ValueError(f"{name} yielded no batch: give it more items, or a smaller batch_size")
@@ -135,7 +135,31 @@ def time_epoch(
     return EpochTiming(startup_s, received - start, items, batches, iter_s, wait_s, step_s)
 
 
-def _finish_cuda_work() -> None:
+class Training:
+    """A training loop that ``compare`` times as a whole: the batches of ``loader``, each after its ``step``.
+
+    Nothing waits for the device but the end of an epoch, as in training. (A step that ``compare`` is given
+    is timed by itself, so each is waited for.) ``step`` may copy the batch to the device.
+
+    Examples:
+        >>> seen = []
+        >>> list(Training(["a", "b"], seen.append)), seen
+        (['a', 'b'], ['a', 'b'])
+    """
+
+    def __init__(self, loader: Loader, step: Callable[[Any], object]) -> None:
+        self.loader, self.step = loader, step
+        self.num_workers: int = getattr(loader, "num_workers", 0)
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self.loader:
+            self.step(batch)
+            yield batch
+        finish_cuda_work()
+
+
+def finish_cuda_work() -> None:
+    """Wait for the current CUDA device, if CUDA is in use."""
     # A process that has not imported torch has no such work, and need not pay for the import.
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

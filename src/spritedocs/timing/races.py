@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from spritedocs.machine import NotHere, gpu_failure
+from spritedocs.machine import NotHere, gpu_ended
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import foreign_load
 from spritedocs.timing.comparison import Comparison
@@ -55,22 +54,16 @@ def race(
         >>> found.ratio("times_as_long", "long", "short").median
         3.0
 
-    Raises what an arm raises, or ``SystemExit`` with a sentence where the GPU failed in a way that is known;
-    ``TypeError`` for an arm that is no function or returns no number; ``ValueError`` for no arms or rounds.
+    Raises what an arm raises, but for a GPU's failure one sentence, as ``NotHere``; ``TypeError`` for an arm
+    that is no function or returns no number; ``ValueError`` for no arms or rounds.
     """
     for key, arm in arms.items():
         if not callable(arm):
             raise TypeError(f"arm {key!r} is {arm!r:.60}: give a function that returns a number")
 
     def called(key: Key, watch: Watch) -> Any:
-        try:
-            with watch(), quiet_of_cores():
-                result = arms[key]()
-        except RuntimeError as error:
-            # No gap: values without the GPU would pass for those of a machine that has one.
-            if why := gpu_failure(str(error)):
-                sys.exit(f"The GPU gave up, because {why}.")
-            raise
+        with watch(), quiet_of_cores():
+            result = arms[key]()
         return _plain(key, result)
 
     return in_turns(
@@ -173,6 +166,12 @@ def in_turns(
             plan = Plan(rounds)
             course.collect(int(warmup), then=rounds)
         taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
+    except RuntimeError as error:
+        # No gap: values without the GPU would pass for those of a machine that has one. An error with a cause
+        # is not torch's own, and says already whose fault that was.
+        if error.__cause__ is None and (ended := gpu_ended(error)):
+            raise ended from None
+        raise
     except _NobodyLeft:
         return Comparison(dict.fromkeys(arms, ()), missing=missing)
     kept = least_disturbed(taken, plan.rounds)
