@@ -114,9 +114,9 @@ class Hero:
 # ## A model that fits its food
 #
 # Beside a GPU there are as many helpers as usable cores, at most 8. On the processor the model needs a
-# core and a thread for itself. The first width is taken whose step is 1.25 times as long as loading a
-# batch takes, divided by the number of helpers; on a GPU twice. Helpers never touch CUDA: they decode
-# pictures, and the main process copies them.
+# core and a thread for itself. Divide the loading of a batch by the number of helpers: the first width is
+# taken whose step is 1.25 times as long; on a GPU twice. Helpers never touch CUDA: they decode pictures,
+# and the main process copies them.
 
 # %%
 WIDTHS = [round(4 * 2 ** (n / 4)) for n in range(33)]  # 4, 5, 6, 7, 8, 10, …
