@@ -1,8 +1,8 @@
 """What this machine is and allows: cores, memory, temporary folders, processes, start methods, GPU.
 
-``describe`` looks once (``description``, ``accelerator``), ``memory`` reads what processes hold, ``workspace``
-finds room for files, ``programs`` runs a script apart and ``outcome`` reads what it said. ``processes``,
-``supervisor``, ``leftovers`` and ``interruption`` see to it that nothing stays behind. Nothing here knows of
+``describe`` looks once (``description``, ``accelerator``), ``memory`` reads what processes hold,
+``workspace`` finds room for files, ``programs`` runs a script apart and ``outcome`` reads what it said.
+``processes``, ``supervisor``, ``leftovers`` and ``interruption`` see to it that nothing stays behind. Nothing here knows of
 loaders or of sprites.
 """
 
