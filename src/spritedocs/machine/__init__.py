@@ -2,8 +2,8 @@
 
 ``describe`` looks once (``description``, ``accelerator``), ``memory`` reads what processes hold,
 ``workspace`` finds room for files, ``programs`` runs a script apart and ``outcome`` reads what it said.
-``processes``, ``supervisor``, ``leftovers`` and ``interruption`` see to it that nothing stays behind. Nothing here knows of
-loaders or of sprites.
+``processes``, ``supervisor``, ``leftovers`` and ``interruption`` see to it that nothing stays behind.
+Nothing here knows of loaders or of sprites.
 """
 
 import lazy_loader
