@@ -86,7 +86,7 @@ class Example:
 
     @cached_property
     def programs(self) -> tuple[Path, ...]:
-        """The files beside it, in ``programs``, that it gives to ``machine.run_program`` and the like."""
+        """The files in ``programs`` beside it whose names it gives to ``machine.run_program`` or such."""
         code = code_of(self.text)
         if not re.search(r"\b(?:run_programs?|program)\(", code):
             return ()

@@ -141,9 +141,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
                 files.append(notebook_file(config, name, notebook, folder))
         programs = {path for entry in self.edition.entries.values() for path in entry.example.programs}
         for program in sorted(programs):
-            files.append(
-                File.generated(config, f"downloads/programs/{program.name}", abs_src_path=str(program))
-            )
+            target = f"downloads/programs/{program.name}"
+            files.append(File.generated(config, target, abs_src_path=str(program)))
         _extend_navigation(config, list(self.edition.entries))
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
