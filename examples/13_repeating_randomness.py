@@ -272,5 +272,5 @@ if __name__ == "__main__":
 # ## What to take home
 #
 # A generator *object* made in `__init__` repeats as soon as workers draw from it, with a seed or without.
-# Use the globals, or make the object in the worker, with `torch.initial_seed()` as its seed. The next
+# Use the globals, or make the object in the worker, with `torch.initial_seed()` as its seed. Another
 # experiment has the same pictures with any number of helpers.

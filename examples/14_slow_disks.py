@@ -18,12 +18,12 @@
 # **Motive.** A library that keeps every sprite on a scroll of its own is slow to read: fetch a scroll,
 # decipher it, put it back. What keeps you waiting: the disk, the number of scrolls, or the deciphering?
 #
-# **What is measured.** The same 768 sprites as a folder of PNG files, as their bytes in one file, and as
-# decoded pixels in one array. Each is loaded without helpers and with four, from a *warm* page cache, where
-# the system keeps what it has read from disk, and from a *cold* one.
+# **What is measured.** The same 768 sprites as PNG files, as their bytes in one file, and decoded in one
+# array. Each is loaded with and without four helpers, from a *warm* and a *cold* page cache: there the system
+# keeps what it has read.
 #
-# **Caveat.** *Cold* means that the contents have left this machine's page cache. A virtual disk may have a
-# cache of its own. And the sprites are tiny: reading ahead brings all of a file of less than a megabyte.
+# **Caveat.** *Cold* means that the contents have left this machine's page cache. A virtual disk may have one
+# of its own. And the sprites are tiny: reading ahead soon brings all of a small file.
 
 # %% [markdown]
 # ## What a scroll weighs
@@ -82,7 +82,7 @@ if __name__ == "__main__":
     show(table)
 
 # %% [markdown]
-# *Content* is what the files hold, *space* what the disk sets aside for it, and *read* what comes from the
+# *Content* is what the files hold, *space* what the disk sets aside for it. *Read* is what comes from the
 # disk when nothing of them is in memory. A PNG of its own takes {space_bytes_png} bytes of the disk. Its
 # pixels are fewer, {content_bytes_packed}, but more than its content, {content_bytes_png}.
 #

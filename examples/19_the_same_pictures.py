@@ -20,8 +20,8 @@
 # **Motive.** You seed the run, summon one helper sprite (worker process) more, and get other pictures: which
 # item gets which dice depends on who loads it. Can an item have dice of its own?
 #
-# **What is measured.** Which keys of seed, epoch and index collide; how many of 16 augmented sprites differ
-# between runs with other numbers of workers; how many epochs the workers hear of; and what a generator for
+# **What is measured.** Which keys of seed, epoch and index collide. How many of 16 augmented sprites differ
+# between runs with other numbers of workers. How many epochs the workers hear of. And what a generator for
 # every item costs.
 #
 # **Caveat.** An index that a sampler draws twice in an epoch is augmented alike both times.
@@ -168,7 +168,7 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # Each row is a pair of runs, by their numbers of helpers. Seeding once repeats a run with the *same* number,
-# and no other. (Where a few pictures agree, a helper had the same seed in both runs.) The key gives the same
+# and no other. Where a few pictures agree, a helper had the same seed in both runs. The key gives the same
 # pictures, to the last bit, whoever loads them. With two helpers that are kept, {items_that_differ} differ
 # from those without helpers.
 #
