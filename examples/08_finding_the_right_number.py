@@ -109,11 +109,11 @@ def make_loader(dataset, n):
 
 
 def epoch_of(loader, kind, step=None):
-    """Time an epoch of one kind, with 3 batches for each helper."""
+    """Time an epoch of one kind, with 3 batches or more for each helper."""
     needs("workers")
     if loader.num_workers > 32:
         raise NotHere("Over 32 are not started here: hold it to 16 cores.")
-    items = 16 * max(4, 3 * loader.num_workers)
+    items = 16 * max(6, 3 * loader.num_workers)
     loader.sampler[:] = [(kind, number % 128) for number in range(items)]
     return time_epoch(loader, step)
 

@@ -164,7 +164,7 @@ if __name__ == "__main__":
 # Of {bad_files_planted} bad files the bare error names {bad_files_named_bare}, the wrapped one the first, and
 # the scan, which read {items_scanned} items, {bad_files_scanned_out}.
 #
-# ## Or return `None`?
+# ## Or return None?
 #
 # So it is often advised. Look what becomes of it, without helpers and with two. After an error in a batch
 # `next()` goes on with the batch after it, so one loader can show us all of its errors. (A `for` loop cannot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
+from spritedocs.machine import ending_signals
 from spritedocs.recordings import Project, record
 
 # No test may fail for a slow machine, and none by luck: `make test` tries the same inputs each time.
@@ -24,6 +26,18 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], 
 settings.register_profile("fixed", patient, derandomize=True)
 settings.register_profile("random", patient, derandomize=False)
 settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def handlers_of_signals() -> Iterator[None]:
+    """What a test lets signals do ends with it: a worker that is forked later would inherit it.
+
+    MkDocs' own answer to SIGTERM made 376 of 400 workers deaf that were ended as soon as they were forked.
+    """
+    before = {number: signal.getsignal(number) for number in ending_signals()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

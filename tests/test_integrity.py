@@ -333,8 +333,8 @@ def test_every_recording_of_the_repository_is_whole() -> None:
     found = [library.reference(PROJECT.example(name), library.machines()) for name in PROJECT.names()]
     machines = sorted(folder.name for folder in PROJECT.benchmarked.glob("*/"))
     found += [library.benchmark(PROJECT.benchmark(name), machines) for name in PROJECT.benchmarks()]
-    stored = [*PROJECT.recorded.glob("*/*.ipynb"), *PROJECT.benchmarked.glob("*/*.ipynb")]
-    assert sum(map(len, found)) == len(stored)
+    stored = {*PROJECT.recorded.glob("*/*.ipynb"), *PROJECT.benchmarked.glob("*/*.ipynb")}
+    assert {status.recording.path for statuses in found for status in statuses} == stored
 
 
 def test_git_shows_what_changes_in_a_recording() -> None:

@@ -275,7 +275,7 @@ def test_a_program_is_found_by_its_name_and_runs_under_it(cursed: Path) -> None:
 def test_programs_lie_beside_the_script_and_in_the_package_and_in_its_checkout(
     home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script" / "x.py"))
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script" / "x.py"), raising=False)
     monkeypatch.setattr(outcomes, "_PACKAGE", tmp_path / "checkout" / "src" / "package")
     place = {"script": "script", "package": "checkout/src/package", "checkout": "checkout/examples"}[home]
     path = tmp_path / place / "programs" / "cursed.py"

@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from tiny import MACHINE, NAME, Built, Tiny, add_benchmark
 
-from spritedocs import machine
-from spritedocs.recordings import Recording, recorder
+from spritedocs import machine, recordings
+from spritedocs.recordings import Recording
 from spritedocs.report import Measurement
 from spritedocs.site.edition import Edition
 from spritedocs.site.execution import recorded_here
@@ -571,7 +571,7 @@ def test_a_build_runs_examples_where_the_accelerator_it_needs_is_there(
     asked: list[str] = []
     monkeypatch.setattr(machine, "describe", lambda: asked.append("once") or machine.Machine(gpu=gpu))
     monkeypatch.setattr(
-        recorder, "record_own", lambda project, everything, say, known: f"{known.gpu} {everything}"
+        recordings, "record_own", lambda project, everything, say, known: f"{known.gpu} {everything}"
     )
     assert recorded_here(tiny.project, everything=True) == f"{gpu} True"
     assert asked == ["once"]

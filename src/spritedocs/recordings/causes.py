@@ -26,11 +26,12 @@ _HELPED = re.compile(r"workers|helpers|cores|cpu_count|speedup|handover|break_ev
 _WORKERS = re.compile(r"(?<!_of)_(\d+)(?=_|$)(?!_(?:[mµun]?s|mb|gb|px)(?:_|$))")
 """A number that is no quantity, as in ``with_30_us``, and says no share or origin, as in ``of_5_percent``."""
 _NUMBERED_OTHERWISE = (
+    "10_memory_goblins",
     "15_handing_batches_to_the_gpu",
     "20_told_ahead_of_time",
     "21_how_a_batch_changes_hands",
 )
-"""Examples whose numbers are none of workers: they are megabytes, prefetch factors, batch sizes."""
+"""Examples whose numbers are none of workers: they are shares, megabytes, prefetch factors, batch sizes."""
 _STORED = re.compile(r"cold|warm|disk|cache|rss|uss|pss|_mb|memory")
 _TIMED = re.compile(r"[mµn]?s|.*/s")
 _MOST_NAMES = 3
