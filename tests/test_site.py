@@ -24,6 +24,7 @@ from spritedocs.site.macros import Macros
 from spritedocs.site.marks import Marks
 from spritedocs.site.notebooks import published_notebook
 from spritedocs.site.pages import doubted, experiment_page
+from spritedocs.site.placeholders import filled
 
 EXPERIMENT = f"experiments/{NAME}"
 NOTEBOOK = f"notebooks/{NAME}"
@@ -251,6 +252,7 @@ def test_what_only_a_stale_recording_has_is_quoted_from_it_and_labelled(tiny: Ti
     assert "Tiny CPU" in lines[1]
     assert "Stale" not in lines[1]
     assert edition.has_gpu
+    assert filled("{helpers}, {ratio}", edition.entries[NAME]) == ("4 (CPU, 13 cores), 1.50×", [])
 
 
 def test_a_trace_can_be_taken_along_from_the_tab_of_the_machine_that_kept_it(good: Built) -> None:

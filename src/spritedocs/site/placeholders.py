@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spritedocs.recordings import Entry, plain
+from spritedocs.recordings import Entry, machine_name, plain
 from spritedocs.site.macro_calls import MISSING
 
 __all__ = ["filled"]
@@ -24,7 +24,8 @@ def filled(markdown: str, entry: Entry) -> tuple[str, list[str]]:
     """``markdown`` with what is published of ``entry`` in place of its placeholders, and what is wrong.
 
     ``{speedup_4}`` becomes the value with its unit, ``{speedup_4:interval}`` has its interval too. What
-    stands in code is left alone. Each fault is a clause, such as "quotes 'speedup_5', …".
+    stands in code is left alone. A value of another recording than the page's names its machine. Each fault
+    is a clause, such as "quotes 'speedup_5', …".
     """
     faults = []
 
@@ -43,9 +44,11 @@ def filled(markdown: str, entry: Entry) -> tuple[str, list[str]]:
         if source is None or source.recording is None:
             return "not measured here"
         value = source.recording.values[name]
-        if form is None:
-            return plain(value)
-        remark = f" ({value.remark})" if value.remark and not value.interval_text else ""
-        return plain(f"{value.in_full}{remark}")
+        remarks = [value.remark] if form and value.remark and not value.interval_text else []
+        if source is not entry.published:
+            remarks.append(machine_name(source.recording.provenance["machine"]))
+            remarks += ["stale"] if source.state == "stale" else []
+        remark = f" ({', '.join(remarks)})" if remarks else ""
+        return plain(f"{value.in_full if form else value}{remark}")
 
     return _PIECE.sub(said, markdown), faults
