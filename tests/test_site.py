@@ -463,6 +463,7 @@ def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and
     assert "<caption>What was counted" not in page
     assert ".trace.json" not in page
     assert "ratio 3.00× (2.94–3.10), n = 6 1.50×" in text_of(page)
+    assert "value CPU, 13 cores, stale Other machine, stale" in text_of(page)
     assert re.search("CPU, 13 cores ran other code, .* Stale: .* Other machine ran other", text_of(page))
 
 

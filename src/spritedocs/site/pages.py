@@ -181,12 +181,13 @@ def _by_machine(
     """A section with a table: one row for each of ``rows``, one column for each machine that is shown."""
     if not rows or not entry.shown:
         return ""
+    heads = [plain(label if fresh else f"{label}, stale") for label, _, fresh in entry.shown]
     lines = [
         f"## {title}",
         "",
         says,
         "",
-        f"| {head} | " + " | ".join(plain(label) for label, _, _ in entry.shown) + " |",
+        f"| {head} | " + " | ".join(heads) + " |",
     ]
     lines += ["|---" * (1 + len(entry.shown)) + "|"]
     lines += [
