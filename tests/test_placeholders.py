@@ -14,7 +14,9 @@ VALUES = {
     "seconds": Measurement.of("seconds", [1.5], "s"),
 }
 SOURCE = SimpleNamespace(recording=SimpleNamespace(values=VALUES))
-ENTRY = SimpleNamespace(names=(*VALUES, "on_gpu_ms"), source=lambda name: SOURCE if name in VALUES else None)
+ENTRY = SimpleNamespace(
+    names=(*VALUES, "on_gpu_ms"), source=lambda name: SOURCE if name in VALUES else None, published=SOURCE
+)
 
 
 @pytest.mark.parametrize(
