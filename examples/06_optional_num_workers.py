@@ -14,8 +14,8 @@
 # **Motive.** A model that waits for its sprites learns nothing meanwhile. Helper sprites (worker
 # processes) can fetch while it waits. How much faster does an epoch get, and what does summoning cost?
 #
-# **What is measured.** The same 64 sprites in batches of 4, loaded by the main process alone and by 4
-# workers: first epochs, which start the workers, and later ones. The loaders take turns in random order.
+# **What is measured.** 64 sprites in batches of 4, loaded by the main process alone and by 4 workers. First
+# epochs start the workers; later ones find them there. The loaders take turns in random order.
 #
 # **Caveat.** The slowness is a `time.sleep`. It stands for a slow disk or a network, and waiting needs
 # no core: that is why four helpers pay even on two cores. Items that *compute* need a core for each helper.
@@ -23,8 +23,8 @@
 # %% [markdown]
 # ## A dataset that waits
 #
-# `__getitem__` sleeps before it hands out its sprite, and says who fetched it: the number of the worker
-# it runs in, or -1 in the main process.
+# `__getitem__` sleeps, then hands out its sprite. It also says who fetched it: the worker's number, or -1
+# for the main process.
 
 # %%
 import time
@@ -96,13 +96,13 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # Later epochs are {speedup_4:interval} as fast with four helpers, because four of them wait at the same
-# time. First epochs gain less, {first_epoch_speedup_4:interval}: until the first batch is there it takes
-# {startup_s_4}, and {startup_s_0} without helpers.
+# time. First epochs gain less, {first_epoch_speedup_4:interval}: the first batch comes after
+# {startup_s_4}, and without helpers after {startup_s_0}.
 #
 # ## Who loaded what?
 #
-# Each worker builds whole batches, and they take turns: batch 0 comes from worker 0, batch 1 from worker 1,
-# and after the last one it is worker 0's turn again. The main process only receives.
+# Each worker builds whole batches, in turns: batch 0 comes from worker 0, batch 1 from worker 1. After the
+# last it is worker 0's turn again. The main process only receives.
 
 
 # %%
@@ -132,6 +132,6 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## What to take home
 #
-# Helpers pay for an item that waits. Under fork the summoning is a small price; under spawn and forkserver,
-# where each helper has to import torch, it takes seconds. Keep them with `persistent_workers=True`, or have
-# epochs that are long enough.
+# Helpers pay for an item that waits. Summoning has a price, and not only under fork: under spawn every helper
+# imports torch first, and under forkserver too unless its server has. Keep them with
+# `persistent_workers=True`, or have epochs that are long enough.

@@ -176,9 +176,9 @@ if __name__ == "__main__":
 # repeat: with two helpers {unique_numpy_object_2} differ. **Leaving out the seed does not help**: such an
 # object is random when it is made, but it is made once, and then copied.
 #
-# Even a single helper repeats the first epoch in the second. Kept helpers go on, still
-# in step with each other. Without helpers nothing repeats: that is how this survives a test with
-# `num_workers=0`.
+# Even a single helper repeats the first epoch in the second: {two_epochs_numpy_object_1} differ. Kept helpers
+# go on, still in step with each other: {two_epochs_numpy_object_2_persistent}. Without helpers it is
+# {two_epochs_numpy_object_0}: that is how this survives a test with `num_workers=0`.
 #
 # ## The dice on the table
 #
@@ -205,8 +205,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # At the top, fork gives {unique_numpy_module_fork} and spawn {unique_numpy_module_spawn}. So the same code
-# passes on a Mac or on Windows, and repeats on Linux up to Python 3.13, where fork is the default.
-# forkserver can do either, as its server has imported your module or not
+# repeats on Linux up to Python 3.13, where fork is the default, and not where spawn is: on macOS and Windows.
+# Under forkserver it depends on whether the server has imported your module
 # ([cpython#126631](https://github.com/python/cpython/issues/126631)): do not build on it.
 #
 # A `torch.Generator` in the dataset is no way out: on Linux it stops workers that are not forked

@@ -7,6 +7,7 @@
 #   - png_over_decoding < 3
 #   - png_over_decoding > 1
 #   - packed_speedup_4_warm < 0.8
+#   - us_blob_warm_4 > us_blob_warm_0
 #   - space_bytes_png > content_bytes_packed
 #   - us_png_cold_4 < 234
 #   - content_bytes_packed > content_bytes_png
@@ -19,11 +20,11 @@
 # decipher it, put it back. What keeps you waiting: the disk, the number of scrolls, or the deciphering?
 #
 # **What is measured.** The same 768 sprites as PNG files, as their bytes in one file, and decoded in one
-# array. Each is loaded with and without four helpers, from a *warm* and a *cold* page cache: there the system
-# keeps what it has read.
+# array. Each is loaded with and without four helpers. The page cache, in which the system keeps what it
+# has read, is *warm* (the files are in it) or *cold* (they are not).
 #
-# **Caveat.** *Cold* means that the contents have left this machine's page cache. A virtual disk may have one
-# of its own. And the sprites are tiny: reading ahead soon brings all of a small file.
+# **Caveat.** A virtual disk may have a cache of its own. And the sprites are tiny: reading ahead may bring
+# all of a small file.
 
 # %% [markdown]
 # ## What a scroll weighs
@@ -84,13 +85,14 @@ if __name__ == "__main__":
 # %% [markdown]
 # *Content* is what the files hold, *space* what the disk sets aside for it. *Read* is what comes from the
 # disk when nothing of them is in memory. A PNG of its own takes {space_bytes_png} bytes of the disk. Its
-# pixels are fewer, {content_bytes_packed}, but more than its content, {content_bytes_png}.
+# pixels take {content_bytes_packed} bytes: less than that, but more than the PNG's content,
+# {content_bytes_png}.
 #
 # ## Scrolls, loose and sewn together
 #
 # `SpriteFolder` opens file after file, and Pillow decodes it. `OneFile` reads from a single file, which each
-# batch opens anew: so helpers share no place in it. A `DataLoader` calls `__getitems__` by itself wherever a
-# dataset has one. Whether its pieces are PNGs or pixels, only the deciphering is another.
+# batch opens anew: so helpers share no file position. A `DataLoader` calls `__getitems__` by itself wherever
+# a dataset has one. Whether its pieces are PNGs or pixels, only `decode` differs.
 
 
 # %%
@@ -206,19 +208,22 @@ if __name__ == "__main__":
     show(table.footer("png over decoding alone", decoding))
 
 # %% [markdown]
-# From a warm cache PNG files take {png_over_packed_warm:interval} as long as the array, and
-# {png_over_decoding:interval} as long as decoding alone: of that part a faster disk would spare nothing. From
-# a cold one, loose files take {png_over_blob_cold:interval} as long as the same bytes in one file.
+# From a warm cache, PNG files take {png_over_packed_warm:interval} as long as the array. They take
+# {png_over_decoding:interval} as long as decoding alone, and a faster disk shortens no decoding. From a cold
+# cache, loose files take {png_over_blob_cold:interval} as long as the same bytes in one file.
 #
-# Helpers wait side by side: cold PNG files come {png_speedup_4_cold:interval} as fast. They decode with the
-# cores there are: warm ones come {png_speedup_4_warm:interval}. The warm array comes
-# {packed_speedup_4_warm:interval}, because handing a batch over takes longer than reading it.
+# Helpers wait side by side: cold PNG files are {png_speedup_4_cold:interval} as fast. They decode with the
+# cores there are: warm ones are {png_speedup_4_warm:interval}. They cost more than they bring where reading
+# is quick: the warm array is {packed_speedup_4_warm:interval} as fast with four, and PNGs in one file take
+# {us_blob_warm_4} a sprite in place of {us_blob_warm_0}.
 #
 # Does your step wait? Compare it with these microseconds, times your batch size. For 64 sprites, a step of
-# 15 ms outlasts whatever takes less than 234 µs a sprite; cold PNG files with helpers take {us_png_cold_4}.
+# 15 ms outlasts whatever takes less than 234 µs a sprite; cold PNG files take {us_png_cold_4} with
+# helpers, and {us_png_cold_0} without.
 #
 # ## What to take home
 #
-# Decode once, not in every epoch. If sprites must stay PNG, put them into one file. Helpers wait side by
-# side, but decode with the cores there are, and an array they slow down. It stops mattering behind a longer
-# step. Large pictures may turn it around, as arrays have far more bytes: that was not measured.
+# Decode once, not in every epoch. If sprites must stay PNG, put them into one file, and try it
+# without helpers. Helpers wait side by side, decode with the cores there are, and slow an array down. It
+# stops mattering behind a longer step. Large pictures may turn it around, as arrays have far more bytes: that
+# was not measured.

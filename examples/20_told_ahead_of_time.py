@@ -17,10 +17,10 @@
 #
 # **Motive.** There is a spell that everybody copies from somebody: `persistent_workers=True,
 # prefetch_factor=4`, and whatever else looked lucky. Its words are orders to your helpers (worker
-# processes), given before they begin. Which of them do something, and for whom?
+# processes), given before they begin. Which of them help, and when?
 #
 # **What is measured.** Epochs of two helpers. How far do they work ahead, do they stay for the next epoch,
-# and does a slow batch hold up the others? The arms take turns in random order.
+# and does a slow batch hold up the others? The loaders take turns in random order.
 #
 # **Caveat.** The work is a `time.sleep`, so that we know who is slow and when. That shows how the words
 # work, not what they will be worth to you.
@@ -28,7 +28,7 @@
 # %% [markdown]
 # ## Batches that dawdle as they are told
 #
-# Every batch is one sprite. The dataset holds a list: so many seconds does each of them take.
+# Every batch is one sprite. The dataset holds a list: how many seconds each of them takes.
 
 # %%
 import time
@@ -69,8 +69,9 @@ def make_loader(seconds, **told):
 # ## prefetch_factor: how far to work ahead
 #
 # Each helper may be `prefetch_factor` batches ahead; the default is 2. Here the model takes 2 ms for a
-# batch, steadily. Two sorts of batches cost the same on average. *Even* ones take 3 ms each, which two
-# helpers deliver in time. Of the *bursty* ones every ninth takes 27 ms, and the others nothing.
+# batch, steadily. Two sorts of batches cost the same on average. *Even* ones take 3 ms each: two helpers
+# make one every 1.5 ms, to which sleeping and handing over add. Of the *bursty* ones every ninth takes 27 ms,
+# and the others nothing.
 
 # %%
 BATCHES = {
@@ -109,9 +110,9 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# With 8 in place of 2, epochs of bursty batches come {bursty_speedup_8:interval} as fast, and those of even
-# ones {even_speedup_8:interval}. A long queue hides a slow batch, as long as the queue lasts longer than the
-# batch is late. It makes nobody faster on average: with even batches there is nothing to hide. What it costs
+# With 8 in place of 2, epochs of bursty batches are {bursty_speedup_8:interval} as fast, and those of even
+# ones {even_speedup_8:interval}. A long queue hides a slow batch, if the queued batches last longer than the
+# delay. It makes nobody faster on average: with even batches there is nothing to hide. What it costs
 # is memory: up to `prefetch_factor × num_workers` batches lie ready.
 #
 # ## persistent_workers: whether they stay
@@ -148,8 +149,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# Two new helpers cost {restart_ms} an epoch on the machine of this page. That depends on the start method,
-# and on the process that is forked: one that uses CUDA is large, and takes longer to fork. Epochs of
+# Two new helpers cost {restart_ms} an epoch on the machine of this page. That depends on the start method;
+# where helpers are not forked, it is one run. Epochs of
 # {epoch_s_of_5_percent} or less lose 5% and more to summoning. Where yours take much longer, it hardly
 # matters who stays.
 #
@@ -211,9 +212,9 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# {batches_ahead_out_of_order} of the ten overtake it, and the epoch comes {out_of_order_speedup:interval} as
-# fast. The time is won, and the order is lost. It now depends on which helper was quick, so it differs from
-# run to run, and slow samples come late in every epoch. What waits behind the slow batch in the same
+# {batches_ahead_out_of_order} of the ten overtake it, and the epoch is {out_of_order_speedup:interval} as
+# fast. The time is won, and the order is lost: it depends on which helper was quick, and may differ from run
+# to run. What waits behind the slow batch in the same
 # helper's queue comes late too.
 #
 # ## What to take home

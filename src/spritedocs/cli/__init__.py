@@ -1,4 +1,4 @@
-"""The command line: ``spritedocs record | status | compare | sprite | doctor | tune``.
+"""The command line: ``spritedocs record | status | compare | sprites | doctor | tune``.
 
 ``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin
 function for each command, ``terminal`` prints comparisons.

@@ -1,4 +1,4 @@
-"""The command line: record examples, see what is recorded, compare it, draw sprites."""
+"""The command line: record examples, see what is recorded, compare it, draw sprites, tune, examine."""
 
 from __future__ import annotations
 
