@@ -7,8 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spritedocs.report import Bars, Blocks, Lines, Measurement
-from spritedocs.report.figures import Figure
+from spritedocs.report import Bars, Blocks, Figure, Lines, Measurement
 from spritedocs.report.ticks import log_ticks, written
 
 ALT = 'Two bars, <3 & 4> "quoted"'

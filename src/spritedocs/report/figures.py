@@ -21,10 +21,9 @@ from spritedocs.report.drawing import (
     plain_matplotlib,
     terminal_colour_of,
 )
-from spritedocs.report.lines import Lines
 from spritedocs.report.measurement import Measurement
 
-__all__ = ["Bars", "Blocks", "Figure", "Lines"]
+__all__ = ["Bars", "Blocks"]
 
 _BAR_CELLS = 32
 _MOST_NAMED = 8

@@ -8,7 +8,8 @@ from operator import itemgetter
 from typing import Any, Literal, Protocol, Self
 
 from spritedocs.report.drawing import Figure
-from spritedocs.report.figures import Bars, Blocks, Lines
+from spritedocs.report.figures import Bars, Blocks
+from spritedocs.report.lines import Lines
 from spritedocs.report.measurement import Gap, Measurement
 from spritedocs.report.results import Report
 
