@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from spritedocs.machine import NotHere, Outcome
@@ -34,14 +36,14 @@ Thread 7 (idle): "MainThread"
 """
 
 
-def said(text: str) -> Outcome:
-    return Outcome(text, 1, 0.1)
+def said(text: str, status: int | None = 0) -> Outcome:
+    return Outcome(text, status, 0.1)
 
 
 def test_a_text_is_cut_at_its_headings_and_what_is_not_there_says_so() -> None:
     parts = said("noise\n== one\na\nb\n== two\n").parts
     assert {heading: part.text for heading, part in parts.items()} == {"one": "a\nb\n", "two": ""}
-    with pytest.raises(NotHere, match=r"train\.py printed nothing about 'three' here"):
+    with pytest.raises(RuntimeError, match=r"^train\.py printed nothing about 'three': it ended well$"):
         parts["three"]
     assert said("").parts == {}
 
@@ -78,13 +80,50 @@ def test_places_are_its_own_with_the_code_that_a_traceback_shows() -> None:
     for text in (STACKS, SPIED):
         assert said(text).frames == [(20, "__getitem__", ""), (48, "<module>", "")]
         assert said(text).line("<module>") == 48
-    with pytest.raises(NotHere, match="no stack with __getitem__"):
+    with pytest.raises(RuntimeError, match="no stack with __getitem__: it ended well, after RuntimeError:"):
         said(TRACEBACK).line("__getitem__")
 
 
-def test_the_answer_is_found_among_other_words_or_missing_with_the_reason() -> None:
+def test_the_answer_is_found_among_other_words() -> None:
     assert said('UserWarning: {two} workers\n{"import_s": 1.0}\nlate words').answer == {"import_s": 1.0}
-    with pytest.raises(NotHere, match="ended in RuntimeError:"):
-        said(TRACEBACK).answer  # noqa: B018
-    with pytest.raises(NotHere, match="ended in exit status 1"):
-        said("").answer  # noqa: B018
+
+
+@pytest.mark.parametrize("ask", [lambda outcome: outcome.parts, lambda outcome: outcome.answer])
+@pytest.mark.parametrize(
+    ("text", "status", "how"),
+    [
+        ("== one\n{}\n" + TRACEBACK, 1, "ended itself, with exit status 1, after RuntimeError:"),
+        ("", 1, "ended itself, with exit status 1"),
+        ("", -11, r"crashed \(SIGSEGV\)"),
+        ("", None, "stopped answering"),
+    ],
+    ids=["error", "silent", "crash", "hang"],
+)
+def test_a_program_that_failed_has_no_answer_and_is_no_gap(
+    ask: Callable[[Outcome], object], text: str, status: int | None, how: str
+) -> None:
+    with pytest.raises(RuntimeError, match=rf"^train\.py printed no.*: it {how}$"):
+        ask(said(text, status))
+
+
+def raising(error: str, file: str = "train.py") -> Outcome:
+    return said(f'Traceback (most recent call last):\n  File "{file}", line 3, in <module>\n{error}\n', 1)
+
+
+def test_a_program_may_say_itself_that_this_system_cannot_do_it() -> None:
+    with pytest.raises(NotHere, match=r"^train\.py cannot do that here: only Linux holds a process\.$"):
+        raising("NotImplementedError: only Linux holds a process").answer  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        raising("NotImplementedError: no kernel for this device", "…/torch/_ops.py"),
+        raising("NotImplementedError"),
+        said("NotImplementedError: told, and survived"),
+    ],
+    ids=["torch's", "an abstract method", "caught"],
+)
+def test_but_not_every_such_error_says_so(outcome: Outcome) -> None:
+    with pytest.raises(RuntimeError, match="printed no answer: it ended"):
+        outcome.answer  # noqa: B018

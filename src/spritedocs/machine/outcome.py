@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from spritedocs.errors import ending
 from spritedocs.machine.not_here import NotHere
 
 __all__ = ["Frame", "Outcome"]
@@ -32,12 +33,12 @@ class Frame(NamedTuple):
 class _Parts(dict[str, "Outcome"]):
     """What a program printed under each heading."""
 
-    def __init__(self, name: str, parts: dict[str, Outcome]) -> None:
+    def __init__(self, whole: Outcome, parts: dict[str, Outcome]) -> None:
         super().__init__(parts)
-        self.name = name
+        self.whole = whole
 
     def __missing__(self, heading: str) -> Outcome:
-        raise NotHere(f"{self.name} printed nothing about {heading!r} here: other systems can do that.")
+        raise self.whole._without(f"nothing about {heading!r}")
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,39 @@ class Outcome:
     def parts(self) -> dict[str, Outcome]:
         """What it said in each part, by the headings ``== …`` that it printed.
 
-        One that is not there raises ``NotHere``: then this system cannot do what the part is about.
+        Where it failed, and for a heading that is not there, raises what ``answer`` does.
         """
+        if self.status != 0:
+            raise self._without("not all of its parts")
         _, *parts = re.split(r"^== (.+)\n", self.text, flags=re.MULTILINE)
         found = zip(parts[::2], parts[1::2], strict=True)
-        return _Parts(self.name, {heading: replace(self, text=text) for heading, text in found})
+        return _Parts(self, {heading: replace(self, text=text) for heading, text in found})
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The object that it printed as a line of JSON. Raises ``NotHere`` where it printed none.
+        """The object that it printed as a line of JSON.
+
+        Raises ``RuntimeError``, which says how it ended, where it failed or printed none. It is ``NotHere``
+        where the program itself raised ``NotImplementedError``, to say what this system cannot do.
 
         Examples:
             >>> Outcome('a warning\\n{"first_batch_s": 0.1}\\n', 0, 2.5).answer
             {'first_batch_s': 0.1}
         """
-        if not (found := re.search(r"^\{.*\}$", self.text, re.MULTILINE)):
-            how = self.error or f"exit status {self.status}"
-            raise NotHere(f"{self.name} measured nothing here: it ended in {how}.")
+        found = re.search(r"^\{.*\}$", self.text, re.MULTILINE)
+        if self.status != 0 or not found:
+            raise self._without("no answer")
         return dict(json.loads(found[0]))
+
+    def _without(self, what: str) -> NotHere | RuntimeError:
+        """Why it printed ``what``."""
+        kind, _, why = self.error.partition(": ")
+        places = [place for line in self.text.splitlines() if (place := _place(line))]
+        # torch raises it too, as a dataset does that lacks a method: that is a mistake, of whatever system.
+        if self.status == 1 and why and kind == "NotImplementedError" and places[-1][0] == self.name:
+            return NotHere(f"{self.name} cannot do that here: {why}.")
+        how = "ended well" if self.status == 0 else ending(self.status)
+        return RuntimeError(f"{self.name} printed {what}: it {how}{self.error and f', after {self.error}'}")
 
     @property
     def frames(self) -> list[Frame]:
@@ -100,11 +116,11 @@ class Outcome:
         return found
 
     def line(self, function: str) -> int:
-        """The line of the first place in ``function``. Raises ``NotHere`` where it printed none."""
+        """The line of the first place in ``function``. Where it printed none, raises what ``answer`` does."""
         for frame in self.frames:
             if frame.function == function:
                 return frame.line
-        raise NotHere(f"{self.name} printed no stack with {function} here.")
+        raise self._without(f"no stack with {function}")
 
     @property
     def folded(self) -> str:
