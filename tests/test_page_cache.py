@@ -60,6 +60,26 @@ def test_other_systems_are_never_cold(
 
 
 @linux
+def test_a_file_that_is_not_there_is_an_error_and_no_gap(files: list[Path]) -> None:
+    files[1].unlink()
+    for look in (lambda: drop_from_cache(files), lambda: bytes_from_disk(files[1])):
+        with pytest.raises(FileNotFoundError, match=files[1].name):
+            look()
+
+
+@linux
+def test_an_empty_file_and_no_file_take_nothing(files: list[Path]) -> None:
+    files[0].write_bytes(b"")
+    drop_from_cache([])
+    try:
+        drop_from_cache(files)
+        assert bytes_from_disk(files[0]) == 0
+    except NotHere as why_not:
+        pytest.skip(str(why_not))
+    assert pages_in_cache(files[0]) == (0, 0)
+
+
+@linux
 def test_what_is_read_from_disk_is_counted_in_whole_pages(files: list[Path]) -> None:
     try:
         assert bytes_from_disk(files[0]) >= 10_000
@@ -68,18 +88,20 @@ def test_what_is_read_from_disk_is_counted_in_whole_pages(files: list[Path]) -> 
 
 
 @linux
-def test_reads_that_may_not_be_counted_are_not_here(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [None, psutil.AccessDenied(1), AttributeError(), RuntimeError("is empty"), ValueError("no field")]
+)
+def test_reads_that_are_not_counted_are_not_here(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
-    def denied(self: psutil.Process) -> None:
-        raise psutil.AccessDenied(self.pid)
+    def refuse(self: psutil.Process) -> None:
+        raise error or AssertionError
 
     monkeypatch.setattr("spritedocs.machine.page_cache.drop_from_cache", lambda files: None)
+    if error:
+        monkeypatch.setattr(psutil.Process, "io_counters", refuse)
     with pytest.raises(NotHere, match="does not count"):
         bytes_from_disk(files[0])  # it is in the cache: nothing is read
-    monkeypatch.setattr(psutil.Process, "io_counters", denied)
-    with pytest.raises(NotHere, match="does not count"):
-        bytes_from_disk(files[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say")
