@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from spritedocs.machine import NotHere, helpers_for, training_device, without_gpu
-from spritedocs.timing import Training, compare, fit_step, race
+from spritedocs.machine import GpuEnded, helpers_for, training_device, without_gpu
+from spritedocs.timing import TimingError, Training, compare, fit_step, race
 
 
 class Clock:
@@ -75,24 +75,40 @@ def failing(error):
     return fail
 
 
+def fitted(fail):
+    return fit_step(lambda size: SimpleNamespace(step=fail), (1,), [[1]], 1)
+
+
 @pytest.mark.parametrize(
     "run",
     [
         lambda fail: race({"a": fail}, rounds=1),
         lambda fail: compare({"a": [1, 2]}, rounds=1, step=fail),
-        lambda fail: fit_step(lambda size: SimpleNamespace(step=fail), (1,), [[1]], 1),
+        lambda fail: compare({"a": Training([1, 2], fail)}, rounds=1),
+        lambda fail: fitted(fail),
+        lambda fail: race({"a": lambda: fitted(fail), "b": lambda: 1}, rounds=1),
+        lambda fail: race({"a": lambda: race({"c": fail}, rounds=1), "b": lambda: 1}, rounds=1),
     ],
-    ids=["race", "compare", "fit_step"],
+    ids=["race", "compare", "Training", "fit_step", "fit_step in an arm", "race in an arm"],
 )
 def test_a_gpu_that_fails_ends_it_with_one_sentence(run, monkeypatch):
     monkeypatch.setattr("spritedocs.machine.accelerator.gpu_load", lambda: None)
     with pytest.raises(
-        NotHere, match=r"^The run ended, because the GPU ran out of memory.* \(20.00 MiB more"
+        GpuEnded, match=r"^The run ended, because the GPU ran out of memory.* \(20.00 MiB more"
     ):
         run(failing(FULL))
     for bug in (RuntimeError("shapes differ"), ValueError("CUDA error: out of memory")):
         with pytest.raises(type(bug), match=str(bug)):
             run(failing(bug))
+
+
+def test_a_loader_that_fails_in_a_loop_is_blamed():
+    def torn():
+        yield 1
+        raise OSError("the disk")
+
+    with pytest.raises(TimingError, match="^arm 'a' raised OSError after 1 batch: the disk"):
+        compare({"a": Training(torn(), lambda batch: None)}, rounds=1)
 
 
 def test_a_loop_takes_a_step_for_every_batch_and_knows_its_workers():

@@ -89,6 +89,10 @@ def test_a_failure_is_a_sentence_with_line_cause_and_remedy(
             "01_counting cannot be recorded on this machine. There is no GPU: get one.",
         ),
         (
+            CellExecutionError("", "GpuEnded", "The run ended, because it melted."),
+            "01_counting cannot be recorded on this machine. The run ended, because it melted.",
+        ),
+        (
             CellTimeoutError("A cell\ntimed out"),
             "What 01_counting showed in line 21 did not arrive in time: rec",
         ),

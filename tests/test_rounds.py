@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from spritedocs.machine import NotHere
+from spritedocs.machine import GpuEnded, NotHere
 from spritedocs.report import log_interval
 from spritedocs.report.intervals import FEWEST_SAMPLES
 from spritedocs.timing import Comparison, race, rounds_for
@@ -118,7 +118,7 @@ def test_a_gpu_that_fails_ends_the_run_in_a_sentence_and_leaves_no_gap() -> None
 
         return arm
 
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(GpuEnded) as left:
         quiet({"x": fails("CUDA-capable device(s) is/are busy or unavailable\nFor debugging")})
     assert str(left.value).startswith("The run ended, because another process has the GPU for itself")
     with pytest.raises(RuntimeError, match="pid 7"):

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler
 
 from spritedocs.machine import NotHere
-from spritedocs.timing import EpochTiming, TimingError, epochs, time_epoch
+from spritedocs.prefetching import Prefetcher
+from spritedocs.timing import EpochTiming, TimingError, Training, epochs, time_epoch
 from spritedocs.timing import comparing as timing
 from spritedocs.timing.foreign_load import Reading
 
@@ -497,6 +498,15 @@ def test_a_worker_that_raises_leaves_no_process(persistent):
     loader.dataset.broken = None
     assert time_epoch(loader).items == 12
     epochs.dismiss(loader)
+
+
+@forks
+@pytest.mark.parametrize("wrap", [lambda loader: Training(loader, id), lambda loader: Prefetcher(loader, "cpu")])
+def test_workers_of_a_loader_that_is_wrapped_are_reached(wrap):
+    loader = loader_of(persistent_workers=True)
+    compare({"wrapped": lambda: wrap(loader)}, rounds=1)
+    assert not children()
+    assert loader._iterator is None
 
 
 @forks

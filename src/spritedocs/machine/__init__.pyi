@@ -5,7 +5,7 @@ from .description import Machine, describe, slug, start_method, usable_cores
 from .interruption import Interrupted, ending_signals, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
-from .not_here import NotHere
+from .not_here import GpuEnded, NotHere
 from .outcome import Outcome
 from .page_cache import bytes_from_disk, drop_from_cache, pages_in_cache, space_on_disk
 from .processes import marked, remains
@@ -17,6 +17,7 @@ from .workspace import NoRoomError, prove_room, room_for, why_no_helpers
 
 __all__ = [
     "ROOT",
+    "GpuEnded",
     "GpuLoad",
     "Interrupted",
     "Machine",

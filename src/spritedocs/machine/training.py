@@ -7,12 +7,12 @@ import warnings
 
 from spritedocs.machine.accelerator import gpu_absence, gpu_failure
 from spritedocs.machine.description import usable_cores
-from spritedocs.machine.not_here import NotHere
+from spritedocs.machine.not_here import GpuEnded
 
 __all__ = ["gpu_ended", "helpers_for", "training_device", "without_gpu"]
 
 
-def gpu_ended(error: RuntimeError) -> NotHere | None:
+def gpu_ended(error: RuntimeError) -> GpuEnded | None:
     """A sentence to end a run with, if ``error`` is a failure of the GPU that ``gpu_failure`` knows.
 
     Examples:
@@ -23,7 +23,7 @@ def gpu_ended(error: RuntimeError) -> NotHere | None:
         return None
     wanted = re.search(r"Tried to allocate ([\d.]+ \w+)", str(error))
     more = f" ({wanted[1]} more was wanted)" if wanted else ""
-    return NotHere(
+    return GpuEnded(
         f"The run ended, because {why}{more}. With CUDA_VISIBLE_DEVICES set to nothing it uses the processor."
     )
 

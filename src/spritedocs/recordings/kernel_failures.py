@@ -7,11 +7,14 @@ import re
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from spritedocs.errors import ending, plain, raised, raised_as, raised_before, shortage, shortened
-from spritedocs.machine import NoRoomError, NotHere, gpu_failure
+from spritedocs.machine import GpuEnded, NoRoomError, NotHere, gpu_failure
 from spritedocs.recordings.examples import Example
 from spritedocs.recordings.kernel import Kernel, TooMuchShown
 
 __all__ = ["failure", "line_told"]
+
+_SENTENCES = {error.__name__ for error in (NotHere, NoRoomError, GpuEnded)}
+"""The errors that say themselves what this machine cannot do."""
 
 
 def failure(example: Example, error: BaseException, kernel: Kernel) -> str:
@@ -26,7 +29,7 @@ def failure(example: Example, error: BaseException, kernel: Kernel) -> str:
     if isinstance(error, CellExecutionError) and error.ename == "SystemExit":
         said = shortened(str(error.evalue))
         return f"{name} ended{where} with sys.exit({said}): let it run to its end, and record it again."
-    if isinstance(error, CellExecutionError) and error.ename in (NotHere.__name__, NoRoomError.__name__):
+    if isinstance(error, CellExecutionError) and error.ename in _SENTENCES:
         return f"{name} cannot be recorded on this machine. {shortened(str(error.evalue))}"
     return f"{name} failed{where}{_why(error, kernel)}. 'python {example.path}' shows where."
 

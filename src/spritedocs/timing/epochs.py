@@ -129,7 +129,7 @@ def time_epoch(
             raise ValueError(f"{name} yielded no batch: give it more items, or a smaller batch_size")
     except BaseException as error:
         dismiss(loader, iterator)
-        if loading and isinstance(error, Exception):
+        if loading and isinstance(error, Exception) and not getattr(loader, "is_stepping", False):
             raise _failure(name, error, batches) from error
         raise
     return EpochTiming(startup_s, received - start, items, batches, iter_s, wait_s, step_s)
@@ -139,7 +139,8 @@ class Training:
     """A training loop that ``compare`` times as a whole: the batches of ``loader``, each after its ``step``.
 
     Nothing waits for the device but the end of an epoch, as in training. (A step that ``compare`` is given
-    is timed by itself, so each is waited for.) ``step`` may copy the batch to the device.
+    is timed by itself, so each is waited for.) ``step`` may copy the batch to the device; what it raises
+    passes through.
 
     Examples:
         >>> seen = []
@@ -150,12 +151,19 @@ class Training:
     def __init__(self, loader: Loader, step: Callable[[Any], object]) -> None:
         self.loader, self.step = loader, step
         self.num_workers: int = getattr(loader, "num_workers", 0)
+        self.is_stepping = False
+        """Whether it is not the loader that is at work, nor to be blamed."""
 
     def __iter__(self) -> Iterator[Any]:
+        self.is_stepping = False
         for batch in self.loader:
+            self.is_stepping = True
             self.step(batch)
+            self.is_stepping = False
             yield batch
+        self.is_stepping = True
         finish_cuda_work()
+        self.is_stepping = False
 
 
 def finish_cuda_work() -> None:
@@ -167,7 +175,10 @@ def finish_cuda_work() -> None:
 
 
 def dismiss(loader: Loader, iterator: Iterator[Any] | None = None) -> None:
-    """Shut the loader's workers down: else they live as long as the loader, or a traceback, does."""
+    """Shut the loader's workers down: else they live as long as the loader, or a traceback, does.
+
+    Those of a loader that is wrapped are reached, where the wrapper holds it as ``loader``.
+    """
     for owner in (iterator, getattr(loader, "_iterator", None)):
         # Private, but in torch since 1.0. What a generator iterates over goes when that is closed.
         shut_down = getattr(owner, "_shutdown_workers", None) or getattr(owner, "close", None)
@@ -176,6 +187,8 @@ def dismiss(loader: Loader, iterator: Iterator[Any] | None = None) -> None:
     if getattr(loader, "_iterator", None) is not None:
         # The next epoch would wait for ever for workers that have gone.
         loader._iterator = None  # type: ignore[attr-defined]
+    if (inner := getattr(loader, "loader", None)) is not None:
+        dismiss(inner)
 
 
 def _failure(name: str, error: Exception, batches: int) -> TimingError:

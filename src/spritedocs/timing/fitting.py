@@ -46,7 +46,7 @@ def fit_step(
 
     ``make(size).step`` is called with a batch of ``loader``. Several helpers are less
     than that many times as fast as one: ``times`` is to make up for it. Where no step is long enough, the
-    last size is taken. A GPU that fails is one sentence, as ``NotHere``.
+    last size is taken. A GPU that fails is one sentence, as ``GpuEnded``.
 
     Examples:
         >>> class Model:

@@ -54,7 +54,7 @@ def race(
         >>> found.ratio("times_as_long", "long", "short").median
         3.0
 
-    Raises what an arm raises, but for a GPU's failure one sentence, as ``NotHere``; ``TypeError`` for an arm
+    Raises what an arm raises, but for a GPU's failure one sentence, as ``GpuEnded``; ``TypeError`` for an arm
     that is no function or returns no number; ``ValueError`` for no arms or rounds.
     """
     for key, arm in arms.items():
@@ -167,8 +167,7 @@ def in_turns(
             course.collect(int(warmup), then=rounds)
         taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
     except RuntimeError as error:
-        # No gap: values without the GPU would pass for those of a machine that has one. An error with a cause
-        # is not torch's own, and says already whose fault that was.
+        # An error with a cause is not torch's own, and says already whose fault that was.
         if error.__cause__ is None and (ended := gpu_ended(error)):
             raise ended from None
         raise
