@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spritedocs.machine import NotHere
-from spritedocs.report import Gap
+from spritedocs.report import FEWEST_SAMPLES, Gap
 from spritedocs.timing import Comparison, EpochTiming, race
 
 numbers = st.floats(0.001, 1000)
@@ -130,6 +131,17 @@ def test_what_a_missing_arm_takes_part_in_is_a_gap_in_its_place():
     assert result.samples(4) == []
 
 
+@pytest.mark.parametrize("fields", [("pss_mb",), ("pss_mb", "rss_mb")])
+def test_rounds_are_planned_by_the_arms_that_tell_the_field(fields):
+    numbers = itertools.cycle((1.0, 1.1))
+    arms = {field: lambda field=field: {"mb": NotHere("Not here.")} for field in fields}
+    if "rss_mb" in fields:
+        arms["rss_mb"] = lambda: {"mb": next(numbers)}
+    result = race(arms, plan_on="mb", clock=lambda: 0.0, load=lambda: None)
+    assert result.value("x", "pss_mb", "mb") == Gap("x", "Not here.")
+    assert (len(result.arms["pss_mb"]) > FEWEST_SAMPLES) is ("rss_mb" in fields)
+
+
 def test_a_field_that_a_machine_does_not_tell_is_a_gap_in_its_place():
     arms = {"a": lambda: {"pss_mb": NotHere("Not on this system."), "rss_mb": 2}}
     result = race(arms, rounds=1, warmup=False)
@@ -137,6 +149,10 @@ def test_a_field_that_a_machine_does_not_tell_is_a_gap_in_its_place():
     gap = Gap("x", "Not on this system.")
     assert result.value("x", "a", "pss_mb") == result.ratio("x", "a", "a", "pss_mb") == gap
     assert result.difference("x", "a", "a", "pss_mb") == gap
+    assert result.samples("a", "pss_mb") == []
+    for ask in (lambda one: one["pss_mb"] / one["rss_mb"], lambda one: sum(one.values())):
+        assert result.combined("x", ask) == gap
+    assert result.combined("x_mb", lambda one: one["rss_mb"] + one.get("uss_mb", 1)).samples == (3,)
 
 
 def test_several_samples_of_a_round():

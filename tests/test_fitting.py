@@ -107,7 +107,7 @@ def test_a_loader_that_fails_in_a_loop_is_blamed():
         yield 1
         raise OSError("the disk")
 
-    with pytest.raises(TimingError, match="^arm 'a' raised OSError after 1 batch: the disk"):
+    with pytest.raises(TimingError, match=r"^arm 'a' raised OSError after 1 batch: the disk"):
         compare({"a": Training(torn(), lambda batch: None)}, rounds=1)
 
 

@@ -89,7 +89,8 @@ def test_what_is_read_from_disk_is_counted_in_whole_pages(files: list[Path]) -> 
 
 @linux
 @pytest.mark.parametrize(
-    "error", [None, psutil.AccessDenied(1), AttributeError(), RuntimeError("is empty"), ValueError("no field")]
+    "error",
+    [None, psutil.AccessDenied(1), AttributeError(), RuntimeError("is empty"), ValueError("no field")],
 )
 def test_reads_that_are_not_counted_are_not_here(
     files: list[Path], monkeypatch: pytest.MonkeyPatch, error: Exception | None

@@ -501,7 +501,9 @@ def test_a_worker_that_raises_leaves_no_process(persistent):
 
 
 @forks
-@pytest.mark.parametrize("wrap", [lambda loader: Training(loader, id), lambda loader: Prefetcher(loader, "cpu")])
+@pytest.mark.parametrize(
+    "wrap", [lambda loader: Training(loader, id), lambda loader: Prefetcher(loader, "cpu")]
+)
 def test_workers_of_a_loader_that_is_wrapped_are_reached(wrap):
     loader = loader_of(persistent_workers=True)
     compare({"wrapped": lambda: wrap(loader)}, rounds=1)

@@ -9,7 +9,7 @@ from typing import Any
 from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
-from spritedocs.timing.results import Key, named, number_of, samples_of, shown, unit_of, written
+from spritedocs.timing.results import Key, asked, named, number_of, samples_of, shown, unit_of, written
 
 __all__ = ["Comparison"]
 
@@ -82,7 +82,8 @@ class Comparison:
     ) -> Measurement | Gap:
         """What ``function`` makes of the results of ``arms``, or of all arms, in each round.
 
-        It is a gap too where ``function`` raises ``NotHere``. ``unit`` is by the ending of the name.
+        It is a gap too where ``function`` raises ``NotHere``, or asks for a field in whose place a result has
+        one. ``unit`` is by the ending of the name.
 
         Examples:
             >>> waits = Comparison({1: (10, 12), 4: (40, 48)})
@@ -93,7 +94,8 @@ class Comparison:
         if gap := self._gap(name, *arms):
             return gap
         try:
-            samples = [function(*results) for results in zip(*(self.arms[arm] for arm in arms), strict=True)]
+            rounds = zip(*(self.arms[arm] for arm in arms), strict=True)
+            samples = [function(*map(asked, results)) for results in rounds]
         except NotHere as why_not:
             return Gap(name, str(why_not))
         return Measurement.of(name, samples, unit_of(name) if unit is None else unit)
@@ -166,8 +168,9 @@ class Comparison:
         )
 
     def samples(self, arm: Key, field: str | None = None) -> list[float]:
-        """A field of an arm's results, in the order of the rounds; none of a missing arm."""
-        self._gap("known", arm)
+        """A field of an arm's results, in the order of the rounds; none where either is missing."""
+        if self._gap("known", arm, field=field):
+            return []
         return [sample for result in self.arms.get(arm, ()) for sample in samples_of(result, field)]
 
     def _value(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from statistics import median
 from typing import Any, TypeAlias
 
+from spritedocs.machine import NotHere
 from spritedocs.timing.epochs import EpochTiming
 
-__all__ = ["Key", "named", "number_of", "samples_of", "shown", "unit_of", "written"]
+__all__ = ["Key", "asked", "named", "number_of", "samples_of", "shown", "unit_of", "written"]
 
 Key: TypeAlias = Any
 """What an arm is called: a ``str``, an ``int``, a ``float``, or a tuple of these."""
@@ -36,13 +38,28 @@ _OF_EPOCHS = (
 )
 
 
+class _Told(UserDict[str, Any]):
+    def __getitem__(self, field: str) -> Any:
+        if isinstance(found := self.data[field], NotHere):
+            raise found
+        return found
+
+
+def asked(result: Any) -> Any:
+    """The result, whose fields raise the ``NotHere`` that stands in their place when they are asked for."""
+    return _Told(result) if isinstance(result, Mapping) else result
+
+
 def samples_of(result: Any, field: str | None = None) -> list[float]:
-    """The samples in what an arm gave in one round. Raises ``ValueError`` for a field that is unknown."""
+    """The samples in what an arm gave in one round.
+
+    Raises ``ValueError`` for a field that is unknown, and the ``NotHere`` that stands in its place.
+    """
     if isinstance(result, EpochTiming):
         field = _known(field or "total_s", _OF_EPOCHS)
         return [(100 if field == "data_wait_share" else 1) * getattr(result, field)]
     if isinstance(result, Mapping):
-        result = result[_known(field, result)]
+        result = asked(result)[_known(field, result)]
     elif field is not None:
         raise ValueError(f"{field!r} is unknown: each result is one number, so leave the field out")
     return list(result) if isinstance(result, list | tuple) else [result]

@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from statistics import variance
 from typing import Any, NamedTuple
 
+from spritedocs.machine import NotHere
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing.foreign_load import DISTURBING_CORES
 
@@ -123,10 +125,11 @@ class Course:
         pilot += self.collect(missing, spare_rounds(missing), then=FEWEST_SAMPLES)
         round_s, left_s = (self._clock() - warm) / len(pilot), begun + limit_s - self._clock()
         calm = least_disturbed(pilot, PILOT_ROUNDS)
-        # An arm that turned out to be missing is in earlier rounds only.
-        spread = largest_variance(
-            [[self._number(each.results[arm]) for arm in pilot[-1].results] for each in calm]
-        )
+        arms = []
+        for arm in pilot[-1].results:  # one that turned out to be missing is in earlier rounds only
+            with suppress(NotHere):  # what this machine does not tell needs no rounds
+                arms.append([self._number(each.results[arm]) for each in calm])
+        spread = largest_variance(list(zip(*arms, strict=True)))
         wanted = rounds_for(spread, width)
         rounds = max(FEWEST_SAMPLES, min(wanted, _fitting(left_s, round_s)))
         if rounds == wanted:
@@ -158,13 +161,13 @@ def largest_variance(pilot: Sequence[Sequence[float]]) -> float:
     """The variance of the logarithm of the ratio of two arms, for the two whose ratio varies most.
 
     ``pilot`` holds rounds, each of them the number of every arm. A single arm has the variance of
-    its own logarithm; so has none, 0, where a number is 0 or less, as by a clock too coarse for an epoch.
+    its own logarithm; it is 0 without arms, and where a number is 0 or less, as by a clock too coarse.
 
     Examples:
         >>> largest_variance([[1.0, 2.0], [1.1, 2.2], [0.9, 1.8]]) < 1e-9
         True
     """
-    if min(map(min, pilot)) <= 0:
+    if min(map(min, pilot), default=0.0) <= 0:
         return 0.0
     arms = [[math.log(seconds) for seconds in arm] for arm in zip(*pilot, strict=True)]
     if len(arms) == 1:
