@@ -71,6 +71,23 @@ def test_a_run_leaves_its_loader_no_worker_and_nothing_frozen():
 
 
 @pytest.mark.parametrize("freeze", [True, False])
+def test_what_was_frozen_before_stays_so(freeze):
+    gc.freeze()
+    try:
+        watch_memory(loader_of(0), freeze=freeze)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_workers_that_leave_after_an_epoch_have_no_later_growth():
+    with pytest.raises(
+        ValueError, match=r"^epochs is 2, but .* make the loader with persistent_workers=True$"
+    ):
+        watch_memory(loader_of(2), epochs=2)
+
+
+@pytest.mark.parametrize("freeze", [True, False])
 def test_objects_are_frozen_when_the_workers_start(monkeypatch, freeze):
     frozen = []
     monkeypatch.setattr(

@@ -56,7 +56,8 @@ def watch_memory(
         ['rss_overcount', 'rss_sum_mb', 'total_mb']
 
     Raises ``NotHere`` if workers could hand nothing over, ``TypeError`` for a loader that cannot be watched,
-    ``ValueError`` for other ``looks``. What the loader raises passes through, and its workers are gone then.
+    ``ValueError`` for other ``looks`` or ``epochs``. What the loader raises passes through, and its workers
+    are gone then.
     """
     from torch.utils.data import IterableDataset  # here: who has a loader has imported it
 
@@ -67,8 +68,14 @@ def watch_memory(
         raise ValueError(f"the looks are {looks!r}: give per cent, from 0 to 100, in order")
     if loader.num_workers:
         needs("workers")
+        if epochs > 1 and not loader.persistent_workers:
+            raise ValueError(
+                f"epochs is {epochs!r}, but its workers leave after each: make the loader with "
+                "persistent_workers=True"
+            )
     watched = _watched(loader)
     gc.collect()
+    frozen = gc.get_freeze_count()
     if freeze:
         gc.freeze()
     try:
@@ -76,7 +83,8 @@ def watch_memory(
         later = [_epoch(watched, (0, 100))[0] for _ in range(epochs - 1)]
     finally:
         dismiss(watched)
-        gc.unfreeze()
+        if freeze and not frozen:  # what others froze could not be told apart, and stays
+            gc.unfreeze()
     found = _totals(tree)
     if loader.num_workers:
         for per_cent, look in zip(looks, first, strict=True):
