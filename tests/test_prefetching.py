@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.utils.data import DataLoader
 
 from spritedocs import prefetching
 from spritedocs.prefetching import Prefetcher, on_device
@@ -78,6 +80,18 @@ def test_all_batches_come_in_every_epoch_each_held_back_until_the_next_is_loaded
     assert [len(loaded) for _ in batches] == [2, 3, 3]
 
 
+@pytest.mark.usefixtures("streams")
+def test_a_batch_of_nothing_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefetching, "on_device", on_device)
+    for batches in ([None, None], ["a", None], [None, "a"]):
+        assert list(Prefetcher(batches, "cuda")) == batches
+
+
+def test_it_has_the_workers_of_its_loader() -> None:
+    assert Prefetcher(DataLoader(range(2), num_workers=2), "cpu").num_workers == 2
+    assert Prefetcher([1], "cpu").num_workers == 0
+
+
 def test_without_cuda_batches_pass_through() -> None:
     batches = [torch.ones(2), torch.zeros(2)]
     assert all(batch is own for batch, own in zip(Prefetcher(batches, "cpu"), batches, strict=True))
@@ -97,5 +111,8 @@ def test_all_tensors_of_a_batch_are_moved() -> None:
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     assert moved["more"][1] == ["name", 3]
     assert [type(moved[key]) for key in batch] == [torch.Tensor, tuple, Pair]
+    packed = on_device([pack_sequence([torch.ones(2), torch.ones(1)])], "meta")[0]
+    assert isinstance(packed, PackedSequence)
+    assert (packed.data.device.type, packed.batch_sizes.tolist()) == ("meta", [2, 1])
     other = SimpleNamespace(tensor=torch.ones(1))
     assert on_device(other, "meta") is other

@@ -6,22 +6,26 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 
 __all__ = ["Prefetcher", "on_device"]
+
+_NOTHING = object()
+"""In place of a batch, which may be ``None`` itself."""
 
 
 def on_device(batch: Any, device: torch.device | str, non_blocking: bool = False) -> Any:
     """The batch with its tensors on the device.
 
     They are looked for in dicts, lists, tuples and named tuples, which keep their types (a dict becomes a
-    plain one). Other objects stay as they are.
+    plain one). A ``PackedSequence`` is moved as torch does it. Other objects stay as they are.
 
     Examples:
         >>> on_device({"image": torch.ones(2), "name": "Moth"}, "meta")["image"].device.type
         'meta'
     """
-    if isinstance(batch, torch.Tensor):
-        return batch.to(device, non_blocking=non_blocking)
+    if isinstance(batch, torch.Tensor | PackedSequence):  # whose batch_sizes stay on the CPU
+        return batch.to(device=device, non_blocking=non_blocking)
     if isinstance(batch, dict):
         return {key: on_device(part, device, non_blocking) for key, part in batch.items()}
     if isinstance(batch, list | tuple):
@@ -61,20 +65,25 @@ class Prefetcher:
     def __len__(self) -> int:
         return len(self.loader)  # type: ignore[arg-type]
 
+    @property
+    def num_workers(self) -> int:
+        """How many workers the loader has, 0 if it knows none."""
+        return getattr(self.loader, "num_workers", 0)
+
     def __iter__(self) -> Iterator[Any]:
         if self.side is None:
             yield from self.loader
             return
         main = torch.cuda.current_stream(self.device)
-        coming = None
+        coming: Any = _NOTHING
         for batch in self.loader:
             main.wait_stream(self.side)  # the last copy has arrived
             self.side.wait_stream(main)  # what it overwrites has been used
             ready = coming
             with torch.cuda.stream(self.side):
                 coming = on_device(batch, self.device, non_blocking=True)
-            if ready is not None:
+            if ready is not _NOTHING:
                 yield ready
-        if coming is not None:
+        if coming is not _NOTHING:
             main.wait_stream(self.side)
             yield coming
