@@ -144,6 +144,14 @@ print(os.path.join(os.sep, "opt", "x", "site-packages", "y.py"))
     assert '  File "train.py", line 10, in <module>' in lines
 
 
+@pytest.mark.skipif(os.name == "nt", reason="macOS alone has these names")
+@pytest.mark.parametrize("number", range(8))  # an order by hash would be right for some
+def test_the_longer_of_two_names_of_a_folder_is_shortened_first(number: int) -> None:
+    folder = Path(f"/private/tmp/sprite-{number}/run")
+    said = f"{folder}/train.py\n/tmp/sprite-{number}/run/train.py\n{folder.parent}/batch.bin"
+    assert outcomes._shortened(said, folder) == "train.py\ntrain.py\n…/batch.bin"
+
+
 @pytest.mark.parametrize("home", ["/", "~", ""])
 def test_a_user_without_a_home_loses_no_text(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     monkeypatch.setattr(os.path, "expanduser", lambda path: home)

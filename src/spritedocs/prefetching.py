@@ -25,7 +25,7 @@ def on_device(batch: Any, device: torch.device | str, non_blocking: bool = False
         'meta'
     """
     if isinstance(batch, torch.Tensor | PackedSequence):  # whose batch_sizes stay on the CPU
-        return batch.to(device=device, non_blocking=non_blocking)
+        return batch.to(device, non_blocking=non_blocking)  # type: ignore[arg-type]
     if isinstance(batch, dict):
         return {key: on_device(part, device, non_blocking) for key, part in batch.items()}
     if isinstance(batch, list | tuple):

@@ -201,7 +201,8 @@ def _shortened(text: str, folder: Path) -> str:
         (folder.parent, f"…{os.sep}"),  # temporary files
         *((root, f"…{os.sep}") for root in sorted(_roots(), key=lambda root: len(str(root)), reverse=True)),
     ]:
-        for name in {str(root), str(root).replace("/private/", "/", 1)}:  # macOS gives /tmp two names
+        # macOS gives /tmp two names, of which the long one holds the other.
+        for name in (str(root), str(root).replace("/private/", "/", 1)):
             text = text.replace(name + os.sep, short)
     text = _PACKAGES.sub("…", text)
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() fails for a user without one
