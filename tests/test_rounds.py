@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy.special import stdtrit
 from spritedocs.machine import GpuEnded, NotHere
 from spritedocs.report import log_interval
 from spritedocs.report.intervals import FEWEST_SAMPLES
-from spritedocs.timing import Comparison, race, rounds_for
+from spritedocs.timing import Comparison, compare, race, rounds_for
 from spritedocs.timing.foreign_load import Reading
 from spritedocs.timing.rounds import PILOT_ROUNDS, expected_width, largest_variance
 
@@ -109,6 +110,25 @@ def test_whatever_else_an_arm_raises_passes_through() -> None:
         quiet({"x": lambda: 1 / 0})
     with pytest.raises(TypeError, match="arm 'x' is 5: give a function"):
         race({"x": 5})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("rounds", [6, None])
+def test_warnings_are_shown_once_and_torch_speaks_of_cores_outside_only(rounds: int | None) -> None:
+    def warn() -> float:
+        warnings.warn("mine", UserWarning, stacklevel=1)
+        warnings.warn("This DataLoader will create 9 worker processes", UserWarning, stacklevel=1)
+        return 1.0
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        before = list(warnings.filters)
+        for _ in range(2):
+            quiet({"x": warn, "y": warn}, rounds, clock=lambda: 0.0)
+            compare({"x": lambda: warn() and [[1]]}, rounds=2)
+        assert [str(each.message) for each in caught] == ["mine"]
+        assert warnings.filters == before
+        warn()
+    assert [str(each.message)[:10] for each in caught] == ["mine", "This DataL"]
 
 
 def test_a_gpu_that_fails_ends_the_run_in_a_sentence_and_leaves_no_gap() -> None:

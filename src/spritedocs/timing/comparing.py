@@ -18,7 +18,7 @@ from spritedocs.timing import foreign_load
 from spritedocs.timing.comparison import Comparison
 from spritedocs.timing.epochs import EpochTiming, Loader, dismiss, time_epoch
 from spritedocs.timing.foreign_load import Reading
-from spritedocs.timing.races import Watch, in_turns, quiet_of_cores
+from spritedocs.timing.races import Watch, in_turns
 from spritedocs.timing.results import Key, number_of, shown
 
 __all__ = ["compare"]
@@ -98,19 +98,18 @@ def compare(
         return epoch
 
     try:
-        with quiet_of_cores():  # we warn of it once
-            found = in_turns(
-                {key: partial(timed, key) for key in arms},
-                rounds,
-                number=number_of,
-                seed=seed,
-                warmup=warmup,
-                width=width,
-                limit_s=limit_s,
-                clock=clock,
-                load=load,
-                progress=progress,
-            )
+        found = in_turns(
+            {key: partial(timed, key) for key in arms},
+            rounds,
+            number=number_of,
+            seed=seed,
+            warmup=warmup,
+            width=width,
+            limit_s=limit_s,
+            clock=clock,
+            load=load,
+            progress=progress,
+        )
     finally:
         for loader in kept.values():
             dismiss(loader)

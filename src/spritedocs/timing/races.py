@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from spritedocs.machine import NotHere, gpu_ended
 from spritedocs.report import FEWEST_SAMPLES
@@ -62,7 +63,7 @@ def race(
             raise TypeError(f"arm {key!r} is {arm!r:.60}: give a function that returns a number")
 
     def called(key: Key, watch: Watch) -> Any:
-        with watch(), quiet_of_cores():
+        with watch():
             result = arms[key]()
         return _plain(key, result)
 
@@ -80,12 +81,24 @@ def race(
     )
 
 
+_OF_CORES = ("ignore", re.compile("This DataLoader will create"), UserWarning, None, 0)
+"""As ``warnings`` keeps a filter."""
+
+
 @contextmanager
-def quiet_of_cores() -> Iterator[None]:
-    """Of more workers than cores torch would warn in every round."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This DataLoader will create")
+def _quiet_of_cores() -> Iterator[None]:
+    """Torch would warn of more workers than cores, once for each number of workers.
+
+    Neither ``filterwarnings`` nor ``catch_warnings``: both make Python forget what it has warned of, so that
+    other warnings would be shown again.
+    """
+    filters = cast("list[Any]", warnings.filters)
+    filters.insert(0, _OF_CORES)
+    try:
         yield
+    finally:
+        with suppress(ValueError):  # an arm may have removed all of them
+            filters.remove(_OF_CORES)
 
 
 def _plain(key: Key, result: Any) -> Any:
@@ -160,12 +173,13 @@ def in_turns(
 
     course = Course(take, clock, progress, number)
     try:
-        if rounds is None:
-            plan = course.plan(width, limit_s, warmup)
-        else:
-            plan = Plan(rounds)
-            course.collect(int(warmup), then=rounds)
-        taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
+        with _quiet_of_cores():
+            if rounds is None:
+                plan = course.plan(width, limit_s, warmup)
+            else:
+                plan = Plan(rounds)
+                course.collect(int(warmup), then=rounds)
+            taken = course.collect(plan.rounds, spare_rounds(plan.rounds), until=plan.until)
     except RuntimeError as error:
         # An error with a cause is not torch's own, and says already whose fault that was.
         if error.__cause__ is None and (ended := gpu_ended(error)):
