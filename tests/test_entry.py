@@ -120,6 +120,17 @@ def test_a_signal_during_the_first_imports_and_one_at_the_very_end_are_heeded(
     assert shell("$S status --short", click=early) == (130, "", "Interrupted.\n")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only a forked process inherits handlers")
+def test_a_process_that_is_forked_does_not_leave_in_the_commands_name(shell: Callable[..., Answer]) -> None:
+    forking = """
+import os, signal
+if not (child := os.fork()):
+    signal.raise_signal(signal.SIGTERM)
+raise SystemExit(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+"""
+    assert shell("$S --help", click=forking) == (1, "", "-15\n")
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [

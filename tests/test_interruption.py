@@ -6,11 +6,13 @@ import os
 import signal
 import time
 import weakref
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import pytest
 
 from spritedocs.machine import Interrupted, interruptible, undisturbed
+from spritedocs.site.serving import end_cleanly_when_told_to
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGQUIT"])
@@ -91,6 +93,33 @@ def test_a_signal_that_nohup_lets_be_ignored_stays_so() -> None:
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only a forked process inherits handlers")
+@pytest.mark.parametrize(
+    ("install", "number"),
+    [
+        (interruptible, signal.SIGINT),
+        (interruptible, signal.SIGTERM),
+        (end_cleanly_when_told_to, signal.SIGTERM),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "of a server"],
+)
+def test_a_forked_process_takes_a_signal_as_if_nobody_had_installed_anything(
+    install: Callable[[], AbstractContextManager[None] | None], number: int
+) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    with install() or nullcontext():
+        assert signal.getsignal(number) != signal.SIG_DFL
+        if not (child := os.fork()):
+            try:
+                signal.raise_signal(number)
+            except KeyboardInterrupt:
+                os._exit(130)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == (130 if number == signal.SIGINT else -number)
 
 
 def test_a_signal_waits_until_what_must_not_be_disturbed_is_done() -> None:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from spritedocs.machine import ending_signals
+from spritedocs.machine import ending_signals, for_this_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ __all__ = ["main"]
 
 def main() -> None:
     """The console script."""
+    handler = for_this_process(_leave)
     for number in ending_signals():
-        signal.signal(number, _leave)  # until the command can be interrupted, and after it
+        signal.signal(number, handler)  # until the command can be interrupted, and after it
     from spritedocs.cli.streams import guard_streams
 
     streams = guard_streams()

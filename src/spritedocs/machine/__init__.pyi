@@ -2,7 +2,7 @@ from .accelerator import GpuLoad, gpu_absence, gpu_busy, gpu_failure
 from .asking import ask_apart
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
 from .description import Machine, describe, slug, start_method, usable_cores
-from .interruption import Interrupted, ending_signals, interruptible, undisturbed
+from .interruption import Interrupted, ending_signals, for_this_process, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
 from .not_here import GpuEnded, NotHere
@@ -31,6 +31,7 @@ __all__ = [
     "describe",
     "drop_from_cache",
     "ending_signals",
+    "for_this_process",
     "gpu_absence",
     "gpu_busy",
     "gpu_ended",

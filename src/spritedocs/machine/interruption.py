@@ -6,16 +6,19 @@ Imports next to nothing, so that a command can install the handlers before it lo
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
     from typing import Any
 
-__all__ = ["Interrupted", "ending_signals", "interruptible", "undisturbed"]
+    Handler = Callable[[int, FrameType | None], object]
+
+__all__ = ["Interrupted", "ending_signals", "for_this_process", "interruptible", "undisturbed"]
 
 _AGAIN_S = 0.02
 
@@ -29,6 +32,23 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
+
+
+def for_this_process(handler: Handler) -> Handler:
+    """A handler of signals that leaves a forked child, which inherits it, to Python's default.
+
+    Else a worker would clean up in its parent's place, or survive what was to end it.
+    """
+    owner = os.getpid()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            handler(number, frame)
+            return
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    return handle
 
 
 @contextlib.contextmanager
@@ -54,7 +74,8 @@ def interruptible() -> Iterator[None]:
         # It hit a callback, from which Python lets no exception out. Later: the callback is still being left.
         threading.Timer(_AGAIN_S, _raise_in_the_main_thread, (unraisable.exc_value.signal_number,)).start()
 
-    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
+    handler = for_this_process(interrupt)
+    before = {number: signal.signal(number, handler) for number in ending_signals()}
     hook, sys.unraisablehook = sys.unraisablehook, repeat
     try:
         yield
@@ -66,8 +87,8 @@ def interruptible() -> Iterator[None]:
         raise
     finally:
         sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _raise_in_the_main_thread(number: int) -> None:

@@ -21,6 +21,8 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingEmitter
 from watchdog.utils.dirsnapshot import DirectorySnapshot, EmptyDirectorySnapshot
 
+from spritedocs.machine import for_this_process
+
 if TYPE_CHECKING:
     from mkdocs.livereload import LiveReloadServer
 
@@ -149,4 +151,4 @@ def end_cleanly_when_told_to() -> None:
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP; nohup has it ignored
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, end)
+            signal.signal(number, for_this_process(end))
