@@ -19,6 +19,3 @@ class GpuEnded(SystemExit):
     No ``NotHere``, which would leave a gap: values measured without the GPU would pass for those of a machine
     that has one.
     """
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)

@@ -51,7 +51,7 @@ def drop_from_cache(files: Iterable[Path]) -> None:
             _drop(file, synced=attempt > 0)
         cached = pages = 0
         for file in found:
-            with _calls_that_may_lack():
+            with _calls_may_be_missing():
                 in_cache, whole = pages_in_cache(file)
             cached, pages = cached + in_cache, pages + whole
         if cached <= (1 - NEARLY_ALL) * pages:
@@ -60,8 +60,8 @@ def drop_from_cache(files: Iterable[Path]) -> None:
 
 
 @contextlib.contextmanager
-def _calls_that_may_lack() -> Iterator[None]:
-    """Not every file system, nor every libc, has the calls."""
+def _calls_may_be_missing() -> Iterator[None]:
+    """A file system, or a libc, may lack the calls."""
     try:
         yield
     except OSError:
@@ -69,7 +69,7 @@ def _calls_that_may_lack() -> Iterator[None]:
 
 
 def _drop(file: Path, synced: bool) -> None:
-    with file.open("rb") as stream, _calls_that_may_lack():
+    with file.open("rb") as stream, _calls_may_be_missing():
         if synced:  # what is not on the disk yet cannot be dropped
             os.fsync(stream.fileno())
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
