@@ -27,10 +27,11 @@ _VERDICTS = {
 def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
     """The Markdown page of one experiment, front matter included."""
     example = entry.example
-    description = str(example.header.get("description", example.title))
-    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
+    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(example.description)}\n---"]
     outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
     number, programs = -1, list(example.programs)
+    headline, faults = filled(example.headline, entry)
+    edition.problems += (f"examples/{example.path.name}, in its headline, {fault}." for fault in faults)
     for cell in example.cells:
         if cell.kind == "markdown":
             where = f"in the Markdown cell {cell.text.splitlines()[0]!r}"
@@ -43,6 +44,11 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
             edition.problems += (f"examples/{example.path.name}, {where}, {fault}." for fault in faults)
             parts.append(text)
             if len(parts) == 2:
+                # Below the title, before the motive.
+                title, _, rest = text.partition("\n")
+                parts[-1] = "\n\n".join(
+                    [title, f"{headline}\n{{ .sprite-answer }}", rest] if headline else [text]
+                )
                 parts.append(_standing(entry))
             continue
         number += 1
