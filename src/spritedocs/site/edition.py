@@ -196,7 +196,8 @@ class Edition:
     ) -> list[tuple[Claim, Verdict]]:
         """Judge a page's claims by what is published: each by one recording, that its values are from.
 
-        A ratio that the page quotes and none of them is about is a problem. One that does not hold is a problem of ``page``, or where ``claims_stop`` is false a notice.
+        A ratio that the page quotes and none of them is about is a problem. A claim that does not hold is
+        one, or where ``claims_stop`` is false a notice.
         """
         judged, claims = [], self.claims(page, raw_claims, example)
         claimed = {(claim.example, name) for claim in claims for name in claim.names}
