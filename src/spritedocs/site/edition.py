@@ -204,7 +204,7 @@ class Edition:
         self.problems += (
             f"{page} quotes the ratio {name!r} of {of}, which no claim of the page is about: add one."
             for of, name in self.ratios.get(page, {})
-            if (of, name) not in claimed
+            if len(claims) == len(raw_claims) and (of, name) not in claimed
         )
         for claim in claims:
             recording = self.wanted(page, claim.example)
