@@ -1,6 +1,8 @@
 # ---
 # title: What a summoning costs
 # description: Sprites in RAM, helpers that make them slower, and the item cost from which helpers pay.
+# headline: "For sprites in memory, in batches of 8, an epoch takes {ratio_2:interval} as long with two
+#   helpers."
 # claims:
 #   - ratio_2 > 2
 #   - ratio_4 > 2

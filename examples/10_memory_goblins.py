@@ -1,6 +1,8 @@
 # ---
 # title: Memory goblins
 # description: What each worker keeps in its own memory when a dataset is a list, an array or a tensor.
+# headline: "Over an epoch a list grows the private memory of each helper by {growth_list_mb}, one tensor by
+#   {growth_tensor_mb}."
 # claims:
 #   - references_held > references_before
 #   - list_private_pct > 80

@@ -1,6 +1,8 @@
 # ---
 # title: A helper stumbles, falls, or falls silent
 # description: What an exception, a death and a hang in a DataLoader worker print, and how to find the line.
+# headline: "Of {deaths} tracebacks about dead workers, {deaths_pointing_into_the_dataset} point at the line
+#   that killed them."
 # claims:
 #   - batches_before_error_2 == batches_before_error_0
 #   - batches_trained_meanwhile_2 > batches_trained_meanwhile_0

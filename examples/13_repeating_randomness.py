@@ -1,6 +1,8 @@
 # ---
 # title: Helpers that roll the same dice
 # description: Which random generators repeat across workers, epochs and start methods, and the fixes.
+# headline: "A generator object in the dataset rolls the same dice in each of two helpers:
+#   {unique_numpy_object_2} draws differ."
 # claims:
 #   - unique_numpy_global_2 == 16
 #   - two_epochs_numpy_global_2 == 32

@@ -1,6 +1,7 @@
 # ---
 # title: What cannot travel to a worker
 # description: Five things that pickle refuses, a script without a guard, a dataset in a notebook; and cures.
+# headline: "Of {unpicklable} things that pickle refuses, fork carries {carried_by_fork}, and spawn none."
 # formerly: 11_platform_quirks
 # time_limit_s: 120
 # claims:

@@ -1,6 +1,8 @@
 # ---
 # title: The same pictures with any number of helpers
 # description: Keys of seed, epoch and index augment alike, whoever loads. Which keys collide, and the price.
+# headline: "With dice keyed by seed, epoch and index, {items_that_differ} pictures differ, whoever loads
+#   them."
 # formerly: 13_repeating_randomness
 # claims:
 #   - items_that_differ == 0

@@ -1,6 +1,7 @@
 # ---
 # title: One change at a time
 # description: A training loop takes the words of the usual spell one by one, between controls and headroom.
+# headline: "The whole recipe is {recipe_speedup:interval} as fast as the naive loop."
 # formerly: 15_handing_batches_to_the_gpu
 # time_limit_s: 90
 # claims:
@@ -9,6 +10,7 @@
 #   - control_ratio_recipe > 0.8
 #   - control_ratio_recipe < 1.25
 #   - recipe_speedup > 1.1
+#   - recipe_over_headroom > 1.2
 #   - step_helpers_speedup < 1.2
 #   - step_persistent_speedup > step_helpers_speedup
 #   - step_pinned_speedup > 1

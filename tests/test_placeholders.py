@@ -14,8 +14,12 @@ VALUES = {
     "seconds": Measurement.of("seconds", [1.5], "s"),
 }
 SOURCE = SimpleNamespace(recording=SimpleNamespace(values=VALUES))
+EXAMPLE = SimpleNamespace(name="speed", header={"claims": ["gain_4 > 3"]})
 ENTRY = SimpleNamespace(
-    names=(*VALUES, "on_gpu_ms"), source=lambda name: SOURCE if name in VALUES else None, published=SOURCE
+    example=EXAMPLE,
+    names=(*VALUES, "on_gpu_ms"),
+    source=lambda name: SOURCE if name in VALUES else None,
+    published=SOURCE,
 )
 
 
@@ -51,4 +55,10 @@ def test_a_placeholder_behind_code_and_behind_a_lone_backtick_counts() -> None:
 
 
 def test_where_nothing_is_recorded_that_is_not_said_again() -> None:
-    assert filled("{gain_4}", SimpleNamespace(names=())) == ("**?**", [])
+    assert filled("{gain_4}", SimpleNamespace(example=EXAMPLE, names=())) == ("**?**", [])
+
+
+def test_a_ratio_that_no_claim_is_about_is_a_fault() -> None:
+    unclaimed = SimpleNamespace(**vars(ENTRY) | {"example": SimpleNamespace(name="speed", header={})})
+    _, [fault] = filled("{gain_4}, in {seconds}", unclaimed)
+    assert fault.startswith("quotes the ratio 'gain_4', which no claim is about")

@@ -125,7 +125,7 @@ def test_where_a_value_could_not_be_measured_its_page_says_why(good: Built) -> N
 
 
 def test_code_that_only_measures_and_shows_is_folded_away(good: Built) -> None:
-    [folded] = re.findall(r"<details.*?</details>", good.page(EXPERIMENT), re.DOTALL)
+    [folded] = re.findall(r'<details class="abstract".*?</details>', good.page(EXPERIMENT), re.DOTALL)
     assert "The code of this step (12 lines)" in text_of(folded)
     assert "counted = Measurement.of(" in text_of(folded)
     assert "import Bars" not in text_of(folded)
@@ -228,6 +228,17 @@ def test_prose_quotes_what_the_page_publishes_and_so_does_the_notebook(tiny: Tin
     assert not edition.problems
 
 
+def test_what_an_example_found_stands_below_its_title_and_on_its_card(tiny: Tiny) -> None:
+    header = "# description: A miniature example that measures nothing slow.\n"
+    tiny.edit(f"examples/{NAME}.py", header, f'{header}# headline: "It counts {{helpers}}."\n')
+    edition = Edition(tiny.project, [MACHINE])
+    page = experiment_page(edition.entries[NAME], edition, Marks())
+    assert "# Counting\n\nIt counts 4.\n{ .sprite-answer }\n\n**Motive.**" in page.replace("\n\n\n", "\n\n")
+    cards = Macros(SimpleNamespace(edition=edition, current_page="index.md")).experiments()
+    assert f"**[Counting: what a run counts]({NAME}.md)**\n\n    It counts 4." in cards
+    assert edition.problems == []
+
+
 def test_prose_that_quotes_what_nobody_measures_stops_the_build(tiny: Tiny) -> None:
     tiny.edit(f"examples/{NAME}.py", "A site needs", "A {speed} site {ratio:range}")
     edition = Edition(tiny.project, [MACHINE])
@@ -300,6 +311,15 @@ REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
     "malformed claim": (
         edits("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio => 2"'),
         "docs/index.md: the claim '01_counting: ratio => 2' is not of the form 'EXAMPLE: value > number'.",
+    ),
+    "ratio without a claim": (
+        edits("docs/index.md", '  - "01_counting: ratio > 2"\n', ""),
+        "docs/index.md quotes the ratio 'ratio' of 01_counting, which no claim of the page is about: add "
+        "one.",
+    ),
+    "unknown program": (
+        edits("docs/index.md", "{{ gpu_notice() }}", '{{ program("01_counting", "summons") }}'),
+        "docs/index.md asks for the program 'summons', which 01_counting does not run.",
     ),
     "unknown example": (
         edits("docs/index.md", 'provenance("01_counting")', 'provenance("99_nothing")'),

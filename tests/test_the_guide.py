@@ -36,6 +36,7 @@ WITH_AXE = SETTINGS[:2]
 ONE_OF_EACH_KIND = [
     "/",
     "/guide/summoning-helpers/",
+    "/fix-a-slow-run/",
     "/tune-your-own-dataset/",
     "/experiments/",
     "/experiments/09_keeping_the_gpu_fed/",
@@ -100,6 +101,26 @@ def test_no_page_is_heavy(pages: dict[str, Page]) -> None:
     zipped = {address: len(gzip.compress(page.text.encode())) for address, page in pages.items()}
     assert {a: w for a, w in weights.items() if w > RAW_LIMIT} == {}
     assert {a: w for a, w in zipped.items() if w > GZIPPED_LIMIT} == {}
+
+
+LENGTHS = {"guide/summoning-helpers": (1000, 1400), "index": (150, 300), "fix-a-slow-run": (400, 900)} | {
+    f"in-depth/{name}": (400, 900)
+    for name in (
+        *("the-right-number", "handing-batches-to-the-gpu", "memory"),
+        *("platforms-and-notebooks", "debugging-and-randomness", "slow-disks"),
+    )
+}
+"""How many words of prose a page may have: what is read in a few minutes is read."""
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_page_is_as_long_as_was_promised(name: str) -> None:
+    text = (PROJECT.root / "docs" / f"{name}.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
+    for left_out in (r"```.*?```", r"<svg.*?</svg>", r"<[^>]*>", r"\]\([^)]*\)", r"\{ [.#].*?\}"):
+        text = re.sub(left_out, " ", text, flags=re.DOTALL)
+    words = re.findall(r"[^\s|*#-]\S*", re.sub(r"\{\{.*?\}\}", "7", text))
+    least, most = LENGTHS[name]
+    assert least <= len(words) <= most
 
 
 def test_nothing_of_the_making_is_left_in_a_page(pages: dict[str, Page]) -> None:

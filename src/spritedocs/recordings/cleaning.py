@@ -47,6 +47,8 @@ _PAGE: dict[str, set[str]] = {
     "pre": {"class", "tabindex", "role", "aria-label"},
     "strong": {"class"},
     "code": set(),
+    "details": {"class"},
+    "summary": set(),
 }
 """What our own pages put beside a result."""
 

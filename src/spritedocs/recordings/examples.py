@@ -80,6 +80,16 @@ class Example:
         return str(self.header["title"])
 
     @property
+    def description(self) -> str:
+        """The header's description, or else its title."""
+        return str(self.header.get("description", self.title))
+
+    @property
+    def headline(self) -> str:
+        """What the example found, in a sentence with placeholders for its values; ``""`` where none says."""
+        return str(self.header.get("headline", ""))
+
+    @property
     def formerly(self) -> str:
         """The name of the example that this one came out of; ``""`` if of none."""
         return str(self.header.get("formerly", ""))

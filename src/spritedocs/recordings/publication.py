@@ -118,14 +118,17 @@ def machine_name(machine: Mapping[str, Any]) -> str:
 
 
 def provenance_line(recording: Recording, fresh: bool, repo_url: str = "", lead: str = "") -> str:
-    """One line of HTML, after ``lead``: where a recording's figures come from and how to repeat them."""
+    """One line of HTML, after ``lead``: where a recording's figures come from; it opens, for all the rest."""
     said = recording.provenance
+    day = datetime.fromisoformat(said["recorded_at"])
     commit = html.escape(str(said["commit"])[:10])
     if repo_url:
         commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
     facts_text = " · ".join(html.escape(fact) for fact in facts(recording) if fact)
     stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
+    short = f"{html.escape(machine_name(said['machine']))} · {day.day} {day:%b %Y}"
     return (
-        f'<p class="sprite-provenance">{html.escape(lead)}{stale}{facts_text} · commit {commit} · '
-        f"repeat with <code>{html.escape(said['command'])}</code></p>"
+        f'<details class="sprite-provenance"><summary>{html.escape(lead)}{stale}{short}</summary>'
+        f"<p>{facts_text} · commit {commit} · repeat with <code>{html.escape(said['command'])}</code></p>"
+        "</details>"
     )

@@ -50,6 +50,8 @@ class Edition:
     """What the build should mention, a sentence each."""
     unproven: dict[str, list[str]] = field(default_factory=dict)
     """By page, its claims that do not hold, a sentence each."""
+    ratios: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
+    """By page, the ratios that it quotes, in their order: the example and the name of each."""
     entries: dict[str, Entry] = field(default_factory=dict)
     benchmarks: dict[str, Entry] = field(default_factory=dict)
     """Our own benchmarks that were recorded: pages may quote them, and they have no pages."""
@@ -141,6 +143,8 @@ class Edition:
             return None
         source = entry.source(name)
         if source and source.recording:
+            if source.recording.values[name].unit == "×":
+                self.ratios.setdefault(page, {})[example, name] = None
             return source.recording.values[name], source.recording, source.because
         if name in recording.gaps:
             self.problems.append(
@@ -192,10 +196,17 @@ class Edition:
     ) -> list[tuple[Claim, Verdict]]:
         """Judge a page's claims by what is published: each by one recording, that its values are from.
 
-        One that does not hold is a problem of ``page``, or where ``claims_stop`` is false a notice.
+        A ratio that the page quotes and none of them is about is a problem. A claim that does not hold is
+        one, or where ``claims_stop`` is false a notice.
         """
-        judged = []
-        for claim in self.claims(page, raw_claims, example):
+        judged, claims = [], self.claims(page, raw_claims, example)
+        claimed = {(claim.example, name) for claim in claims for name in claim.names}
+        self.problems += (
+            f"{page} quotes the ratio {name!r} of {of}, which no claim of the page is about: add one."
+            for of, name in self.ratios.get(page, {})
+            if len(claims) == len(raw_claims) and (of, name) not in claimed
+        )
+        for claim in claims:
             recording = self.wanted(page, claim.example)
             entry = self.entry(claim.example)
             if recording is None or entry is None:

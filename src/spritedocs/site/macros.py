@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spritedocs.recordings import joined, machine_name, plain, provenance_line
 from spritedocs.site.fences import fenced
 from spritedocs.site.macro_calls import MISSING
+from spritedocs.site.placeholders import filled
 
 if TYPE_CHECKING:
     from spritedocs.site.plugin import SpritedocsPlugin
@@ -82,6 +83,17 @@ class Macros:
             return MISSING
         return fenced("\n\n\n".join(chosen))
 
+    def program(self, example: str, name: str) -> str:
+        """The text of a program that an example runs: the file ``name`` without ``.py``."""
+        entry = self._plugin.edition.entry(example)
+        found = [path for path in entry.example.programs if path.stem == name] if entry else []
+        if not found:
+            self._plugin.edition.problems.append(
+                f"{self._page} asks for the program {name!r}, which {example} does not run."
+            )
+            return MISSING
+        return fenced(found[0].read_text(encoding="utf-8").strip())
+
     def printed(self, example: str) -> str:
         """What an example or a benchmark printed, as a terminal showed it."""
         recording = self._plugin.edition.wanted(self._page, example)
@@ -133,11 +145,13 @@ class Macros:
         return "\n".join([f"{head}|", *rows.values()])
 
     def experiments(self) -> str:
-        """A list of the experiments, each with its description."""
-        return "\n".join(
-            f"- [{entry.example.title}]({name}.md): {entry.example.header.get('description', '')}"
+        """A card for each experiment: its title, and its answer or else its description."""
+        cards = [
+            f"-   **[{entry.example.title}]({name}.md)**\n\n    "
+            + (filled(entry.example.headline, entry)[0] or entry.example.description)
             for name, entry in self._plugin.edition.entries.items()
-        )
+        ]
+        return '<div class="sprite-cards" markdown>\n\n' + "\n\n".join(cards) + "\n\n</div>"
 
     def sprite(self, index: int, scale: int = 4, text: str = "") -> str:
         """Sprite number ``index`` as an inline picture, ``scale`` times its 16 pixels."""

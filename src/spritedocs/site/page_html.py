@@ -23,9 +23,13 @@ _PLAIN = re.compile(r'<span class="[nwp]">([^<]*)</span>')
 are little paler: a third of a long page."""
 
 
+_NOT_SEARCHED = re.compile(r'(?<=<details class="abstract")|(?<=<div class="highlight")')
+"""What opens on demand, and code: most of the words of an experiment, and nothing that is looked for."""
+
+
 def light_page(html: str) -> str:
     """The content of a page without needless marks, and with tables that scroll by themselves."""
-    return _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html))
+    return _NOT_SEARCHED.sub(" data-search-exclude", _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html)))
 
 
 def light_notebook(html: str) -> str:

@@ -27,10 +27,11 @@ _VERDICTS = {
 def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
     """The Markdown page of one experiment, front matter included."""
     example = entry.example
-    description = str(example.header.get("description", example.title))
-    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(description)}\n---"]
+    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(example.description)}\n---"]
     outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
     number, programs = -1, list(example.programs)
+    headline, faults = filled(example.headline, entry)
+    edition.problems += (f"examples/{example.path.name}, in its headline, {fault}." for fault in faults)
     for cell in example.cells:
         if cell.kind == "markdown":
             where = f"in the Markdown cell {cell.text.splitlines()[0]!r}"
@@ -43,6 +44,11 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
             edition.problems += (f"examples/{example.path.name}, {where}, {fault}." for fault in faults)
             parts.append(text)
             if len(parts) == 2:
+                # Below the title, before the motive.
+                title, _, rest = text.partition("\n")
+                parts[-1] = "\n\n".join(
+                    [title, f"{headline}\n{{ .sprite-answer }}", rest] if headline else [text]
+                )
                 parts.append(_standing(entry))
             continue
         number += 1
@@ -69,8 +75,13 @@ def doubted(markdown: str, sentences: list[str]) -> str:
 def _folded(code: str, title: str = "The code of this step") -> str:
     """A code block behind a line that opens it: for programs, and for code that teaches nothing."""
     lines = code.strip().split("\n")
-    block = "\n".join(f"    {line}" if line else "" for line in fenced(code).split("\n"))
-    return f'??? abstract "{title} ({len(lines)} lines)"\n\n{block}'
+    return _opening(f"{title} ({len(lines)} lines)", fenced(code))
+
+
+def _opening(title: str, markdown: str) -> str:
+    """``markdown`` behind a line that opens it."""
+    block = "\n".join(f"    {line}" if line else "" for line in markdown.split("\n"))
+    return f'??? abstract "{title}"\n\n{block}'
 
 
 def _quoted(text: str) -> str:
@@ -178,23 +189,17 @@ def _absent(recording: Recording, *names: str | float) -> str:
 def _by_machine(
     entry: Entry, title: str, says: str, head: str, rows: Mapping[str, Callable[[Recording], str]]
 ) -> str:
-    """A section with a table: one row for each of ``rows``, one column for each machine that is shown."""
+    """A table that opens: one row for each of ``rows``, one column for each machine that is shown."""
     if not rows or not entry.shown:
         return ""
     heads = [plain(label if fresh else f"{label}, stale") for label, _, fresh in entry.shown]
-    lines = [
-        f"## {title}",
-        "",
-        says,
-        "",
-        f"| {head} | " + " | ".join(heads) + " |",
-    ]
+    lines = [says, "", f"| {head} | " + " | ".join(heads) + " |"]
     lines += ["|---" * (1 + len(entry.shown)) + "|"]
     lines += [
         f"| `{name}` | " + " | ".join(cell(recording) for _, recording, _ in entry.shown) + " |"
         for name, cell in rows.items()
     ]
-    return "\n".join(lines)
+    return _opening(f"{title} ({len(rows)})", "\n".join(lines))
 
 
 def _take_it_along(entry: Entry, marks: Marks) -> str:

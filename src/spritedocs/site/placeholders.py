@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spritedocs.recordings import Entry, machine_name, plain
+from spritedocs.recordings import Entry, claimed_values, machine_name, plain
 from spritedocs.site.macro_calls import MISSING
 
 __all__ = ["filled"]
@@ -28,6 +28,7 @@ def filled(markdown: str, entry: Entry) -> tuple[str, list[str]]:
     is a clause, such as "quotes 'speedup_5', …".
     """
     faults = []
+    claimed = claimed_values(entry.example)
 
     def said(match: re.Match[str]) -> str:
         name, form = match["name"], match["form"]
@@ -44,6 +45,8 @@ def filled(markdown: str, entry: Entry) -> tuple[str, list[str]]:
         if source is None or source.recording is None:
             return "not measured here"
         value = source.recording.values[name]
+        if value.unit == "×" and name not in claimed:
+            faults.append(f"quotes the ratio {name!r}, which no claim is about: add one to its header")
         remarks = [value.remark] if form and value.remark and not value.interval_text else []
         if source is not entry.published:
             remarks.append(machine_name(source.recording.provenance["machine"]))

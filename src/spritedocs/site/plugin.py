@@ -168,8 +168,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         if page.file.generated_by:
             self.current_page = f"examples/{Path(page.file.src_uri).stem}.py"
         page.meta, markdown, self._faults = read(page.file.content_string, self.current_page, macros_of(self))
-        if "claims" in page.meta:
-            self.edition.check(self.current_page, page.meta["claims"])
+        self.edition.check(self.current_page, page.meta.get("claims", []))
         unproven = self.edition.unproven.get(self.current_page)
         return doubted(markdown, unproven) if unproven else markdown
 
