@@ -205,7 +205,7 @@ if __name__ == "__main__":
 # Before you tune a loader, ask how fast training would be if loading were free: replay batches that lie in
 # memory. The makers of SPDL call this [headspace
 # analysis](https://facebookresearch.github.io/spdl/latest/optimization_guide/headspace_analysis.html). The
-# model learns little from it. It is a ruler: no loader makes an epoch shorter. All three are timed in
+# model learns little from it. It is a ruler: a loader hardly makes an epoch shorter. All three are timed in
 # turns, untraced, and wait for the device once an epoch.
 
 # %%
