@@ -172,8 +172,8 @@ if __name__ == "__main__":
 #
 # Now a training step follows each batch: a sleep, which stands for a GPU at work and leaves the cores
 # alone. The *data wait* is the share of the time in which the loop waits for a batch. A share of *w*
-# without helpers promises a gain of about 1 / (1 − *w*). The first batch is not counted: in so short an epoch it
-# would weigh too much.
+# without helpers promises a gain of about 1 / (1 − *w*). The first batch is not counted: in so short an
+# epoch it would weigh too much.
 #
 # ## The procedure
 #
