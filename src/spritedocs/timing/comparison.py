@@ -9,7 +9,7 @@ from typing import Any
 from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
-from spritedocs.timing.results import Key, named, number_of, samples_of, shown, unit_of, written
+from spritedocs.timing.results import Key, named, number_of, shown, unit_of, written
 
 __all__ = ["Comparison"]
 
@@ -59,7 +59,6 @@ class Comparison:
         """How many times as large ``field`` is in the arm ``above`` as in ``below``, round by round, in ×.
 
         Its interval is the t-interval of the paired ratios' logarithms, which ``Measurement.of`` gives.
-        Where a round has several samples, their median is taken.
 
         Raises ``ValueError`` also where ``below`` is 0 in a round.
         """
@@ -108,7 +107,7 @@ class Comparison:
         unit: str | None = None,
         scale: float = 1,
     ) -> Measurement | Gap:
-        """How much larger ``field`` is in ``arm`` than in ``less``: sample by sample, times ``scale``."""
+        """How much larger ``field`` is in ``arm`` than in ``less``: round by round, times ``scale``."""
         if gap := self._gap(name, arm, less, field=field):
             return gap
         pairs = zip(self.samples(arm, field), self.samples(less, field), strict=True)
@@ -168,7 +167,7 @@ class Comparison:
     def samples(self, arm: Key, field: str | None = None) -> list[float]:
         """A field of an arm's results, in the order of the rounds; none of a missing arm."""
         self._gap("known", arm)
-        return [sample for result in self.arms.get(arm, ()) for sample in samples_of(result, field)]
+        return [number_of(result, field) for result in self.arms.get(arm, ())]
 
     def _value(
         self, name: str, arm: Key, field: str | None, unit: str | None, label: str = "", scale: float = 1

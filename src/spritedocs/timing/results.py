@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields
-from statistics import median
 from typing import Any, TypeAlias
 
 from spritedocs.timing.epochs import EpochTiming
 
-__all__ = ["Key", "named", "number_of", "samples_of", "shown", "unit_of", "written"]
+__all__ = ["Key", "named", "number_of", "shown", "unit_of", "written"]
 
 Key: TypeAlias = Any
 """What an arm is called: a ``str``, an ``int``, a ``float``, or a tuple of these."""
@@ -36,21 +35,16 @@ _OF_EPOCHS = (
 )
 
 
-def samples_of(result: Any, field: str | None = None) -> list[float]:
-    """The samples in what an arm gave in one round. Raises ``ValueError`` for a field that is unknown."""
+def number_of(result: Any, field: str | None = None) -> float:
+    """The number in what an arm gave in one round. Raises ``ValueError`` for a field that is unknown."""
     if isinstance(result, EpochTiming):
         field = _known(field or "total_s", _OF_EPOCHS)
-        return [(100 if field == "data_wait_share" else 1) * getattr(result, field)]
+        return float((100 if field == "data_wait_share" else 1) * getattr(result, field))
     if isinstance(result, Mapping):
-        result = result[_known(field, result)]
-    elif field is not None:
+        return float(result[_known(field, result)])
+    if field is not None:
         raise ValueError(f"{field!r} is unknown: each result is one number, so leave the field out")
-    return list(result) if isinstance(result, list | tuple) else [result]
-
-
-def number_of(result: Any, field: str | None = None) -> float:
-    """One number of what an arm gave in one round: the median of its samples."""
-    return float(median(samples_of(result, field)))
+    return float(result)
 
 
 def shown(key: Key) -> str:
