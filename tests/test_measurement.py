@@ -153,9 +153,7 @@ def test_samples_that_do_not_differ_have_an_interval_of_no_width(value: float, c
         ([0.0, 2.0] * 3, "s", False),
     ],
 )
-def test_a_ratio_shows_no_difference_around_one_and_others_around_zero(
-    samples, unit, expected
-) -> None:
+def test_a_ratio_shows_no_difference_around_one_and_others_around_zero(samples, unit, expected) -> None:
     assert Measurement.of("x", samples, unit).shows_no_difference is expected
 
 
