@@ -53,8 +53,8 @@ def test_no_interval_below_six_rounds():
 
 def test_the_fields_of_epochs():
     result = Comparison({"a": epochs(2.0, 4.0)})
-    total = result.value("epoch_s_0", "a", label="an epoch")
-    assert (total.name, total.unit, total.label, total.samples) == ("epoch_s_0", "s", "an epoch", (2.0, 4.0))
+    total = result.value("epoch_s_0", "a")
+    assert (total.name, total.unit, total.samples) == ("epoch_s_0", "s", (2.0, 4.0))
     for field, unit, samples in [
         ("items_per_s", "items/s", (5.0, 2.5)),
         ("data_wait_share", "%", (27.5, 26.25)),

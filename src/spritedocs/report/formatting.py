@@ -59,7 +59,7 @@ def _digits(value: Measurement, number: float) -> str:
     low, high = value.bounds
     spread = (high - low) / 2 or abs(value.median) / 100
     if _is_rough(value):
-        decimals = 1 - _magnitude(float(f"{number:.1e}"))
+        decimals = 1 - _magnitude(float(f"{number:.1e}")) if number else 0
     elif all(sample == int(sample) for sample in value.samples) and number == int(number):
         decimals = 0
     elif low < 0 < high:

@@ -192,19 +192,17 @@ class Gap:
         return cls(stored["name"], stored["reason"])
 
 
-def measured(name: str, samples: Sequence[float] | float, unit: str = "", label: str = "") -> Measurement:
+def measured(name: str, samples: Sequence[float] | float, unit: str = "") -> Measurement:
     """The value ``name`` from what was measured in ``unit``: ``Measurement.of``, which takes one number too.
 
     Examples:
         >>> print(measured("epoch_s", 1.3141, "s"))
         about 1.3 s
     """
-    return Measurement.of(name, [samples] if isinstance(samples, int | float) else samples, unit, label)
+    return Measurement.of(name, [samples] if isinstance(samples, int | float) else samples, unit)
 
 
-def count(
-    name: str, number: int | Callable[[], int], of: int | None = None, label: str = ""
-) -> Measurement | Gap:
+def count(name: str, number: int | Callable[[], int], of: int | None = None) -> Measurement | Gap:
     """The value ``name`` for what was counted, out of ``of`` where that is known.
 
     A function that counts is called, and where it raises ``machine.NotHere`` its value is a gap.
@@ -217,7 +215,7 @@ def count(
         counted = number() if callable(number) else number
     except NotHere as why_not:
         return Gap(name, str(why_not))
-    return Measurement.of(name, [counted], "" if of is None else f"of {of}", label)
+    return Measurement.of(name, [counted], "" if of is None else f"of {of}")
 
 
 def _check_name(name: str) -> None:

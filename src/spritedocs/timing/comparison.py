@@ -46,14 +46,14 @@ class Comparison:
     """The arms that cannot run on this machine, each with a sentence that says why."""
 
     def value(
-        self, name: str, arm: Key, field: str | None = None, unit: str | None = None, label: str = ""
+        self, name: str, arm: Key, field: str | None = None, unit: str | None = None
     ) -> Measurement | Gap:
         """A field of an arm's results, as the value ``name``.
 
         Its unit is by the ending of the field, or else of the name: ``_s``, ``_ms``, ``_us``, ``_mb``,
         ``_pct``, ``items_per_s`` and the like. ``unit`` overrides it.
         """
-        return self._value(name, arm, field, unit, label)
+        return self._value(name, arm, field, unit)
 
     def ratio(self, name: str, above: Key, below: Key, field: str | None = None) -> Measurement | Gap:
         """How many times as large ``field`` is in the arm ``above`` as in ``below``, round by round, in ×.
@@ -122,7 +122,7 @@ class Comparison:
         Each is named ``name`` and the arm's key, which stands where ``name`` has a ``{}``, or at its end.
         ``scale`` multiplies the samples: give their ``unit`` then.
         """
-        return {arm: self._value(named(name, arm), arm, field, unit, scale=scale) for arm in self._keys()}
+        return {arm: self._value(named(name, arm), arm, field, unit, scale) for arm in self._keys()}
 
     def ratios(self, name: str, field: str | None = None, *, over: Key) -> dict[Key, Measurement | Gap]:
         """How many times as large ``field`` is in each other arm as in ``over``."""
@@ -170,14 +170,14 @@ class Comparison:
         return [number_of(result, field) for result in self.arms.get(arm, ())]
 
     def _value(
-        self, name: str, arm: Key, field: str | None, unit: str | None, label: str = "", scale: float = 1
+        self, name: str, arm: Key, field: str | None, unit: str | None, scale: float = 1
     ) -> Measurement | Gap:
         if gap := self._gap(name, arm, field=field):
             return gap
         if unit is None:
             told = field or ("total_s" if isinstance(self.arms[arm][0], EpochTiming) else "")
             unit = unit_of(told, name.removesuffix(f"_{written(arm)}"))
-        return Measurement.of(name, [scale * sample for sample in self.samples(arm, field)], unit, label)
+        return Measurement.of(name, [scale * sample for sample in self.samples(arm, field)], unit)
 
     def _gap(self, name: str, *arms: Key, field: str | None = None) -> Gap | None:
         """A gap where one of ``arms``, or its ``field``, is missing; an error where one is unknown."""
