@@ -176,7 +176,7 @@ if __name__ == "__main__":
         for helpers in (0, 4)
     }
     epochs[4, "nothing"] = partial(epoch_of, NoCaptions, 4)
-    seen = race(epochs, by_start_method(fork=2, other=1), warmup=False)
+    seen = race(epochs, by_start_method(fork=6, other=1), warmup=False)
     alone, four = seen.part(0), seen.part(4)
     sizes = alone.values("size_{}_mb", "size_mb")
 
@@ -184,8 +184,8 @@ if __name__ == "__main__":
 # ## What is in the sack
 #
 # *The price* is a worker's USS at the end, less that of a worker with nothing, as a share of what the
-# captions take in the main process. (It can exceed 100%: whole pages are copied, gaps included.) The samples
-# are the workers of all rounds.
+# captions take in the main process. (It can exceed 100%: whole pages are copied, gaps included.) Of a round's
+# workers the median counts.
 
 # %%
 if __name__ == "__main__":
@@ -211,6 +211,7 @@ if __name__ == "__main__":
             "USS of a worker, MB",
             four.curves("uss_mb", "uss_at_{}_mb", LOOKS),
         )
+        .warn(seen)
     )
 
 # %% [markdown]

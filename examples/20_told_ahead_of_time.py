@@ -147,6 +147,7 @@ if __name__ == "__main__":
         .row("times as fast", {"kept": gain})
         .footer("a summoning takes", restart)
         .footer("which is 5% of an epoch of", long_enough)
+        .warn(stayed)
     )
 
 # %% [markdown]

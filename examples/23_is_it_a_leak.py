@@ -16,8 +16,9 @@
 # **Motive.** Memory that grows from batch to batch looks like a leak. A helper that reads a list grows so
 # (`10_memory_goblins.py` shows why). Does it go on for ever? And is the list alone to blame?
 #
-# **What is measured.** How much more private memory (USS) each of 4 helpers has at the end of an epoch. They
-# read a list shuffled, twice, or in order; or they read nothing, and collect garbage.
+# **What is measured.** How much more private memory (USS) each of 4 helpers has at the end of an epoch. Of
+# the four the median counts. They read a list shuffled, twice, or in order; or they read nothing, and collect
+# garbage.
 #
 # **Caveat.** The helpers are forked, as by default on Linux up to Python 3.13. Others share no objects with
 # the main process, so they have none to copy.
@@ -82,7 +83,7 @@ if __name__ == "__main__":
             "collected": partial(epoch_of, nothing, sweep, freeze=False),
             "collected_frozen": partial(epoch_of, nothing, sweep),
         },
-        rounds=2,
+        rounds=6,
         warmup=False,
     )
     again = "second_epoch_growth_list_mb", "shuffled", "later_growth_mb"
@@ -100,6 +101,7 @@ if __name__ == "__main__":
         .column("USS grows", growth | {"again": grown.value(*again)})
         .column("to shuffled", {"in_order": grown.ratio(*ratio)})
         .bars("MB that a helper grows by", growth)
+        .warn(grown)
     )
 
 # %% [markdown]

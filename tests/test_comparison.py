@@ -54,8 +54,8 @@ def test_no_interval_below_six_rounds():
 
 def test_the_fields_of_epochs():
     result = Comparison({"a": epochs(2.0, 4.0)})
-    total = result.value("epoch_s_0", "a", label="an epoch")
-    assert (total.name, total.unit, total.label, total.samples) == ("epoch_s_0", "s", "an epoch", (2.0, 4.0))
+    total = result.value("epoch_s_0", "a")
+    assert (total.name, total.unit, total.samples) == ("epoch_s_0", "s", (2.0, 4.0))
     for field, unit, samples in [
         ("items_per_s", "items/s", (5.0, 2.5)),
         ("data_wait_share", "%", (27.5, 26.25)),
@@ -155,14 +155,18 @@ def test_a_field_that_a_machine_does_not_tell_is_a_gap_in_its_place():
     assert result.combined("x_mb", lambda one: one["rss_mb"] + one.get("uss_mb", 1)).samples == (3,)
 
 
-def test_several_samples_of_a_round():
-    result = of(two=[{"ms": [1.0, 3.0]}, {"ms": [4.0]}], three=[{"ms": [1.0, 8.0, 9.0]}, {"ms": [1.0]}])
-    assert result.samples("two", "ms") == [1, 3, 4]
-    assert result.value("w", "two", "ms").samples == (1, 3, 4)
-    assert result.ratio("r", "three", "two", "ms").samples == (4, 0.25)
-    twice = result.difference("d", "two", "two", "ms", unit="%", scale=2)
-    assert (twice.samples, twice.unit) == ((0, 0, 0), "%")
-    assert result.difference("d_us", "two", "two", "ms").unit == "ms"
+def test_what_several_workers_had_in_a_round_is_one_sample():
+    two, three = iter([[1, 3], [4]]), iter([[1, 8, 9], [1]])
+    arms = {"two": lambda: {"at_0_mb": next(two)}, "three": lambda: {"at_0_mb": next(three)}}
+    result = race(arms, rounds=2, warmup=False)
+    assert result.samples("two", "at_0_mb") == [2, 4]
+    assert result.value("w", "two", "at_0_mb").samples == (2, 4)
+    assert result.values("w", "at_0_mb")["three"].samples == (8, 1)
+    assert result.curves("w", "at_{}_mb", [0])["three"][0].samples == (8, 1)
+    assert result.ratio("r", "three", "two", "at_0_mb").samples == (4, 0.25)
+    twice = result.difference("d", "three", "two", "at_0_mb", unit="%", scale=2)
+    assert (twice.samples, twice.unit) == ((12, -6), "%")
+    assert result.difference("d_us", "three", "two", "at_0_mb").unit == "MB"
 
 
 def test_several_arms_are_combined_round_by_round():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import spritedocs
 from spritedocs.recordings import source_sha256
 from spritedocs.recordings.fingerprints import code_of, measuring_modules, modules_sha256
 
@@ -203,6 +204,36 @@ def test_a_name_is_followed_through_the_face_of_its_wing(
     wings: Path, script: str, modules: list[str]
 ) -> None:
     assert measuring_modules(script, wings) == modules
+
+
+PACKAGE = Path(spritedocs.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("names", "module"),
+    [
+        ("usable_cores, start_method", "machine.parallelism"),
+        ("quota_cores", "machine.cgroups"),
+        ("helpers_for, training_device", "machine.training"),
+        ("by_start_method, needs", "machine.requirements"),
+        ("NotHere", "machine.not_here"),
+        ("room_for, why_no_helpers", "machine.workspace"),
+    ],
+)
+def test_what_decides_how_a_run_is_done_measures(names: str, module: str) -> None:
+    for name in names.split(", "):
+        assert module in measuring_modules(f"from spritedocs.machine import {name}", PACKAGE)
+
+
+def test_what_prints_a_value_or_describes_a_machine_does_not_measure() -> None:
+    script = (
+        "from spritedocs.machine import describe, needs\n"
+        "from spritedocs.report import Measurement, Table, show\n"
+        "from spritedocs.timing import compare\n"
+    )
+    found = measuring_modules(script, PACKAGE)
+    assert {name for name in found if name.startswith("report")} == {"report.intervals", "report.measurement"}
+    assert not {"machine.description", "machine.accelerator"} & {*found}
 
 
 def test_the_order_of_imports_does_not_count(package: Path) -> None:

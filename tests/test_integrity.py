@@ -20,7 +20,7 @@ from tiny import MACHINE, NAME, Tiny, add_benchmark
 from spritedocs.recordings import Library, Recording, RecordingError, Result, checksums, orphans
 from spritedocs.recordings.integrity import first_cells
 from spritedocs.recordings.recording import FORMAT
-from spritedocs.recordings.summaries import check_result, check_summary
+from spritedocs.recordings.summaries import ContradictionError, check_result, check_summary
 from spritedocs.report import MIME, Gap, Measurement, Report
 from spritedocs.site.edition import Edition
 
@@ -204,7 +204,6 @@ def test_code_is_compared_in_a_stale_recording_too(tiny: Tiny) -> None:
 
 
 def test_format_1_is_judged_by_the_rule_that_it_was_written_by(tiny: Tiny) -> None:
-    assert FORMAT == 3
     tiny.add_recording(tiny.recording(), lambda n: value(n).update(samples=[1.0, 1.0, 2.0, 8.0, 8.0, 8.0]))
     written = json.loads(tiny.recording().read_text(encoding="utf-8"))
     assert value(written)["median"] == pytest.approx(4)
@@ -219,6 +218,19 @@ def test_format_1_is_judged_by_the_rule_that_it_was_written_by(tiny: Tiny) -> No
     assert "though its samples give 4 " in said(
         tiny, lambda n: provenance(n).update(format=2, package_sha256="")
     )
+
+
+def test_formats_1_to_3_gave_samples_that_are_not_all_positive_no_interval(tiny: Tiny) -> None:
+    assert FORMAT == 4
+    zeros = Measurement.of("ahead", [0.0] * 6, "").as_json()
+    old = Measurement.from_json({**zeros, "interval": None})
+    for form in (1, 2, 3):
+        check_summary(old, form)
+        with pytest.raises(ContradictionError, match=r"though its samples give 0$"):
+            check_summary(Measurement.from_json(zeros), form)
+    check_summary(Measurement.from_json(zeros), FORMAT)
+    with pytest.raises(ContradictionError, match=r"though its samples give 0 \(0 to 0\)"):
+        check_summary(old, FORMAT)
 
 
 def test_another_platforms_last_digits_are_no_contradiction(tiny: Tiny) -> None:

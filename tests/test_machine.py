@@ -26,13 +26,14 @@ from spritedocs.machine import (
     describe,
     memory_limit,
     needs,
+    parallelism,
     quota_cores,
+    requirements,
     slug,
     start_method,
     tasks_limit,
     usable_cores,
 )
-from spritedocs.machine import description as machine
 
 
 @pytest.fixture
@@ -142,9 +143,9 @@ def test_tasks_limit_of_version_1(tree):
 )
 def test_usable_cores_is_at_least_one_and_within_every_limit(affinity, counted, quota):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_affinity_cores", lambda: affinity)
+        patch.setattr(parallelism, "affinity_cores", lambda: affinity)
         patch.setattr(os, "process_cpu_count", lambda: counted, raising=False)
-        patch.setattr(machine, "quota_cores", lambda root: quota)
+        patch.setattr(parallelism, "quota_cores", lambda root: quota)
         cores = usable_cores()
     limits = [int(limit) for limit in (affinity, counted, quota) if limit is not None]
     assert cores == max(1, min(limits, default=1))
@@ -193,7 +194,7 @@ def test_describe_this_machine_survives_json():
 
 
 def test_describe_reads_the_tree(tree, monkeypatch):
-    monkeypatch.setattr(machine, "_affinity_cores", lambda: 64)
+    monkeypatch.setattr(parallelism, "affinity_cores", lambda: 64)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 64, raising=False)
     root = tree(
@@ -327,7 +328,7 @@ def test_a_script_leaves_with_a_sentence_about_what_its_machine_lacks(what, sent
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(sys, "platform", "plan9")
     monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
-    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+    monkeypatch.setattr(requirements, "usable_cores", lambda: 2)
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     with pytest.raises(SystemExit) as caught:
         needs(cores=3) if what == "cores" else needs(what)

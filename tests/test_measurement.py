@@ -49,6 +49,11 @@ def test_a_value_survives_storage(value: Measurement) -> None:
         ([4096], "B", "4,096 B"),
         ([24], "of 32", "24 of 32"),
         ([3.5], "", "about 3.5"),
+        ([-3.2, -3.1], "ms", "about −3.2 ms"),
+        ([-0.4, 0.3], "ms", "about −0.050 ms"),
+        ([-3.21, -3.19, -3.2] * 2, "ms", "−3.20 ms"),
+        ([-9.9, 10.1] * 3, "ms", "0 ms"),
+        ([-0.0013, 0.0011] * 3, "s", "−0.0001 s"),
     ],
 )
 def test_digits_follow_the_spread_and_few_samples_have_two_and_counts_all(
@@ -78,8 +83,26 @@ def test_the_interval_is_the_t_interval_of_the_logarithms() -> None:
     assert Measurement.of("x", [1, math.e] * 3, "s").interval == pytest.approx(expected, rel=1e-6)
 
 
-def test_samples_that_are_not_all_positive_get_no_interval() -> None:
-    assert Measurement.of("x", [0.0, 1, 1, 1, 1, 1], "s").interval is None
+def test_samples_that_are_not_all_positive_have_the_t_interval_of_their_mean() -> None:
+    """By hand: -1 and 2, three of each; their mean is 0.5 and their variance 2.7."""
+    reach = 2.570582 * math.sqrt(2.7 / 6)
+    value = Measurement.of("x", [-1, 2] * 3, "ms")
+    assert value.interval == pytest.approx((0.5 - reach, 0.5 + reach), rel=1e-6)
+    assert Measurement.of("x", [-1, 2] * 2, "ms").interval is None
+    assert Measurement.of("x", [-0.1] * 7, "ms").interval == (-0.1, -0.1)
+
+
+def test_it_is_widened_to_hold_the_median_and_begins_at_0_where_no_sample_is_below() -> None:
+    samples = [0.0] * 60 + [1.0] * 40
+    low, high = Measurement.of("x", samples, "ms").interval or (9, 9)
+    assert low == 0 < 0.4 < high < 0.6
+    low, high = Measurement.of("x", [-1.0, *samples], "ms").interval or (9, 9)
+    assert low == 0 < high
+    assert (Measurement.of("x", [0.0, 0, 0, 0, 0, 1], "ms").interval or (9,))[0] == 0
+
+
+def test_a_ratio_that_is_not_positive_has_no_interval() -> None:
+    assert Measurement.of("x", [0.0, 1, 1, 1, 1, 1], "×").interval is None
 
 
 def test_bounds_without_an_interval_are_the_extremes() -> None:
@@ -123,9 +146,14 @@ def test_samples_that_do_not_differ_have_an_interval_of_no_width(value: float, c
         ([0.9, 0.95], "×", False),
         ([0.9, 1.1], "×", True),
         ([0.9, 1.1, 1.0] * 2, "s", False),
+        ([-1.0, 2.0] * 3, "s", True),
+        ([-1.0, 2.0], "s", True),
+        ([-1.0, -2.0] * 3, "s", False),
+        ([-0.1, *[2.0] * 8], "s", False),
+        ([0.0, 2.0] * 3, "s", False),
     ],
 )
-def test_only_a_ratio_whose_interval_holds_one_shows_no_difference(samples, unit, expected) -> None:
+def test_a_ratio_shows_no_difference_around_one_and_others_around_zero(samples, unit, expected) -> None:
     assert Measurement.of("x", samples, unit).shows_no_difference is expected
 
 
@@ -139,6 +167,10 @@ def test_only_a_ratio_whose_interval_holds_one_shows_no_difference(samples, unit
         ([1.5], "s", "one run", "about 1.5 s"),
         ([1.5, 2.5] * 3, "s", "", "2.00 s (1.44–2.60)"),
         ([3], "of 4", "", "3 of 4"),
+        ([-4.1, 6.2] * 3, "ms", "no difference measured", "1.1 ms (−4.9 to 7.0)"),
+        ([-410.0, 620.5] * 3, "%", "no difference measured", "110% (−490 to 700)"),
+        ([-6.1, -4.2] * 3, "ms", "", "−5.2 ms (−6.2 to −4.1)"),
+        ([0.0, 2.5] * 3, "ms", "", "1.2 ms (0.0–2.7)"),
     ],
 )
 def test_what_stands_beside_a_value(samples: list[float], unit: str, remark: str, in_full: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import multiprocessing
@@ -38,6 +39,20 @@ def test_it_tells_its_motive_its_measure_and_its_caveat(name: str) -> None:
     assert first.kind == "markdown"
     for word in ("**Motive.**", "**What is measured.**", "**Caveat.**"):
         assert word in first.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_passes_on_what_its_comparisons_warn_of(name: str) -> None:
+    """Where one round is taken, it counts: there is nothing to warn of but the single round."""
+    compared, warned = set(), set()
+    for node in ast.walk(ast.parse(PROJECT.example(name).text)):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            called = ast.unparse(node.value)
+            if called.startswith(("race(", "compare(")) and "rounds=1," not in called:
+                compared |= {ast.unparse(target) for target in node.targets}
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".warn"):
+            warned |= {ast.unparse(each) for each in node.args}
+    assert compared <= warned
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,13 +1,14 @@
 from .accelerator import GpuLoad, gpu_absence, gpu_busy, gpu_failure
 from .asking import ask_apart
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
-from .description import Machine, describe, slug, start_method, usable_cores
+from .description import Machine, describe, slug
 from .interruption import Interrupted, ending_signals, for_this_process, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
 from .not_here import GpuEnded, NotHere
 from .outcome import Outcome
 from .page_cache import bytes_from_disk, drop_from_cache, pages_in_cache, space_on_disk
+from .parallelism import start_method, usable_cores
 from .processes import marked, remains
 from .programs import program, run_program, run_programs, run_script, run_scripts
 from .requirements import by_start_method, needs

@@ -1,12 +1,10 @@
 """What this computer is: the part of a measurement that a reader has to know to believe it.
 
-A container often sees more cores than it may use: ``usable_cores`` asks the scheduler's
-affinity mask *and* the cgroup's quota. Nothing here tells who the user is or what the host is called.
+Nothing here tells who the user is or what the host is called.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
 import re
@@ -22,8 +20,9 @@ import psutil
 from spritedocs.machine.accelerator import describe_gpu
 from spritedocs.machine.asking import ask_apart
 from spritedocs.machine.cgroups import ROOT, memory_limit, quota_cores, text_of
+from spritedocs.machine.parallelism import affinity_cores, start_method, usable_cores
 
-__all__ = ["Machine", "describe", "slug", "start_method", "usable_cores"]
+__all__ = ["Machine", "describe", "slug"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def describe(root: Path = ROOT) -> Machine:
     return Machine(
         cpu=_cpu_model(root),
         logical_cores=os.cpu_count() or 1,
-        affinity_cores=_affinity_cores(),
+        affinity_cores=affinity_cores(),
         quota_cores=quota_cores(root),
         usable_cores=usable_cores(root),
         memory_gb=_gigabytes(memory),
@@ -126,32 +125,6 @@ def slug(machine: Machine | None = None) -> str:
     machine = machine or describe()
     name = machine.gpu or f"cpu {_counted(machine.usable_cores, 'core')}"
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "gpu"
-
-
-def usable_cores(root: Path = ROOT) -> int:
-    """How many processes can compute at the same time here: at least 1. Does not import torch.
-
-    The smallest of the affinity mask, ``os.process_cpu_count()`` (Python 3.13 on) and the cgroup's
-    quota, rounded down: a worker that gets half a core is late half of the time.
-    """
-    process_cpu_count = getattr(os, "process_cpu_count", os.cpu_count)
-    limits = [_affinity_cores(), process_cpu_count(), quota_cores(root)]
-    return max(1, int(min((limit for limit in limits if limit is not None), default=1)))
-
-
-def start_method() -> str:
-    """How Python starts workers in this process: fork, forkserver or spawn."""
-    # Without allow_none the answer would settle the matter: set_start_method() raises from then on.
-    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
-
-
-"""By need: a function that gives a sentence where this machine does not have it, else ``""``."""
-
-
-def _affinity_cores() -> int | None:
-    # macOS has no affinity, and psutil no such method there.
-    cpu_affinity = getattr(psutil.Process(), "cpu_affinity", None)
-    return len(cpu_affinity()) if cpu_affinity else None
 
 
 def _cpu_model(root: Path) -> str:

@@ -23,9 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from spritedocs.errors import shortage
-from spritedocs.machine.description import usable_cores
 from spritedocs.machine.not_here import NotHere
 from spritedocs.machine.outcome import Outcome
+from spritedocs.machine.parallelism import usable_cores
 from spritedocs.machine.processes import marked
 
 __all__ = ["program", "run_program", "run_programs", "run_script", "run_scripts"]

@@ -9,8 +9,8 @@ from functools import cache
 from typing import TypeVar
 
 from spritedocs.machine.accelerator import gpu_absence
-from spritedocs.machine.description import start_method, usable_cores
 from spritedocs.machine.not_here import NotHere
+from spritedocs.machine.parallelism import start_method, usable_cores
 from spritedocs.machine.workspace import why_no_helpers
 
 __all__ = ["by_start_method", "needs"]

@@ -6,8 +6,8 @@ import re
 import warnings
 
 from spritedocs.machine.accelerator import gpu_absence, gpu_failure
-from spritedocs.machine.description import usable_cores
 from spritedocs.machine.not_here import GpuEnded
+from spritedocs.machine.parallelism import usable_cores
 
 __all__ = ["gpu_ended", "helpers_for", "training_device", "without_gpu"]
 

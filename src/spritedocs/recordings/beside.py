@@ -198,7 +198,7 @@ def welch_interval(
     parts = [variance(values) / len(values) for values in logs]
     if not any(parts):
         return above[0] / below[0], above[0] / below[0]  # exactly, where logarithms would round
-    from scipy.special import stdtrit  # here, as in spritedocs.report.measurement
+    from scipy.special import stdtrit  # here, as in spritedocs.report.intervals
 
     centre = fmean(logs[0]) - fmean(logs[1])
     degrees = sum(parts) ** 2 / sum(

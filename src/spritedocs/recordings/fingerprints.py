@@ -19,11 +19,12 @@ __all__ = ["MEASURING", "code_of", "measuring_modules", "modules_sha256", "sourc
 
 MEASURING = (
     *("sprites", "datasets", "prefetching", "timing", "timeline", "model", "tuning"),
-    *("machine.memory", "machine.outcome", "machine.page_cache", "machine.programs"),
-    *("report.intervals", "report.measurement"),
+    *("machine.cgroups", "machine.memory", "machine.not_here", "machine.outcome", "machine.page_cache"),
+    *("machine.parallelism", "machine.programs", "machine.requirements", "machine.training"),
+    *("machine.workspace", "report.intervals", "report.measurement"),
 )
 """The modules, and the wings with all that is in them, whose change may change a figure: not those that
-show, store or publish it."""
+show, store or publish it, nor those that describe the machine."""
 
 _PIECE = re.compile(
     r"""

@@ -23,10 +23,11 @@ from spritedocs.report import MIME, TRACE_MIME, Gap, Measurement
 
 __all__ = ["FORMAT", "Recording", "RecordingError", "Result", "joined"]
 
-FORMAT = 3
+FORMAT = 4
 """The version of ``metadata.spritedocs`` that this package writes, and the newest it reads.
 In format 1 the median of a ratio was that of its samples; from 2 on it is that of their logarithms.
-From 3 on each measuring module has a fingerprint of its own, and docstrings do not count."""
+From 3 on each measuring module has a fingerprint of its own, and docstrings do not count.
+Before 4 samples that are not all positive had no interval."""
 
 LARGEST_BYTES = 5_000_000
 """How large a recording may be: ours have up to 0.2 MB, and a page shows all of it."""

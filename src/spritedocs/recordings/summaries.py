@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ContradictionError", "check_result", "check_statement", "check_summary", "require"]
 
 _LONGEST = 10_000
-_NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
+_NUMBER = r"([-−]?[\d,]+(?:\.\d+)?)"
 _NOT_MEASURED = "not measured"
 _REMARKS = ("one run", "no difference measured", "uncertain", "uncertain, may be no difference")
 """What stands below a value beside its interval; the last two in recordings of old."""
@@ -36,11 +36,14 @@ def require(holds: bool, otherwise: str) -> None:
 def check_summary(value: Measurement, written_as: int) -> None:
     """Whether median and interval follow from the samples, by the rule of the format that it was written in.
 
-    The median of a ratio is that of logarithms from format 2 on.
+    The median of a ratio is that of logarithms from format 2 on. Samples that are not all positive have an
+    interval from format 4 on.
     """
     # Which also raises for a name that claims could not refer to, and for samples that are none.
     ours = Measurement.of(value.name, value.samples, value.unit)
     middle, interval = ours.median, ours.interval
+    if written_as < 4 and min(value.samples) <= 0:
+        interval = None
     if written_as == 1:
         middle, interval = median(value.samples), log_interval(value.samples)
         if interval:
@@ -105,10 +108,10 @@ def _says(cell: Sequence[str], value: Measurement) -> bool:
 
 
 def _rounds(text: str, value: Measurement, *numbers: float) -> bool:
-    """Whether ``text`` is these ``numbers`` of ``value``, with a dash between them, and rounded somewhere."""
-    read = re.fullmatch("–".join([_NUMBER] * len(numbers)) + r"\s?" + re.escape(value.unit), text)
+    """Whether ``text`` is these ``numbers`` of ``value``, from one to the other, and rounded somewhere."""
+    read = re.fullmatch("(?:–| to )".join([_NUMBER] * len(numbers)) + r"\s?" + re.escape(value.unit), text)
     return read is not None and all(
-        abs(float(digits.replace(",", "")) - number) <= _half_a_digit(digits, value)
+        abs(float(digits.replace(",", "").replace("−", "-")) - number) <= _half_a_digit(digits, value)
         for digits, number in zip(read.groups(), numbers, strict=True)
     )
 
@@ -117,9 +120,12 @@ def _half_a_digit(digits: str, value: Measurement) -> float:
     """Half of what the last digit that was kept stands for; the zeros of a whole number may not be any."""
     whole, _, decimals = digits.replace(",", "").partition(".")
     places = len(decimals) if decimals else len(whole.rstrip("0")) - len(whole)
-    if whole.strip("-") == "0" and not decimals and value.median:
-        # Of a number that is small beside the median, of which two digits are kept at least.
-        places = min(0, 1 - math.floor(math.log10(abs(value.median))))
+    if whole.strip("-−") == "0" and not decimals and value.median:
+        # Of a number that is small beside the median, of which two digits are kept at least; or beside what
+        # reaches to both sides of 0.
+        low, high = value.bounds
+        scale = (high - low) / 2 if low < 0 < high else abs(value.median)
+        places = min(0, 1 - math.floor(math.log10(scale)))
     return 0.5000001 * 10.0**-places
 
 

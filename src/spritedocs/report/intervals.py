@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median, median_high, median_low
 
 __all__ = ["FEWEST_SAMPLES", "log_interval", "summarised"]
@@ -13,17 +13,25 @@ FEWEST_SAMPLES = 6
 
 
 def summarised(samples: Sequence[float], unit: str) -> tuple[float, tuple[float, float] | None]:
-    """The median of ``samples``, in ``"×"`` that of their logarithms, and the interval, which holds it."""
+    """The median of ``samples``, in ``"×"`` that of their logarithms, and the interval, which holds it.
+
+    Samples that are not all positive have the t-interval of their mean, but in ``"×"`` none. It begins at 0
+    where none is below: what is never negative has no negative mean.
+    """
     low, high = median_low(samples), median_high(samples)
     middle = median(samples)
     if unit == "×" and 0 < low < high:
         middle = math.sqrt(low) * math.sqrt(high)
     interval = log_interval(samples)
+    if interval is None and unit != "×" and len(samples) >= FEWEST_SAMPLES:
+        interval = _t_interval(samples)
+        if min(samples) == 0:
+            interval = max(0.0, interval[0]), interval[1]
     return middle, interval and (min(interval[0], middle), max(interval[1], middle))
 
 
-def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """The t-interval of the geometric mean of ``samples``, or ``None`` for too few or not all positive.
+def log_interval(samples: Sequence[float]) -> tuple[float, float] | None:
+    """The 95% t-interval of the geometric mean of ``samples``, or ``None`` for too few or not all positive.
 
     Examples:
         >>> log_interval([1.0, 2.0, 4.0]) is None
@@ -34,13 +42,19 @@ def log_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[fl
     """
     if len(samples) < FEWEST_SAMPLES or min(samples) <= 0:
         return None
+    return _t_interval(samples, math.log, math.exp)
+
+
+def _t_interval(
+    samples: Sequence[float], onto: Callable[[float], float] = float, back: Callable[[float], float] = float
+) -> tuple[float, float]:
     if min(samples) == max(samples):
         return samples[0], samples[0]  # exactly, where logarithms would round
     from scipy.special import stdtrit  # here, because pages are built from stored intervals without it
 
-    logs = [math.log(sample) for sample in samples]
-    count = len(logs)
-    centre = math.fsum(logs) / count
-    variance = math.fsum((value - centre) ** 2 for value in logs) / (count - 1)
-    reach = float(stdtrit(count - 1, (1 + confidence) / 2)) * math.sqrt(variance / count)
-    return math.exp(centre - reach), math.exp(centre + reach)
+    values = [onto(sample) for sample in samples]
+    count = len(values)
+    centre = math.fsum(values) / count
+    variance = math.fsum((value - centre) ** 2 for value in values) / (count - 1)
+    reach = float(stdtrit(count - 1, 0.975)) * math.sqrt(variance / count)
+    return back(centre - reach), back(centre + reach)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,7 +40,6 @@ class Lines(Figure):
     y_label: str
     spacing: Literal["linear", "log", "even"] = "linear"
     """How x is laid out; ``"even"`` puts the x values that occur side by side, as suits 0, 1, 2, 4, 8."""
-    log_y: bool = False
     reference: tuple[float, str] | None = None
     """A value of y to compare with, drawn as a dashed line, and what it means."""
 
@@ -104,11 +102,7 @@ class Lines(Figure):
         name_x_axis(axes, self.x_label)
         axes.set_ylabel(self.y_label, color=MUTED, fontsize=FONT_POINTS)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
-        if self.log_y:
-            axes.set_yscale("log")
-            _write_ticks(axes.yaxis)
-        else:
-            axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0)
         if self.spacing == "log":
             axes.set_xscale("log")
             _write_ticks(axes.xaxis)
@@ -118,12 +112,11 @@ class Lines(Figure):
     def text(self) -> Text:
         """See ``Figure.text``: one row of columns per series, each to the same scale."""
         heights = [_middle(y) for points in self.series.values() for _, y in points]
-        least, most = (min(heights), max(heights)) if self.log_y else (0.0, max(heights))
         width = max(map(len, self.series))
         picture = Text()
         for number, (label, points) in enumerate(self.series.items()):
             picture.append(f"{label:>{width}} ")
-            columns = "".join(_column(_middle(y), least, most, self.log_y) for _, y in points)
+            columns = "".join(_column(_middle(y), max(heights)) for _, y in points)
             picture.append(columns, style=terminal_colour_of(number + 1))
             first, last = points[0][1], points[-1][1]
             picture.append(f" {_said(first)} → {_said(last)}\n")
@@ -137,10 +130,8 @@ class Lines(Figure):
         return picture
 
 
-def _column(value: float, least: float, most: float, logarithmic: bool) -> str:
-    if logarithmic:
-        value, least, most = (math.log(max(number, 1e-300)) for number in (value, least, most))
-    share = (value - least) / (most - least) if most > least else 1.0
+def _column(value: float, most: float) -> str:
+    share = value / most if most > 0 else 1.0
     return "▁▂▃▄▅▆▇█"[min(7, max(0, round(share * 7)))]
 
 

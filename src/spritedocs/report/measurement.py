@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from spritedocs.machine import NotHere
-from spritedocs.report.intervals import FEWEST_SAMPLES, summarised
+from spritedocs.report import formatting
+from spritedocs.report.intervals import summarised
 
-__all__ = ["FEWEST_SAMPLES", "MIME", "TRACE_MIME", "Gap", "Measurement", "count", "measured"]
+__all__ = ["MIME", "TRACE_MIME", "Gap", "Measurement", "count", "measured"]
 
 MIME = "application/vnd.spritedocs.measurement+json"
 """The MIME type under which a recorded notebook keeps raw samples."""
@@ -42,7 +43,7 @@ class Measurement:
     median: float
     """The median of the samples, in ``unit``; of a ratio that of their logarithms."""
     interval: tuple[float, float] | None
-    """95% interval in ``unit``, which holds the median; ``None`` below ``FEWEST_SAMPLES`` samples."""
+    """95% interval in ``unit``, which holds the median; ``None`` below 6 samples."""
     samples: tuple[float, ...]
     """Every sample, in the order in which it was taken."""
     label: str = ""
@@ -54,7 +55,7 @@ class Measurement:
 
         The interval is the t-interval of the samples' logarithms: timings and their ratios are
         positive and skewed, and a percentile bootstrap of a median covers far less than it claims
-        when samples are few. Samples that are not all positive get no interval.
+        when samples are few.
 
         That is an interval of the geometric mean, while the median is what stands beside it: the
         typical sample, which a single disturbed one does not move. The median of a ratio is that of
@@ -63,6 +64,9 @@ class Measurement:
         differ by more than the interval is wide. Then it is widened to hold the median as well: what
         is typical is no better known than to lie between the two, and the interval still covers the
         geometric mean at least as often as it says.
+
+        Samples that are not all positive, as a difference may have, get the t-interval of their mean
+        instead, widened as well. A ratio with such samples gets none.
 
         Raises ``ValueError`` for a name that claims could not refer to, or for unusable samples.
         """
@@ -79,19 +83,17 @@ class Measurement:
 
     @property
     def shows_no_difference(self) -> bool:
-        """Whether this is a ratio that may as well be 1: its interval reaches to both sides of it."""
-        return self.unit == "×" and self.bounds[0] < 1 < self.bounds[1]
+        """Whether its interval reaches to both sides of 1 for a ratio, and of 0 for any other value.
+
+        What is below 0 in some samples is a difference.
+        """
+        return self.bounds[0] < (1 if self.unit == "×" else 0) < self.bounds[1]
 
     @property
     def is_count(self) -> bool:
         """Whether this was counted, and is exact: whole numbers without a physical unit."""
         physical = self.unit in _PHYSICAL or "/" in self.unit
         return not physical and all(sample == int(sample) for sample in self.samples)
-
-    @property
-    def is_rough(self) -> bool:
-        """Whether too few samples were measured to say more than about how much it is."""
-        return self.interval is None and len(self.samples) < FEWEST_SAMPLES and not self.is_count
 
     @property
     def remark(self) -> str:
@@ -103,17 +105,12 @@ class Measurement:
             >>> Measurement.of("gain", [1.5], "×").remark
             'one run'
         """
-        if self.shows_no_difference:
-            return "no difference measured"
-        return "one run" if self.is_rough and len(self.samples) == 1 else ""
+        return formatting.remark(self)
 
     @property
     def interval_text(self) -> str:
         """The interval with its unit, or ``""`` where there is none, or none that its digits could show."""
-        if self.interval is None:
-            return ""
-        low, high = (self._digits(end) for end in self.interval)
-        return "" if low == high else f"{low}–{high}{self._suffix}"
+        return formatting.interval_text(self)
 
     @property
     def in_full(self) -> str:
@@ -123,29 +120,10 @@ class Measurement:
             >>> Measurement.of("speedup_4", [3.9, 4.0, 3.8, 3.9, 4.1, 3.9], "×").in_full
             '3.90× (3.83–4.04)'
         """
-        interval = self.interval_text.removesuffix(self._suffix)
-        return f"{self} ({interval})" if interval else str(self)
+        return formatting.value_in_full(self)
 
     def __str__(self) -> str:
-        return f"{'about ' if self.is_rough else ''}{self._digits(self.median)}{self._suffix}"
-
-    @property
-    def _suffix(self) -> str:
-        return self.unit if self.unit in ("", "×", "%") else f" {self.unit}"
-
-    def _digits(self, value: float) -> str:
-        """``value`` with no digit that the spread of the samples does not support: two where they are few."""
-        if self.is_rough:
-            decimals = 1 - int(f"{value:.1e}".partition("e")[2])
-            return f"{round(value, decimals):,.{max(decimals, 0)}f}" if value else "0"
-        if all(sample == int(sample) for sample in self.samples) and value == int(value):
-            return f"{int(value):,}"
-        low, high = self.bounds
-        spread = (high - low) / 2 or abs(self.median) / 100
-        decimals = 1 - math.floor(math.log10(spread)) if spread else 2
-        magnitude = math.floor(math.log10(abs(self.median))) if self.median else 0
-        decimals = max(-magnitude + 1, min(decimals, -magnitude + 2))
-        return f"{round(value, decimals):,.{max(decimals, 0)}f}"
+        return formatting.text_of(self)
 
     def as_json(self) -> dict[str, Any]:
         """The value as a recording stores it."""
@@ -214,19 +192,17 @@ class Gap:
         return cls(stored["name"], stored["reason"])
 
 
-def measured(name: str, samples: Sequence[float] | float, unit: str = "", label: str = "") -> Measurement:
+def measured(name: str, samples: Sequence[float] | float, unit: str = "") -> Measurement:
     """The value ``name`` from what was measured in ``unit``: ``Measurement.of``, which takes one number too.
 
     Examples:
         >>> print(measured("epoch_s", 1.3141, "s"))
         about 1.3 s
     """
-    return Measurement.of(name, [samples] if isinstance(samples, int | float) else samples, unit, label)
+    return Measurement.of(name, [samples] if isinstance(samples, int | float) else samples, unit)
 
 
-def count(
-    name: str, number: int | Callable[[], int], of: int | None = None, label: str = ""
-) -> Measurement | Gap:
+def count(name: str, number: int | Callable[[], int], of: int | None = None) -> Measurement | Gap:
     """The value ``name`` for what was counted, out of ``of`` where that is known.
 
     A function that counts is called, and where it raises ``machine.NotHere`` its value is a gap.
@@ -239,7 +215,7 @@ def count(
         counted = number() if callable(number) else number
     except NotHere as why_not:
         return Gap(name, str(why_not))
-    return Measurement.of(name, [counted], "" if of is None else f"of {of}", label)
+    return Measurement.of(name, [counted], "" if of is None else f"of {of}")
 
 
 def _check_name(name: str) -> None:

@@ -148,7 +148,6 @@ class Table:
         series: Mapping[str, Mapping[Any, Measurement | Gap | float]],
         *,
         spacing: Literal["linear", "log", "even"] = "linear",
-        log_y: bool = False,
         reference: tuple[float, str] | None = None,
         alt: str = "",
     ) -> Self:
@@ -165,7 +164,7 @@ class Table:
             for label, points in series.items()
         }
         drawn = {label: points for label, points in drawn.items() if points}
-        return self._draw(Lines(alt, drawn, x_label, y_label, spacing, log_y, reference) if drawn else None)
+        return self._draw(Lines(alt, drawn, x_label, y_label, spacing, reference) if drawn else None)
 
     def blocks(
         self,

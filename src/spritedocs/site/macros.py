@@ -35,7 +35,8 @@ class Macros:
     def measured(self, example: str, name: str, interval: bool = False) -> str:
         """A measured value with its unit, and with ``interval`` its 95% interval in brackets.
 
-        Behind a ratio whose interval holds 1 stands *no difference measured*, behind one sample *one run*.
+        *No difference measured* stands behind a ratio whose interval holds 1, and a difference whose interval
+        holds 0; *one run* behind one sample.
         """
         found = self._plugin.edition.value(self._page, example, name)
         if found is None:

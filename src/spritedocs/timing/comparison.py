@@ -9,7 +9,7 @@ from typing import Any
 from spritedocs.machine import NotHere
 from spritedocs.report import Gap, Measurement
 from spritedocs.timing.epochs import EpochTiming
-from spritedocs.timing.results import Key, asked, named, number_of, samples_of, shown, unit_of, written
+from spritedocs.timing.results import Key, asked, named, number_of, shown, unit_of, written
 
 __all__ = ["Comparison"]
 
@@ -46,20 +46,19 @@ class Comparison:
     """The arms that cannot run on this machine, each with a sentence that says why."""
 
     def value(
-        self, name: str, arm: Key, field: str | None = None, unit: str | None = None, label: str = ""
+        self, name: str, arm: Key, field: str | None = None, unit: str | None = None
     ) -> Measurement | Gap:
         """A field of an arm's results, as the value ``name``.
 
         Its unit is by the ending of the field, or else of the name: ``_s``, ``_ms``, ``_us``, ``_mb``,
         ``_pct``, ``items_per_s`` and the like. ``unit`` overrides it.
         """
-        return self._value(name, arm, field, unit, label)
+        return self._value(name, arm, field, unit)
 
     def ratio(self, name: str, above: Key, below: Key, field: str | None = None) -> Measurement | Gap:
         """How many times as large ``field`` is in the arm ``above`` as in ``below``, round by round, in ×.
 
         Its interval is the t-interval of the paired ratios' logarithms, which ``Measurement.of`` gives.
-        Where a round has several samples, their median is taken.
 
         Raises ``ValueError`` also where ``below`` is 0 in a round.
         """
@@ -110,7 +109,7 @@ class Comparison:
         unit: str | None = None,
         scale: float = 1,
     ) -> Measurement | Gap:
-        """How much larger ``field`` is in ``arm`` than in ``less``: sample by sample, times ``scale``."""
+        """How much larger ``field`` is in ``arm`` than in ``less``: round by round, times ``scale``."""
         if gap := self._gap(name, arm, less, field=field):
             return gap
         pairs = zip(self.samples(arm, field), self.samples(less, field), strict=True)
@@ -125,7 +124,7 @@ class Comparison:
         Each is named ``name`` and the arm's key, which stands where ``name`` has a ``{}``, or at its end.
         ``scale`` multiplies the samples: give their ``unit`` then.
         """
-        return {arm: self._value(named(name, arm), arm, field, unit, scale=scale) for arm in self._keys()}
+        return {arm: self._value(named(name, arm), arm, field, unit, scale) for arm in self._keys()}
 
     def ratios(self, name: str, field: str | None = None, *, over: Key) -> dict[Key, Measurement | Gap]:
         """How many times as large ``field`` is in each other arm as in ``over``."""
@@ -171,17 +170,17 @@ class Comparison:
         """A field of an arm's results, in the order of the rounds; none where either is missing."""
         if self._gap("known", arm, field=field):
             return []
-        return [sample for result in self.arms.get(arm, ()) for sample in samples_of(result, field)]
+        return [number_of(result, field) for result in self.arms.get(arm, ())]
 
     def _value(
-        self, name: str, arm: Key, field: str | None, unit: str | None, label: str = "", scale: float = 1
+        self, name: str, arm: Key, field: str | None, unit: str | None, scale: float = 1
     ) -> Measurement | Gap:
         if gap := self._gap(name, arm, field=field):
             return gap
         if unit is None:
             told = field or ("total_s" if isinstance(self.arms[arm][0], EpochTiming) else "")
             unit = unit_of(told, name.removesuffix(f"_{written(arm)}"))
-        return Measurement.of(name, [scale * sample for sample in self.samples(arm, field)], unit, label)
+        return Measurement.of(name, [scale * sample for sample in self.samples(arm, field)], unit)
 
     def _gap(self, name: str, *arms: Key, field: str | None = None) -> Gap | None:
         """A gap where one of ``arms``, or its ``field``, is missing; an error where one is unknown."""

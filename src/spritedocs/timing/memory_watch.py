@@ -32,7 +32,8 @@ def watch_memory(
 
     ``looks`` says when to look at the workers: at how many per cent of the batches, from 0, before any of
     them has read an item, to 100. What has been *read* is up to ``prefetch_factor`` batches a worker ahead
-    of what has arrived. The answer suits an arm of ``race``. By worker, a list each:
+    of what has arrived. The answer suits an arm of ``race``, which takes the median of a list. There is a
+    list, by worker, of each of these:
 
     - ``uss_at_0_mb`` and so on for each of ``looks``: what the worker had to itself;
     - ``uss_mb``, ``rss_mb``: what it had at the end of the first epoch;

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
+from statistics import median
 from typing import Any, TypeAlias, cast
 
 from spritedocs.machine import NotHere, gpu_ended
@@ -40,10 +41,10 @@ def race(
 ) -> Comparison:
     """Call every arm once a round, interleaved in an order drawn from ``seed``.
 
-    An arm is a function without arguments. It returns what it measured: a number; a list of numbers, as
-    several samples of that round; or a mapping from names of fields to these, with a ``NotHere`` in place of
-    what this machine does not tell. An arm that raises ``NotHere``, as ``spritedocs.machine.needs`` does, is
-    missing: the others are measured without it.
+    An arm is a function without arguments. It returns what it measured: a number; a list of numbers, such as
+    one for each worker, whose median counts; or a mapping from names of fields to these, with a ``NotHere``
+    in place of what this machine does not tell. An arm that raises ``NotHere``, as
+    ``spritedocs.machine.needs`` does, is missing: the others are measured without it.
 
     ``warmup`` adds a first round that is thrown away. Without ``rounds`` their number is planned, for the
     ratios of the one number, or of the field ``plan_on``; and rounds with foreign load are taken again. In
@@ -102,14 +103,14 @@ def _quiet_of_cores() -> Iterator[None]:
 
 
 def _plain(key: Key, result: Any) -> Any:
-    """The result in floats."""
+    """The result in floats: one a round, as what was measured in the same round is not independent."""
     if isinstance(result, Mapping):
         return {str(field): _plain(key, value) for field, value in result.items()}
     if isinstance(result, NotHere):
         return result
     try:
         if isinstance(result, list | tuple) and result:
-            return [float(each) for each in result]
+            return median(float(each) for each in result)
         return float(result)
     except (TypeError, ValueError):
         raise TypeError(

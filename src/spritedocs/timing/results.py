@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import UserDict
 from collections.abc import Collection, Mapping
 from dataclasses import fields
-from statistics import median
 from typing import Any, TypeAlias
 
 from spritedocs.machine import NotHere
 from spritedocs.timing.epochs import EpochTiming
 
-__all__ = ["Key", "asked", "named", "number_of", "samples_of", "shown", "unit_of", "written"]
+__all__ = ["Key", "asked", "named", "number_of", "shown", "unit_of", "written"]
 
 Key: TypeAlias = Any
 """What an arm is called: a ``str``, an ``int``, a ``float``, or a tuple of these."""
@@ -50,24 +49,19 @@ def asked(result: Any) -> Any:
     return _Told(result) if isinstance(result, Mapping) else result
 
 
-def samples_of(result: Any, field: str | None = None) -> list[float]:
-    """The samples in what an arm gave in one round.
+def number_of(result: Any, field: str | None = None) -> float:
+    """The number in what an arm gave in one round.
 
     Raises ``ValueError`` for a field that is unknown, and the ``NotHere`` that stands in its place.
     """
     if isinstance(result, EpochTiming):
         field = _known(field or "total_s", _OF_EPOCHS)
-        return [(100 if field == "data_wait_share" else 1) * getattr(result, field)]
+        return float((100 if field == "data_wait_share" else 1) * getattr(result, field))
     if isinstance(result, Mapping):
-        result = asked(result)[_known(field, result)]
-    elif field is not None:
+        return float(asked(result)[_known(field, result)])
+    if field is not None:
         raise ValueError(f"{field!r} is unknown: each result is one number, so leave the field out")
-    return list(result) if isinstance(result, list | tuple) else [result]
-
-
-def number_of(result: Any, field: str | None = None) -> float:
-    """One number of what an arm gave in one round: the median of its samples."""
-    return float(median(samples_of(result, field)))
+    return float(result)
 
 
 def shown(key: Key) -> str:

@@ -191,7 +191,7 @@ def expected_width(spread: float, rounds: int, pilot_rounds: int = PILOT_ROUNDS)
         >>> round(expected_width(0.03**2, rounds=6), 3), round(expected_width(0.03**2, rounds=24), 3)
         (0.048, 0.019)
     """
-    from scipy.special import fdtri, stdtrit  # here, as in spritedocs.report.measurement
+    from scipy.special import fdtri, stdtrit  # here, as in spritedocs.report.intervals
 
     largest = spread * float(fdtri(rounds - 1, pilot_rounds - 1, ASSURANCE))
     return math.expm1(float(stdtrit(rounds - 1, 0.975)) * math.sqrt(largest / rounds))
