@@ -158,7 +158,7 @@ def test_a_field_that_a_machine_does_not_tell_is_a_gap_in_its_place():
 def test_what_several_workers_had_in_a_round_is_one_sample():
     two, three = iter([[1, 3], [4]]), iter([[1, 8, 9], [1]])
     arms = {"two": lambda: {"at_0_mb": next(two)}, "three": lambda: {"at_0_mb": next(three)}}
-    result = race(arms, rounds=2, warmup=False)
+    result = race(arms, rounds=2, warmup=False, load=lambda: None)
     assert result.samples("two", "at_0_mb") == [2, 4]
     assert result.value("w", "two", "at_0_mb").samples == (2, 4)
     assert result.values("w", "at_0_mb")["three"].samples == (8, 1)
