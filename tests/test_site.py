@@ -205,8 +205,8 @@ def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorde
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
-        ([0.8, 1.2] * 3, "0.98× (0.78–1.24)</span> (no difference measured)"),
-        ([1.2], "about 1.2×</span> (one run)"),
+        ([0.8, 1.2] * 3, "0.98× (0.78–1.24, no difference measured)</span>"),
+        ([1.2], "about 1.2× (one run)</span>"),
     ],
 )
 def test_what_is_no_difference_or_one_run_is_never_quoted_bare(samples: list[float], said: str) -> None:

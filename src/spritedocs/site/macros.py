@@ -42,12 +42,17 @@ class Macros:
         if found is None:
             return MISSING
         value, recording, because = found
-        remark = f" ({value.remark})" if value.remark else ""
         where = machine_name(recording.provenance["machine"])
         stale = f" (stale: {because})" if because else ""
         told = f"{value.interval_text or 'no interval'}, measured on {where}{stale}"
-        said = plain(value.in_full if interval else value)
-        return f'<span class="sprite-measured" title="{plain(told)}">{said}</span>{remark}'
+        said = value.in_full if interval else str(value)
+        if value.remark:
+            said = (
+                f"{said.removesuffix(')')}, {value.remark})"
+                if said.endswith(")")
+                else f"{said} ({value.remark})"
+            )
+        return f'<span class="sprite-measured" title="{plain(told)}">{plain(said)}</span>'
 
     def table(self, example: str, which: int | str = 1) -> str:
         """The table of a result that an example showed: the how-manieth, from 1, or a text in its title."""
