@@ -7,54 +7,19 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
-from mkdocs.config.defaults import MkDocsConfig
+from building import Builds
 from mkdocs_jupyter import convert
 from sealing import seal
 from tiny import NAME, Tiny
 
-from spritedocs.site import SpritedocsPlugin, rendering_cache
+from spritedocs.site import rendering_cache
 from spritedocs.site.rendering_cache import RenderedPages
 
 EXPERIMENT, NOTEBOOK = f"experiments/{NAME}.md", f"notebooks/{NAME}.ipynb"
 PAGES = ["experiments/index.md", EXPERIMENT, "index.md"]
 MODULE = '"""How to count."""\n\n\ndef count() -> int:\n    """Count the sprites."""\n    return 4\n'
-
-
-class Builds:
-    """Builds in this process, each as if in one of its own, or under ``serve`` as one server's."""
-
-    def __init__(self, tiny: Tiny) -> None:
-        self.tiny = tiny
-        self.forget()
-
-    @staticmethod
-    def forget() -> None:
-        dict(MkDocsConfig._schema)["plugins"].plugin_cache.clear()  # type: ignore[attr-defined]
-
-    def build(self, command: Literal["build", "serve"] = "build", site: str = "site") -> list[str]:
-        """What this build renders."""
-        folder = self.tiny.root / site
-        config = load_config(str(self.tiny.root / "mkdocs.yml"), site_dir=str(folder))
-        self.plugin: SpritedocsPlugin = config.plugins["spritedocs"]  # type: ignore[assignment]
-        if command == "build":
-            self.forget()
-            config.plugins.on_startup(command=command, dirty=False)
-        else:
-            self.plugin._command = command
-        try:
-            build(config, serve_url="http://127.0.0.1/" if command == "serve" else None)
-        finally:
-            if command == "build":
-                config.plugins.on_shutdown()
-        return sorted(self.plugin._rendered.rendered)
-
-    def page(self, address: str, site: str = "site") -> str:
-        return (self.tiny.root / site / address / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture
