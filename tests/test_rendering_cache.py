@@ -7,7 +7,9 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import pytest
 from building import Builds
 from mkdocs_jupyter import convert
@@ -41,6 +43,22 @@ def test_a_second_build_renders_nothing_and_makes_the_same_site(builds: Builds) 
     assert builds.build(site="second") == []
     first, second = (contents(builds.tiny.root / name) for name in ("first", "second"))
     assert first == second
+
+
+def test_what_a_build_has_compiled_no_other_compiles(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The miniature site was built when it was recorded."""
+    compiled: list[str | None] = []
+    make = jinja2.Environment.compile
+
+    def compile_noted(
+        environment: jinja2.Environment, source: Any, name: str | None = None, *rest: Any
+    ) -> Any:
+        compiled.append(name)
+        return make(environment, source, name, *rest)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", compile_noted)
+    assert NOTEBOOK in builds.build()
+    assert compiled == []
 
 
 def reworded(path: str, old: str, new: str) -> Callable[[Tiny], None]:
@@ -85,10 +103,16 @@ def test_what_gives_rise_to_a_message_is_rendered_each_time(
         caplog.clear()
         assert "index.md" in builds.build()
         assert "lost.md" in caplog.text
-    builds.tiny.edit("docs/index.md", "[Lost](lost.md)\n\n", "")
+
+
+def test_a_quiet_build_uses_what_is_kept_and_keeps_nothing(builds: Builds) -> None:
+    """It cannot know what it would have said."""
     builds.build()
     logging.getLogger("mkdocs").setLevel(logging.ERROR)
-    assert builds.build() == sorted([*PAGES, NOTEBOOK]), "a quiet build cannot know what it would have said"
+    assert builds.build() == []
+    builds.tiny.edit("docs/index.md", "# T", "[Lost](lost.md)\n\n# T")
+    for _ in range(2):
+        assert builds.build() == ["index.md"]
 
 
 def test_a_link_to_an_anchor_that_went_away_is_reported_from_a_page_that_was_kept(
