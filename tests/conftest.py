@@ -5,21 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from building import signals_kept
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
-from spritedocs.machine import ending_signals
 from spritedocs.recordings import Project, record
+
+Make = Callable[[Path], None]
 
 # No test may fail for a slow machine, and none by luck: `make test` tries the same inputs each time.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -30,14 +31,9 @@ settings.load_profile("fixed")
 
 @pytest.fixture(autouse=True)
 def handlers_of_signals() -> Iterator[None]:
-    """What a test lets signals do ends with it: a worker that is forked later would inherit it.
-
-    MkDocs' own answer to SIGTERM made 376 of 400 workers deaf that were ended as soon as they were forked.
-    """
-    before = {number: signal.getsignal(number) for number in ending_signals()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    """Whatever a test lets signals do ends with it."""
+    with signals_kept():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -52,34 +48,54 @@ def servers() -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The real site, strictly built, once for all processes that test. Not to be altered."""
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str, Make], Path]:
+    """Lets a folder be made by the first process of this run that asks for it; the others wait."""
     own = tmp_path_factory.getbasetemp()
     shared = own if worker_id == "master" else own.parent
-    folder = shared / "site"
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    for name in ("SPRITEDOCS_EXECUTE", "SPRITEDOCS_REPO_URL"):
-        environment.pop(name, None)
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    with FileLock(shared / "site.lock"):
-        if not folder.exists():
-            done = subprocess.run(
-                command, cwd=PROJECT.root, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
-    return folder
+
+    def made(name: str, make: Make) -> Path:
+        with FileLock(shared / f"{name}.lock"):
+            if not (shared / f"{name}.made").exists():
+                make(shared / name)
+                (shared / f"{name}.made").touch()
+        return shared / name
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The miniature site with a recording by ``cpu-13-cores``. Not to be altered."""
-    root = tmp_path_factory.mktemp("recorded") / "tiny"
-    shutil.copytree(Path(__file__).parent / "tiny_site", root)
-    project = Project(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPRITEDOCS_COMMIT", "0123456789abcdef")
-        record(project, project.example(NAME), project.recorded / MACHINE, DESCRIBED.as_dict())
-    return root
+def site(once: Callable[[str, Make], Path]) -> Path:
+    """The real site, strictly built. Not to be altered."""
+
+    def build(folder: Path) -> None:
+        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+        for name in ("SPRITEDOCS_EXECUTE", "SPRITEDOCS_REPO_URL"):
+            environment.pop(name, None)
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+        done = subprocess.run(
+            command, cwd=PROJECT.root, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    return once("site", build)
+
+
+@pytest.fixture(scope="session")
+def recorded(once: Callable[[str, Make], Path]) -> Path:
+    """The miniature site with a recording by ``cpu-13-cores``, and compiled templates. Not to be altered."""
+
+    def make(folder: Path) -> None:
+        root = Path(shutil.copytree(Path(__file__).parent / "tiny_site", folder / "tiny"))
+        project = Project(root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SPRITEDOCS_COMMIT", "0123456789abcdef")
+            record(project, project.example(NAME), project.recorded / MACHINE, DESCRIBED.as_dict())
+        built = Tiny(Path(shutil.copytree(root, folder / "built")))
+        assert built.build().status == 0
+        templates = Path(".cache", "spritedocs", "templates")
+        shutil.copytree(built.root / templates, root / templates)
+
+    return once("recorded", make) / "tiny"
 
 
 @pytest.fixture

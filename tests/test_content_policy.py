@@ -44,7 +44,7 @@ def hostile(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", f"{{{{ gpu_notice() }}}}{quoted}{ATTACKS}")
     tiny.edit("docs/index.md", "---\nrender", f"---\ntitle: '{TITLE}'\ndescription: '{TITLE}'\nrender")
     tiny.edit(f"examples/{NAME}.py", "    counted =", '    """\n```\n<b>{{ lipsum }}</b>\n"""\n    counted =')
-    built = tiny.build("--strict")
+    built = tiny.build(strict=True)
     assert built.status == 0, built.said
     return built
 

@@ -93,27 +93,10 @@ def test_the_error_is_the_last_line_that_names_one(text: str, error: str) -> Non
 
 
 @posix
-def test_the_time_limit_ends_it_and_what_it_started_in_a_session_of_its_own() -> None:
-    outcome = run_script(SLEEPER + "time.sleep(60)", limit_s=5)
-    assert outcome.timed_out
-    assert outcome.status is None
-    assert has_ended(outcome.text)
-
-
-@posix
 def test_what_it_left_running_is_ended_when_it_ends() -> None:
     outcome = run_script(SLEEPER)
     assert outcome.status == 0
     assert has_ended(outcome.text)
-
-
-@posix
-def test_a_script_that_runs_scripts_is_ended_with_all_of_theirs(tmp_path: Path) -> None:
-    number = tmp_path / "number"
-    inner = f"import sys\nsys.stdout = open({str(number)!r}, 'w', 1)\n{SLEEPER}time.sleep(60)"
-    source = f"from spritedocs.machine.programs import run_script\nrun_script({inner!r})"
-    assert run_script(source, limit_s=10).timed_out
-    assert has_ended(number.read_text())
 
 
 def test_folders_before_file_names_are_shortened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -187,17 +170,28 @@ def test_nothing_is_coloured_even_where_a_notebook_asks_for_it(monkeypatch: pyte
     assert run_script(source).text == "[None, None] 1\n"
 
 
-def test_several_run_at_once_and_do_not_end_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outcomes, "usable_cores", lambda: 3)
-    patient = "import time; time.sleep(1.5); print('done')"
-    ran = run_scripts(
-        {"patient": patient, "hasty": "exit(3)", "late": "print(1); import time; time.sleep(60)"}, limit_s=10
-    )
-    assert list(ran) == ["patient", "hasty", "late"]
+@posix
+def test_the_time_limit_ends_what_was_started_in_other_sessions_and_none_that_runs_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Together, as each that is late is waited for."""
+    monkeypatch.setattr(outcomes, "usable_cores", lambda: 4)
+    number = tmp_path / "number"
+    inner = f"import sys\nsys.stdout = open({str(number)!r}, 'w', 1)\n{SLEEPER}time.sleep(60)"
+    sources = {
+        "patient": "import time; time.sleep(1.5); print('done')",
+        "hasty": "exit(3)",
+        "late": f"{SLEEPER}time.sleep(60)",
+        "running scripts": f"from spritedocs.machine.programs import run_script\nrun_script({inner!r})",
+    }
+    ran = run_scripts(sources, limit_s=10)
+    assert list(ran) == list(sources)
     assert (ran["patient"].status, ran["patient"].text) == (0, "done\n")
     assert ran["hasty"].status == 3
-    assert ran["late"].timed_out
-    assert ran["late"].text == "1\n"
+    assert (ran["late"].timed_out, ran["late"].status) == (True, None)
+    assert has_ended(ran["late"].text)
+    assert ran["running scripts"].timed_out
+    assert has_ended(number.read_text())
 
 
 def test_no_more_run_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:

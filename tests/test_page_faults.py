@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from building import Builds
 from tiny import Tiny
 
 from spritedocs.site.page_faults import content_faults, markdown_faults, told
@@ -77,22 +76,11 @@ def test_a_build_names_what_is_wrong_with_each_page_in_one_sentence(faulty: Tiny
     assert len(lines) == len(expected), found[1]
 
 
-SERVE_ONCE = """
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
-
-config = load_config("mkdocs.yml")
-config.plugins.on_startup(command="serve", dirty=False)
-build(config, serve_url="http://127.0.0.1:8000/")
-"""
-
-
 def test_under_serve_the_page_says_it_and_nothing_stops(faulty: Tiny) -> None:
-    command = [sys.executable, "-c", SERVE_ONCE]
-    done = subprocess.run(command, cwd=faulty.root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    builds = Builds(faulty)
+    builds.build("serve")
     for name, (_, sentence) in PAGES.items():
-        page = (faulty.root / "site" / Path(name).stem / "index.html").read_text(encoding="utf-8")
+        page = builds.page(Path(name).stem)
         [box] = re.findall(r'<div class="admonition failure">(.*?)</div>', page, re.DOTALL)
         assert f"docs/{name}{sentence}" in html.unescape(box)
 

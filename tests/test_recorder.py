@@ -132,7 +132,7 @@ def test_a_recording_is_a_valid_executed_notebook_whose_first_cell_says_why(tiny
             "",
             "01_counting failed in line 35, because its Python ended itself, with exit status 3. ",
         ),
-        ("while True: print('x' * 100_000)", "", "01_counting shows "),
+        ("while True: print('x' * 100_000), time.sleep(0.001)", "", "01_counting shows "),
         (
             "class OutOfMemoryError(RuntimeError): ...\nraise OutOfMemoryError('CUDA out of memory. Tried')",
             "",

@@ -7,54 +7,21 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+import jinja2
 import pytest
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
-from mkdocs.config.defaults import MkDocsConfig
+from building import Builds
 from mkdocs_jupyter import convert
 from sealing import seal
 from tiny import NAME, Tiny
 
-from spritedocs.site import SpritedocsPlugin, rendering_cache
+from spritedocs.site import rendering_cache
 from spritedocs.site.rendering_cache import RenderedPages
 
 EXPERIMENT, NOTEBOOK = f"experiments/{NAME}.md", f"notebooks/{NAME}.ipynb"
 PAGES = ["experiments/index.md", EXPERIMENT, "index.md"]
 MODULE = '"""How to count."""\n\n\ndef count() -> int:\n    """Count the sprites."""\n    return 4\n'
-
-
-class Builds:
-    """Builds in this process, each as if in one of its own, or under ``serve`` as one server's."""
-
-    def __init__(self, tiny: Tiny) -> None:
-        self.tiny = tiny
-        self.forget()
-
-    @staticmethod
-    def forget() -> None:
-        dict(MkDocsConfig._schema)["plugins"].plugin_cache.clear()  # type: ignore[attr-defined]
-
-    def build(self, command: Literal["build", "serve"] = "build", site: str = "site") -> list[str]:
-        """What this build renders."""
-        folder = self.tiny.root / site
-        config = load_config(str(self.tiny.root / "mkdocs.yml"), site_dir=str(folder))
-        self.plugin: SpritedocsPlugin = config.plugins["spritedocs"]  # type: ignore[assignment]
-        if command == "build":
-            self.forget()
-            config.plugins.on_startup(command=command, dirty=False)
-        else:
-            self.plugin._command = command
-        try:
-            build(config, serve_url="http://127.0.0.1/" if command == "serve" else None)
-        finally:
-            if command == "build":
-                config.plugins.on_shutdown()
-        return sorted(self.plugin._rendered.rendered)
-
-    def page(self, address: str, site: str = "site") -> str:
-        return (self.tiny.root / site / address / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -76,6 +43,20 @@ def test_a_second_build_renders_nothing_and_makes_the_same_site(builds: Builds) 
     assert builds.build(site="second") == []
     first, second = (contents(builds.tiny.root / name) for name in ("first", "second"))
     assert first == second
+
+
+def test_what_a_build_has_compiled_no_other_compiles(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The miniature site was built when it was recorded."""
+    compiled: list[str] = []
+    make = jinja2.Environment.compile
+
+    def noted(environment: jinja2.Environment, source: str, name: str | None = None, *rest: Any) -> Any:
+        compiled.extend([name] if name else [])  # the theme's own scripts have none
+        return make(environment, source, name, *rest)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", noted)
+    assert NOTEBOOK in builds.build()
+    assert compiled == []
 
 
 def reworded(path: str, old: str, new: str) -> Callable[[Tiny], None]:
@@ -120,10 +101,16 @@ def test_what_gives_rise_to_a_message_is_rendered_each_time(
         caplog.clear()
         assert "index.md" in builds.build()
         assert "lost.md" in caplog.text
-    builds.tiny.edit("docs/index.md", "[Lost](lost.md)\n\n", "")
+
+
+def test_a_quiet_build_uses_what_is_kept_and_keeps_nothing(builds: Builds) -> None:
+    """It cannot know what it would have said."""
     builds.build()
     logging.getLogger("mkdocs").setLevel(logging.ERROR)
-    assert builds.build() == sorted([*PAGES, NOTEBOOK]), "a quiet build cannot know what it would have said"
+    assert builds.build() == []
+    builds.tiny.edit("docs/index.md", "# T", "[Lost](lost.md)\n\n# T")
+    for _ in range(2):
+        assert builds.build() == ["index.md"]
 
 
 def test_a_link_to_an_anchor_that_went_away_is_reported_from_a_page_that_was_kept(

@@ -88,7 +88,7 @@ def good(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     # The environment overrules what the options ask for, and nothing runs.
     tiny.edit(f"examples/{NAME}.py", "# %%\nif", '# %% tags=["fold"]\nif')
     tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], execute: always }")
-    built = tiny.build("--strict", SPRITEDOCS_EXECUTE="never")
+    built = tiny.build(strict=True, SPRITEDOCS_EXECUTE="never")
     assert built.status == 0, built.said
     assert "Running" not in built.said
     return built
@@ -279,7 +279,7 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", wish)
     tiny.edit("docs/index.md", "claims:\n", 'claims:\n  - "speed: overhead == 1.5"\n')
     path.write_text("x = 2\n", encoding="utf-8")
-    built = tiny.build("--strict")
+    built = tiny.build(strict=True)
     assert built.status == 0, built.said
     script = "benchmarks/timing/speed.py"
     assert f"STALE: {script}, as cpu-13-cores recorded it: the script has changed" in built.said
@@ -358,13 +358,13 @@ def assert_stopped(built: Built, *sentences: str) -> None:
 def test_a_strict_build_stops_in_one_sentence_on(tiny: Tiny, fault: str) -> None:
     break_it, sentence = REQUIRED[fault]
     break_it(tiny)
-    assert_stopped(tiny.build("--strict"), sentence)
+    assert_stopped(tiny.build(strict=True), sentence)
 
 
 def test_claims_that_need_not_hold_stop_no_build_and_their_pages_say_so(tiny: Tiny) -> None:
     tiny.edit("docs/index.md", '"01_counting: ratio > 2"', '"01_counting: ratio > 2.99"')
     tiny.edit("examples/01_counting.py", "#   - helpers == 4", "#   - helpers == 5")
-    built = tiny.build("--strict", SPRITEDOCS_CLAIMS="reported")
+    built = tiny.build(strict=True, SPRITEDOCS_CLAIMS="reported")
     assert built.status == 0, built.said
     assert "01_counting.py: the claim '01_counting: helpers == 5' is false on cpu-13-cores" in built.said
     home, experiment = text_of(built.page("")), text_of(built.page(EXPERIMENT))
@@ -456,7 +456,7 @@ def test_the_first_fresh_machine_is_published_rather_than_a_preferred_stale_one(
         lambda n: n["metadata"]["spritedocs"]["machine"].update(cpu="Other CPU"),
     )
     tiny.add_recording(tiny.recording(), stale)
-    built = tiny.build("--strict")
+    built = tiny.build(strict=True)
     assert built.status == 0, built.said
     assert "STALE" not in built.said
     assert "of Other CPU" in text_of(built.page(""))
@@ -470,7 +470,7 @@ def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and
     tiny.add_recording(tiny.recording("other-machine"), slower)
     with tiny.script.open("a", encoding="utf-8") as script:
         script.write("\n# %%\nlast = 'of all'\n")
-    built = tiny.build("--strict")
+    built = tiny.build(strict=True)
     assert built.status == 0, built.said
     assert re.search(
         r"^INFO +-  STALE: examples/01_counting.py, as cpu-13-cores recorded it: the script has changed",
@@ -501,7 +501,7 @@ def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) ->
     here = machine.slug()
     # This machine has published once, too. The figure is another, so that pages can be told apart.
     tiny.add_recording(tiny.recording(here), mine)
-    missing = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
+    missing = tiny.build(strict=True, SPRITEDOCS_EXECUTE="missing")
     assert missing.status == 0, missing.said
     assert f"Running {NAME}" in missing.said
     own = tiny.project.own / here / f"{NAME}.ipynb"
@@ -516,7 +516,9 @@ def test_a_build_runs_what_is_missing_or_everything_when_asked_to(tiny: Tiny) ->
     tiny.edit("mkdocs.yml", "[cpu-13-cores, other-machine]", f"[{here}]")
     tiny.edit("mkdocs.yml", "font: false }", "font: false, features: [content.action.edit] }")
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", "{{ machines() }}")
-    always = tiny.build("--strict", SPRITEDOCS_EXECUTE="always", SPRITEDOCS_REPO_URL="https://git.example/s/")
+    always = tiny.build(
+        strict=True, SPRITEDOCS_EXECUTE="always", SPRITEDOCS_REPO_URL="https://git.example/s/"
+    )
     assert always.status == 0, always.said
     assert f"<td>{machine.describe().cpu}</td>" in always.page(""), "the table names who measured"
     assert own.read_bytes() != kept
@@ -548,7 +550,7 @@ def test_what_a_publishing_machine_could_not_measure_is_not_called_the_readers_o
 
 def test_a_build_stops_in_a_sentence_where_an_example_fails(tiny: Tiny) -> None:
     tiny.edit("examples/01_counting.py", "[4]", "[]")
-    built = tiny.build("--strict", SPRITEDOCS_EXECUTE="missing")
+    built = tiny.build(strict=True, SPRITEDOCS_EXECUTE="missing")
     assert_stopped(built, "01_counting failed in line 22 with ValueError: helpers needs at least one sample")
 
 
@@ -600,6 +602,9 @@ def test_a_build_runs_examples_where_the_accelerator_it_needs_is_there(
     assert asked == ["once"]
 
 
-def test_a_build_that_runs_nothing_asks_for_no_accelerator(tiny: Tiny) -> None:
-    built = tiny.build("--strict", SPRITEDOCS_ACCELERATOR="required", CUDA_VISIBLE_DEVICES="-1")
+def test_a_build_that_runs_nothing_asks_for_no_accelerator(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "describe", lambda: pytest.fail("asked"))
+    built = tiny.build(strict=True, SPRITEDOCS_ACCELERATOR="required")
     assert built.status == 0, built.said

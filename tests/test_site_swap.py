@@ -184,7 +184,7 @@ def test_a_build_that_fails_or_is_ended_leaves_the_site_as_it_was(hooked: Tiny, 
     if fault == "SIGTERM" and sys.platform == "win32":
         pytest.skip("Windows has no such signal")
     hooked.edit("docs/index.md", "# T", "[Lost](lost.md)\n\n# T")
-    built = hooked.build(*(["--strict"] if fault == "strict" else []), FAULT=fault)
+    built = hooked.build(strict=True) if fault == "strict" else hooked.build_apart(FAULT=fault)
     assert built.status == (143 if fault == "SIGTERM" else 1)
     assert "Traceback" not in built.said
     assert ("index.html cannot be used: No space left on device." in built.said) == (fault == "full")

@@ -31,7 +31,12 @@ from spritedocs.site.page_files import kind_faults, link_faults
 from spritedocs.site.page_html import light_notebook, light_page
 from spritedocs.site.page_outputs import traces
 from spritedocs.site.pages import doubted, experiment_page
-from spritedocs.site.rebuilds import SearchEntries, keep_compiled_api_templates, keep_compiled_templates
+from spritedocs.site.rebuilds import (
+    SearchEntries,
+    keep_compiled_api_templates,
+    keep_compiled_notebook_templates,
+    keep_compiled_templates,
+)
 from spritedocs.site.rendering_cache import RenderedPages
 from spritedocs.site.serving import watched
 
@@ -109,6 +114,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self.edition.problems += kind_faults(project.root, docs)
         self._rendered.folder = cache / "rendered"
         keep_compiled_templates(config, cache / "templates" / "theme")
+        keep_compiled_notebook_templates(config, cache / "templates" / "notebooks")
         if self._command == "serve":
             config.watch += watched(project, self._rendered.mark)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
-__all__ = ["SearchEntries", "keep_compiled_api_templates", "keep_compiled_templates"]
+__all__ = [
+    "SearchEntries",
+    "keep_compiled_api_templates",
+    "keep_compiled_notebook_templates",
+    "keep_compiled_templates",
+]
 
 
 def keep_compiled_templates(config: MkDocsConfig, folder: Path) -> None:
@@ -41,6 +47,15 @@ def keep_compiled_api_templates(config: MkDocsConfig, folder: Path) -> None:
         return handler
 
     handlers.get_handler = get_handler
+
+
+def keep_compiled_notebook_templates(config: MkDocsConfig, folder: Path) -> None:
+    """The same for the templates of nbconvert, which compiles all of them for each notebook."""
+    if "mkdocs-jupyter" in config.plugins:
+        from nbconvert.exporters import templateexporter
+
+        cached = functools.partial(jinja2.Environment, bytecode_cache=_Compiled.below(folder))
+        templateexporter.Environment = cached  # type: ignore[attr-defined, assignment]
 
 
 class _Compiled(jinja2.FileSystemBytecodeCache):

@@ -144,7 +144,8 @@ class RenderedPages:
         with _messages(level) as said, _told_to_others(config, page) as told:
             render(config, files)
         left = {name: value for name, value in vars(page).items() if value is not before.get(name)}
-        storable = _LEFT_BY_RENDERING.issuperset(left) and not said
+        silent = not said and _log.isEnabledFor(logging.INFO)  # "--quiet" hides what there is to say
+        storable = _LEFT_BY_RENDERING.issuperset(left) and silent
         if not key or not (storable or postponed):
             return
         left["toc"] = [_heading(item) for item in page.toc]

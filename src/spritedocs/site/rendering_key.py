@@ -38,8 +38,8 @@ def key_of_pages(config: MkDocsConfig, files: Files) -> Callable[[Page], str]:
 
     def key(page: Page) -> str:
         text, name = str(page.markdown), page.file.src_uri
-        # A quiet build hides messages, and a talkative one leaves links unchecked.
-        if logging.getLogger("mkdocs").getEffectiveLevel() != logging.INFO:
+        # A talkative build leaves links unchecked.
+        if logging.getLogger("mkdocs").isEnabledFor(logging.DEBUG):
             return ""
         parts = [settings, name, text]
         if not name.endswith(".ipynb"):
