@@ -7,7 +7,7 @@
 # claims:
 #   - waiting_beyond_cores > 1.3
 #   - computing_beyond_cores < 1.25
-#   - png_beyond_cores < 1.25
+#   - png_beyond_cores < waiting_beyond_cores
 #   - computing_at_cores < usable_cores
 #   - waiting_speedup_1 < 1.05
 #   - smallest_good_waiting == 4

@@ -10,7 +10,6 @@
 #   - png_over_decoding < 3
 #   - png_over_decoding > 1
 #   - packed_speedup_4_warm < 0.8
-#   - us_blob_warm_4 > us_blob_warm_0
 #   - space_bytes_png > content_bytes_packed
 #   - us_png_cold_4 < 234
 #   - content_bytes_packed > content_bytes_png
@@ -217,8 +216,8 @@ if __name__ == "__main__":
 #
 # Helpers wait side by side: cold PNG files are {png_speedup_4_cold:interval} as fast. They decode with the
 # cores there are: warm ones are {png_speedup_4_warm:interval}. They cost more than they bring where reading
-# is quick: the warm array is {packed_speedup_4_warm:interval} as fast with four, and PNGs in one file take
-# {us_blob_warm_4} a sprite in place of {us_blob_warm_0}.
+# is quick: the warm array is {packed_speedup_4_warm:interval} as fast with four. PNGs in one file lie
+# between: {us_blob_warm_4} a sprite with four helpers, and {us_blob_warm_0} without.
 #
 # Does your step wait? Compare it with these microseconds, times your batch size. For 64 sprites, a step of
 # 15 ms outlasts whatever takes less than 234 µs a sprite; cold PNG files take {us_png_cold_4} with
