@@ -4,10 +4,12 @@ The first line of this table that holds names the diagnosis: what holds the *pre
 
 | diagnosis | holds where |
 |---|---|
+| `epoch-start` | a stream or a sampler takes 10% of an epoch or more before it gives its first item |
 | `consumer` | the training loop waits for less than 5% of the epoch, or 20% if there is nothing to gain |
 | `startup` | workers are started for each epoch, and that takes 20% of it or more |
 | `memory` | more helpers did not fit into memory; with them, epochs would be 5% faster |
 | `slow-sample` | samples of 20 times the median and 5 ms are 20% of the loading; without, 10% faster |
+| `contention` | several helpers were measured to load less than a third of what one alone explains |
 | `handover` | helpers win little or lose; handing over costs half of what loading does, and three times \
 what a batch of one number costs; if it cost no more than that, 10% faster |
 | `cores` | items compute; the machine has cores that may not be used, or only one; with all, or with two, \
@@ -65,12 +67,16 @@ def diagnose(situation: Situation) -> tuple[str, tuple[Remedy, ...]]:
     return name, tuple(remedies(name, situation))
 
 
+def _epoch_start(s: Situation) -> bool:
+    return s.epoch_start_s >= 0.1 * s.epoch_s(s.present)
+
+
 def _consumer(s: Situation) -> bool:
     return s.wait_share_present < (0.2 if _nothing_to_gain(s) else 0.05)
 
 
 def _startup(s: Situation) -> bool:
-    if s.present.num_workers == 0 or s.present.persistent_workers:
+    if s.batches is None or s.present.num_workers == 0 or s.present.persistent_workers:
         return False
     return without_starting(s).epoch_s(s.present) <= 0.8 * s.epoch_s(s.present)
 
@@ -108,10 +114,12 @@ def _waiting(s: Situation) -> bool:
 
 
 _RULES: Mapping[str, Callable[[Situation], bool]] = {
+    "epoch-start": _epoch_start,
     "consumer": _consumer,
     "startup": _startup,
     "memory": _memory,
     "slow-sample": _slow_sample,
+    "contention": lambda s: s.workers_wait_for_each_other,
     "handover": _handover,
     "cores": _cores,
     "nothing-to-gain": _nothing_to_gain,

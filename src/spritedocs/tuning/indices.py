@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["Drawn", "Until"]
+__all__ = ["Until"]
 
 FEWEST = 3
-
-
-class Drawn:
-    """Indices that are drawn when they are first asked for, and then stay the same."""
-
-    def __init__(self, source: Iterable[Any]) -> None:
-        self._left, self._taken = iter(source), list[Any]()
-        self._batch_size = _batch_size(source)
-
-    def first(self, count: int) -> list[Any]:
-        """The first ``count`` of them, or all where there are fewer."""
-        self._taken += itertools.islice(self._left, max(0, count - len(self._taken)))
-        indices = _Indices(self._taken[:count])
-        indices.batch_size = self._batch_size
-        return indices
 
 
 class Until:
@@ -68,11 +52,6 @@ class Until:
 
     def _is_nearly_done(self, taken: int) -> bool:
         return self.whole is not None and 1.5 * taken >= self.whole
-
-
-class _Indices(list[Any]):
-    batch_size: int | None = None
-    """What ``time_epoch`` asks a sampler for, to count the items of a batch."""
 
 
 def _batch_size(source: Iterable[Any]) -> int | None:

@@ -27,6 +27,7 @@ __all__ = [
     "Notebook",
     "Probed",
     "StreamProbe",
+    "loads_whole_batches",
 ]
 
 clock, processor = time.perf_counter, time.process_time
@@ -160,18 +161,21 @@ class ItemProbe(Wrapped):
 
     def __getitem__(self, index: Any) -> Any:
         notebook: Notebook = self._spritedocs_stopwatch
-        return notebook.get(lambda: self._spritedocs_inner[index], index)
+        item = notebook.get(lambda: self._spritedocs_inner[index], index)
+        if isinstance(index, list):  # of a loader without a batch size, whose sampler gives batches
+            notebook.items += len(index) - 1
+        return item
 
     def __getitems__(self, indices: Any) -> Any:
         inner, notebook = self._spritedocs_inner, self._spritedocs_stopwatch
-        if _loads_whole_batches(inner):
+        if loads_whole_batches(inner):
             samples = notebook.get(lambda: inner.__getitems__(indices), indices)
             notebook.items = len(indices)
             return samples
         return [self[index] for index in indices]
 
 
-def _loads_whole_batches(dataset: Any) -> bool:
+def loads_whole_batches(dataset: Any) -> bool:
     """Whether it loads the items of a batch at once. A ``Subset`` does if what it is a part of does."""
     while type(dataset) is Subset:
         dataset = dataset.dataset

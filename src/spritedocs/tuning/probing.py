@@ -37,8 +37,8 @@ class Probe:
     """What a dataset was seen to cost, and what its batches are like."""
 
     costs: Costs
-    alone: EpochTiming
-    """Some batches without workers, the step included."""
+    alone: EpochTiming | None
+    """Some batches without workers, the step included; ``None`` where it ``fails_alone``."""
     memory_mb: float | None
     """The most that the worker held for itself, in MB."""
     tensors_per_batch: int
@@ -47,6 +47,14 @@ class Probe:
     """Seconds to hand over a batch of one number."""
     seconds: float
     """How long this took."""
+    fails_alone: str | None = None
+    """What the dataset raised without workers, although it loads in a worker."""
+    asked_who_it_is: bool = True
+    """Whether a stream, or the ``worker_init_fn``, looked at ``get_worker_info()`` in the worker."""
+    start_s: float = 0.0
+    """Seconds at the start of an epoch in a worker that is there already, beyond those of a batch."""
+    drawing_start_s: float = 0.0
+    """Seconds until the sampler gives its first batch of indices, beyond those of a usual one."""
 
 
 def probe(

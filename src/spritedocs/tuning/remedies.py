@@ -14,6 +14,7 @@ from spritedocs.tuning.situations import (
     with_all_cores,
     with_half_the_step,
     with_more_helpers,
+    without_a_start,
     without_slow_samples,
     without_waiting,
 )
@@ -54,6 +55,7 @@ class _Cure(NamedTuple):
     says: str
     anchor: str
     gain: Callable[[Situation], float] | None
+    fits: Callable[[Situation], bool] = lambda situation: True
 
 
 def _by(changed: Callable[[Situation], Situation]) -> Callable[[Situation], float]:
@@ -110,6 +112,28 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
             _fetching_further_ahead,
         ),
     ),
+    "epoch-start": (
+        _Cure(
+            "Begin an epoch at once: list files in __init__, and keep a shuffle buffer small.",
+            "#slow-disks",
+            _by(without_a_start),
+            lambda s: s.is_streaming,
+        ),
+        _Cure(
+            "Let the sampler begin at once: sort, or divide into buckets, in __init__.",
+            "#the-spell",
+            _by(without_a_start),
+            lambda s: not s.is_streaming,
+        ),
+    ),
+    "contention": (
+        _Cure(
+            "Let workers load without waiting for each other: give each a file or connection of its own, and "
+            "hold no lock while an item is read.",
+            "#slow-disks",
+            None,
+        ),
+    ),
     "consumer": (
         _Cure(
             "Make the step faster, which every batch waits for: this is for half its time.",
@@ -142,6 +166,13 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
             "If loading still has to be faster, fetch whole batches with __getitems__, or enlarge them.",
             "#summoning-cost",
             None,
+            lambda s: not (s.loads_whole_batches or s.is_streaming),
+        ),
+        _Cure(
+            "If loading still has to be faster, make batches larger.",
+            "#summoning-cost",
+            None,
+            lambda s: s.loads_whole_batches or s.is_streaming,
         ),
     ),
 }
@@ -152,13 +183,17 @@ def remedies(name: str, s: Situation) -> Iterator[Remedy]:
     yield _settings(name, s)
     computing = "gil" if s.costs.gil_share >= 0.5 else "cpu"
     # Where loading is as cheap as handing over one number, there is nothing else to win.
-    others = ("waiting", computing, "slow-sample", "handover") if s.loading_s > 3 * s.empty_handover_s else ()
+    others = (
+        ("epoch-start", "waiting", computing, "slow-sample", "handover")
+        if s.loading_s > 3 * s.empty_handover_s
+        else ()
+    )
     told = set()
     for cause in (name, *others):
         for cure in _CURES[cause]:
-            gain = cure.gain(s) if cure.gain else None
+            gain = cure.gain(s) if cure.gain and cure.fits(s) else None
             least = LEAST_TOLD if cause == name else WORTH_TELLING
-            if cure.says not in told and (gain is None or gain >= least):
+            if cure.fits(s) and cure.says not in told and (gain is None or gain >= least):
                 told.add(cure.says)
                 yield Remedy(cure.says, gain, GUIDE + cure.anchor)
 

@@ -1,48 +1,56 @@
-"""The search behind ``spritedocs.tune``: look at the costs, predict, have a first look, measure, decide."""
+"""The search behind ``spritedocs.tune``: successive halving over all settings, then rounds of the best.
+
+Every setting gets a few batches, in turns. The worse half leaves, and the rest get twice as many, until
+three or four are left. Those are compared in rounds whose number is settled beforehand. What the probe and
+the model say decides how long a slice is and what fits into memory and the budget, not what is fast.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from statistics import median
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from torch.random import fork_rng
-
-from spritedocs import machine
+from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
-from spritedocs.timing import Comparison, rounds_for
-from spritedocs.tuning.budget import starting_s, too_small
-from spritedocs.tuning.candidates import between, beyond, shortlist, steady, survivors
+from spritedocs.timing import Comparison, race, rounds_for
+from spritedocs.tuning import randomness
+from spritedocs.tuning.candidates import affordable, better_half, finalists, steady
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome
+from spritedocs.tuning.probing import probe
+from spritedocs.tuning.prospects import Prospects
 from spritedocs.tuning.result import Tuning
+from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
-from spritedocs.tuning.trials import Lengths, Trials, label, scatter
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.world import World, looked_into
 
 __all__ = ["Progress", "Search"]
 
-LOOKS = 2
-"""Rounds of the first look that count. With four or more settings they give a spread to plan by."""
-LOOKING_ROUNDS = LOOKS + 1
-"""With the one that starts the workers."""
-FINALISTS = 2
+SLICE_S = 0.15
+"""How long a setting's first slices are; each round of halving doubles it."""
+WARM_S = 0.05
+"""And the slice before, in which workers start and memory is touched for the first time."""
+FINAL_S = 0.3
+WHOLE_S = 0.25
+"""An epoch that may be as short as this is measured as a whole."""
+TURNS = 2
+"""Slices of each setting before the worse half leaves."""
+FEW = 4
+"""So many settings are compared thoroughly."""
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
 MOST_ROUNDS = 8
 MOST_FURTHER_ROUNDS = 24
 """Where ``MOST_ROUNDS`` leave open what to choose."""
-MORE_ROUNDS = 2
-"""So many times as many have to be possible, or there are none: as few again would be as unsure."""
-LOOKING_SHARE = 0.4
-"""Of what is left of the budget, so much may go into the first look."""
+GRID_SHARE = 0.4
+"""Of what is left of the budget, so much may go into the first slices of all settings."""
 PROBING_S = 0.6
 RETAKEN = 1.2
 """Rounds may have to be taken again, because of other programs."""
@@ -70,147 +78,198 @@ class Search:
     doing: str = ""
 
     def run(self) -> Tuning:
-        """Look at the costs, predict, have a first look at a few settings, measure the best, decide."""
+        """Look at the costs, try all settings, compare the best, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
         self.variants = replace(self.variants, starting=self._starting)
-        # A loader without a generator of its own draws from torch's, which the reader may have seeded.
-        with told(self.variants.start_method, timeout_s), _without_advice(), fork_rng(devices=[]):
+        step = None if self.step is None else TimedStep(self.step)
+        with (
+            told(self.variants.start_method, timeout_s),
+            _without_advice(),
+            randomness.kept(self.variants.loader),
+        ):
             self._say("looking at the items", self.budget_s)
-            world = self._world(timeout_s)
-            present = self.variants.present
-            chosen = shortlist(world.among_choices(world.rates), present, machine.usable_cores())
-            rates = {each: world.rates[each] for each in chosen}
-            lengths = Lengths.of(
-                world.costs, {**rates, present: rates[steady(present)]}, world.batches, world.batch_size
+            seconds = min(PROBING_S, self.budget_s / 10)
+            seen = probe(self.variants, step, seconds=seconds, timeout_s=timeout_s)
+            found = Prospects.of(self.variants, seen, step, self.most_workers, self.memory_limit_mb)
+            tried = self._tried(found)
+            slices = Slices(
+                self.variants,
+                step,
+                timeout_s=timeout_s,
+                drawing_s=seen.costs.main_s,
+                crowded=not found.fit(tried),
+                whole=self._whole(found),
+                copies=found.delivers_copies,
             )
-            chosen = self._affordable(chosen, world, lengths)
-            crowded = not world.fit(chosen)
-            with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
-                round_s = sum(self._epoch_s(each, lengths, rates) for each in chosen)
-                first = self._measured(trials, chosen, LOOKS, "having a first look at", round_s)
-                outcome = self._outcome(trials, world, first, chosen)
+            with slices:
+                outcome = self._outcome(slices, found, tried)
+            if step is not None and step.count:
+                found = replace(
+                    outcome.prospects, step_s=step.mean_s, step_cpu_share=min(1.0, step.cpu_share)
+                )
+                outcome = replace(outcome, prospects=found)
         return outcome.tuning()
 
-    def _outcome(
-        self, trials: Trials, world: World, first: Comparison, chosen: Sequence[Settings]
-    ) -> Outcome:
-        """Measure the best of the first look's, until some of them are small enough, too."""
-        looked = {each: _rate(first, each) for each in chosen}
-        while True:
-            world = world.without_too_large(trials.memory_mb)
-            if not any(each.num_workers for each in world.among_choices(looked)):
-                likeliest = _fastest(world.among_choices(world.rates))
-                looked.setdefault(likeliest, world.rates[likeliest])
-                trials.lengths = trials.lengths.with_one(likeliest, like=chosen[0])
-            found = self._compared(trials, world, first, looked)
-            world = world.without_too_large(trials.memory_mb)
-            if not world.choices.isdisjoint(found.finalists):
-                return replace(found, world=world)
+    def _whole(self, found: Prospects) -> int | None:
+        """The batches of an epoch that is too short for slices of it, or ``None``."""
+        batches, best = self.variants.batches, max(found.rates.values())
+        if batches is None:
+            return None
+        return batches if found.start_s + batches * found.batch_size / best <= WHOLE_S else None
 
-    def _compared(
-        self, trials: Trials, world: World, first: Comparison, looked: Mapping[Settings, float]
+    def _tried(self, found: Prospects) -> list[Settings]:
+        """All settings, or those for which the budget lasts."""
+        present = steady(self.variants.present)
+        every = sorted({*found.choices, present} - ({Settings()} if found.seen.fails_alone else set()))
+
+        def seconds(settings: Sequence[Settings], turns: int = TURNS) -> float:
+            return sum(
+                turns * found.slice_s(each, SLICE_S, found.rates[each])
+                + found.slice_s(each, WARM_S, found.rates[each])
+                for each in settings
+            ) + found.starting_s(settings)
+
+        tried = affordable(every, found.indispensable, seconds, GRID_SHARE * self._left_s)
+        needed_s = seconds(tried, 1)
+        if needed_s > self._left_s + self.budget_s:
+            enough_s = math.ceil((needed_s + self.budget_s - self._left_s) / 10) * 10
+            raise ArgumentError(
+                f"a budget of {self.budget_s:g} s is too small to measure anything: give {enough_s} s or "
+                "more, or choose a smaller batch size"
+            )
+        return tried
+
+    def _outcome(self, slices: Slices, found: Prospects, tried: list[Settings]) -> Outcome:
+        """Halve ``tried`` until few are left, and compare those."""
+        present = steady(self.variants.present)
+        rates = {each: found.rates[each] for each in tried}
+        took = {each: found.slice_s(each, SLICE_S, rates[each]) for each in tried}
+        looked: dict[Settings, float] = {}
+        seconds, turns, last = SLICE_S, TURNS, None
+        warm_s = sum(took.values()) + found.starting_s(tried)
+        if warm_s < self._left_s / 2:
+            self._raced(slices, found, rates, tried, WARM_S, 1, "starting", warm_s)
+        while len(tried) > FEW or not looked:
+            round_s = sum(took[each] for each in tried)
+            turns = max(1, min(turns, int(self._left_s / round_s)))
+            last = self._raced(slices, found, rates, tried, seconds, turns, "trying", round_s)
+            for each in tried:
+                looked[each] = rates[each] = median(last.samples(each, "items_per_s"))
+                took[each] = median(last.samples(each, "seconds"))
+            found = found.without_too_large(slices.memory_mb)
+            better = better_half({each: rates[each] for each in tried}, found.choices, present)
+            if len(better) == len(tried) or not better or len(tried) <= FEW:
+                break
+            if slices.whole:
+                turns *= 2
+            else:
+                seconds *= 2
+                took = {each: 2 * s for each, s in took.items()}
+            tried = better
+            slices.keep(tried)
+            if sum(took[each] for each in tried) * (turns + 1) > self._left_s / 2:
+                break
+        return self._settled(slices, found, looked, took, last)
+
+    def _settled(
+        self,
+        slices: Slices,
+        found: Prospects,
+        looked: Mapping[Settings, float],
+        took: Mapping[Settings, float],
+        last: Comparison | None,
     ) -> Outcome:
-        """Measure the best of those ``looked`` at, and once more where that leaves much open.
+        """Compare the best in rounds, and once more where that leaves much open.
 
         Then only the second comparison decides: the first one's chance is why there is a second.
         """
-        finalists = self._finalists(looked, world.among_choices(looked), trials.lengths)
-        rates = dict(looked)
-        if further := self._further(finalists, world, looked, trials.lengths):
-            trials.lengths = trials.lengths.with_one(further, like=_fastest(looked))
-            finalists = sorted([*finalists, further])
-            rates[further] = max(looked.values())
-
-        expected_s = sum(self._epoch_s(each, trials.lengths, rates) for each in finalists)
-        rounds = self._rounds(first, expected_s, MOST_ROUNDS)
-        begun = time.perf_counter()
-        final = self._measured(trials, finalists, rounds, "measuring the best", expected_s)
-        # With the starting of workers: those of the present settings may start in every round.
-        round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
-        memory = {each: trials.memory_mb(each) for each in {*looked, *finalists}}
-        found = Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s)
-        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
-        if more < MORE_ROUNDS * rounds or not found.is_open:
-            return found
-        return replace(found, final=self._measured(trials, finalists, more, "settling between", round_s))
-
-    def _world(self, timeout_s: float) -> World:
-        seconds = min(PROBING_S, self.budget_s / 10)
-        most, limit_mb = self.most_workers, self.memory_limit_mb
-        return looked_into(self.variants, self._timed, most, limit_mb, seconds=seconds, timeout_s=timeout_s)
-
-    @cached_property
-    def _timed(self) -> TimedStep | None:
-        return None if self.step is None else TimedStep(self.step)
-
-    def _affordable(self, chosen: list[Settings], world: World, lengths: Lengths) -> list[Settings]:
-        """The most of ``chosen`` for which the budget lasts, the present settings and the likeliest first."""
-        present = steady(self.variants.present)
-        order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
-        seconds = [self._epoch_s(each, lengths, world.rates) for each in order]
-        boot_s = starting_s(world.costs, order[:2])
-        least_s = sum(seconds[:2]) * (LOOKING_ROUNDS + FEWEST_SAMPLES) + boot_s
-        if least_s > self._left_s and len(order) > 1:
-            needed_s = self.budget_s - self._left_s + least_s
-            raise ArgumentError(too_small(self.budget_s, needed_s, boot_s, self.variants.start_method))
-        count = len(order)
-        while count > 2 and (
-            sum(seconds[:count]) * LOOKING_ROUNDS + starting_s(world.costs, order[:count])
-            > LOOKING_SHARE * self._left_s
-        ):
-            count -= 1
-        return [each for each in chosen if each in order[:count]]
-
-    def _finalists(
-        self, looked: Mapping[Settings, float], choices: Mapping[Settings, float], lengths: Lengths
-    ) -> list[Settings]:
-        """The present settings and the likeliest choices: fewer of them if the budget is short."""
+        assert last is not None
         present = self.variants.present
-        for most in range(FINALISTS, 0, -1):
-            # The present ones may start new workers in every epoch: then they are measured both ways.
-            finalists = list(dict.fromkeys([steady(present), *survivors(choices, most), present]))
-            round_s = sum(self._epoch_s(each, lengths, looked) for each in finalists)
-            if FEWEST_SAMPLES * RETAKEN * round_s <= self._left_s:
+        still = {each: looked[each] for each in looked if each in last.arms}
+        while True:
+            chosen = finalists(still, found.choices, steady(present))
+            leads = self._leads(slices, found, looked)
+            if slices.whole and present != steady(present):
+                chosen = [*chosen, present]
+            per_slice = FINAL_S / SLICE_S
+            round_s = sum(min(per_slice, 2.0) * took[steady(each)] for each in chosen)
+            outcome = Outcome(
+                prospects=found,
+                final=last,
+                finalists=list(last.arms),
+                looked=looked,
+                leads=leads,
+                whole=slices.whole is not None,
+                memory_mb=slices.memory_mb,
+                begun_s=self.begun_s,
+            )
+            rounds = self._rounds(last, round_s, MOST_ROUNDS)
+            if rounds < 2:
+                return replace(outcome, needed_s=FEWEST_SAMPLES * round_s)
+            begun = time.perf_counter()
+            final = self._raced(slices, found, looked, chosen, FINAL_S, rounds, "comparing", round_s)
+            round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
+            found = found.without_too_large(slices.memory_mb)
+            outcome = replace(
+                outcome,
+                prospects=found,
+                final=final,
+                finalists=chosen,
+                needed_s=max(0, FEWEST_SAMPLES - rounds) * round_s,
+            )
+            if not found.choices.isdisjoint(chosen):
                 break
-        return finalists
+            still = {each: rate for each, rate in looked.items() if each in found.choices} or {
+                Settings(): 1.0
+            }
+            looked = {**still, **looked}
+            took = {**dict.fromkeys(still, FINAL_S), **took}
+        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
+        if more < 2 * rounds or not outcome.is_open:
+            return outcome
+        return replace(
+            outcome,
+            final=self._raced(slices, found, looked, chosen, FINAL_S, more, "settling between", round_s),
+        )
 
-    def _further(
-        self, finalists: list[Settings], world: World, looked: Mapping[Settings, float], lengths: Lengths
-    ) -> Settings | None:
-        """One more finalist that was not looked at, if there is reason, memory, and time for it."""
-        seen = world.among_choices(looked)
-        wanted = [beyond(seen, world.choices)] if world.items_wait else []
-        round_s = sum(self._epoch_s(each, lengths, looked) for each in [*finalists, _fastest(looked)])
-        for found in [*wanted, between(seen, world.choices)]:
-            if found is None:
-                continue
-            fits = world.fit([*finalists, found])
-            # Its workers have to start, and then one round is thrown away.
-            needed_s = starting_s(world.costs, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
-            if fits and needed_s <= self._left_s:
-                return found
-        return None
+    def _leads(self, slices: Slices, found: Prospects, looked: Mapping[Settings, float]) -> list[float]:
+        """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
+        present = self.variants.present
+        if present == steady(present) or self.variants.batches is None or slices.whole:
+            return []
+        length = found.length(present, FINAL_S, looked[steady(present)])
+        arm, leads = slices.arms({present: length})[present], list[float]()
+        begun = time.perf_counter()
+        while not leads or (len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20):
+            leads.append(arm()["lead_s"])
+        return leads
 
     def _rounds(self, pilot: Comparison, round_s: float, most: int) -> int:
         """How many rounds of ``round_s`` are needed, by the spread of the ``pilot``, and can be had."""
         spread, freedom = scatter(pilot)
         wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
-        possible = int(self._left_s / round_s / RETAKEN)
-        return max(2, min(max(FEWEST_SAMPLES, wanted), possible, most))
+        return min(max(FEWEST_SAMPLES, wanted), int(self._left_s / round_s / RETAKEN), most)
 
-    def _measured(
-        self, trials: Trials, settings: list[Settings], rounds: int, says: str, round_s: float
+    def _raced(
+        self,
+        slices: Slices,
+        found: Prospects,
+        rates: Mapping[Settings, float],
+        settings: Collection[Settings],
+        seconds: float,
+        rounds: int,
+        says: str,
+        round_s: float,
     ) -> Comparison:
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
         said(0, rounds)
-        return trials.run(settings, rounds, said)
-
-    def _epoch_s(self, settings: Settings, lengths: Lengths, rates: Mapping[Settings, float]) -> float:
-        """By the ``rates`` of workers that stay, which those that start anew have once they run."""
-        batches = lengths.batches[settings] or self.variants.batches or 0
-        return batches * lengths.batch_size / rates[steady(settings)]
+        lengths = {each: found.length(each, seconds, rates[steady(each)]) for each in settings}
+        timed = race(slices.arms(lengths), rounds, warmup=False, progress=said)
+        for why_not in timed.missing.values():
+            raise NotHere(why_not)
+        return timed
 
     @property
     def _left_s(self) -> float:
@@ -231,6 +290,27 @@ class Search:
             self.progress(Progress(says, done_s, done_s + left_s))
 
 
+def scatter(comparison: Comparison) -> tuple[float, int]:
+    """The variance of the logarithm of a ratio of two arms' throughput, from all of them, and the
+    degrees of freedom that are behind it.
+
+    What is left of the logarithms once each arm's and each round's mean is taken off.
+    """
+    logs = [[math.log(each["items_per_s"]) for each in arm] for arm in comparison.arms.values()]
+    freedom = (len(logs) - 1) * (len(logs[0]) - 1)
+    if not freedom:
+        return 0.0, 0
+    arms = [fmean(row) for row in logs]
+    rounds = [fmean(column) for column in zip(*logs, strict=True)]
+    whole = fmean(arms)
+    left = sum(
+        (value - arm - column + whole) ** 2
+        for row, arm in zip(logs, arms, strict=True)
+        for value, column in zip(row, rounds, strict=True)
+    )
+    return 2 * left / freedom, freedom
+
+
 @contextmanager
 def _without_advice() -> Iterator[None]:
     """Without torch's warnings of what is found out here: too many workers, what cannot be pickled."""
@@ -238,11 +318,3 @@ def _without_advice() -> Iterator[None]:
         warnings.filterwarnings("ignore", "This DataLoader will create")
         warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
         yield
-
-
-def _fastest(looked: Mapping[Settings, float]) -> Settings:
-    return max(looked, key=lambda each: looked[each])
-
-
-def _rate(comparison: Comparison, settings: Settings) -> float:
-    return median(comparison.samples(label(settings), "items_per_s"))

@@ -19,6 +19,7 @@ __all__ = [
     "with_all_cores",
     "with_half_the_step",
     "with_more_helpers",
+    "without_a_start",
     "without_computing",
     "without_slow_samples",
     "without_starting",
@@ -27,6 +28,8 @@ __all__ = [
 
 LONGEST_PLAYED = 128
 """Batches, or as many as two for each worker. Further ones are taken to be like the second half of these."""
+MANY_BATCHES = 100_000
+"""Of an epoch whose length nobody knows."""
 MOST_WORKERS = 16
 WORTH_CHANGING = 1.03
 
@@ -38,8 +41,8 @@ class Situation:
     costs: Costs
     present: Settings
     recommended: Settings
-    batches: int
-    """How many an epoch has."""
+    batches: int | None
+    """How many an epoch has; ``None`` where nobody knows, which is taken to be many."""
     step_s: float
     step_cpu_share: float
     wait_share_present: float
@@ -56,9 +59,17 @@ class Situation:
     """Seconds to hand over a batch of one number."""
     in_order: bool = True
     """Whether the loader yields batches in order, as it does unless told otherwise."""
+    epoch_start_s: float = 0.0
+    """Seconds at the start of each epoch before a stream, or a sampler, gives anything."""
+    is_streaming: bool = False
+    loads_whole_batches: bool = False
+    """Whether the dataset has ``__getitems__`` already."""
+    workers_wait_for_each_other: bool = False
+    """Whether several workers were measured to be far slower than one alone explains."""
 
     def epoch_s(self, settings: Settings) -> float:
         """Seconds of an epoch with ``settings``, by the model."""
+        batches = MANY_BATCHES if self.batches is None else self.batches
 
         def played(batches: int) -> float:
             step = self.step_s, self.step_cpu_share
@@ -67,10 +78,10 @@ class Situation:
         half = LONGEST_PLAYED // 2
         if 2 * settings.num_workers > half:
             half = settings.num_workers  # workers load in rounds: part of one would look as long as all of it
-        if self.batches <= 2 * half:
-            return played(self.batches)
-        seconds = played(2 * half)
-        return seconds + (self.batches - 2 * half) * (seconds - played(half)) / half
+        if batches <= 2 * half:
+            return self.epoch_start_s + played(batches)
+        seconds = self.epoch_start_s + played(2 * half)
+        return seconds + (batches - 2 * half) * (seconds - self.epoch_start_s - played(half)) / half
 
     def best_s(self) -> float:
         """Seconds of the best epoch: without helpers, with as many as recommended, or one for each core.
@@ -144,6 +155,11 @@ def handed_over_as_one_number(s: Situation) -> Situation:
 def without_starting(s: Situation) -> Situation:
     """Workers start and stop at once."""
     return s.but(start_s=0.0, boot_s=0.0, stop_s=0.0)
+
+
+def without_a_start(s: Situation) -> Situation:
+    """Streams and samplers give their first item at once."""
+    return replace(s, epoch_start_s=0.0)
 
 
 def with_all_cores(s: Situation) -> Situation:

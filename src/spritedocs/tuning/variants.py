@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sized
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-import torch
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from spritedocs.model import Settings
-from spritedocs.timing import dismiss
 from spritedocs.tuning.dataset_kinds import complaint
-from spritedocs.tuning.indices import Drawn, Until
+from spritedocs.tuning.indices import Until
 from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
@@ -130,23 +125,19 @@ class Variants:
         self,
         settings: Settings,
         *,
-        batches: int | None = None,
         sampler: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
         timeout_s: float = 0.0,
         **attributes: Any,
     ) -> DataLoader[Any]:
         """A new loader with ``settings``.
 
-        ``batches`` cuts every epoch to so many batches, the same for all loaders made here; ``sampler``
-        makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how many
-        seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
+        ``sampler`` makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how
+        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
         ``collate_fn`` for instance.
         """
         workers = settings.num_workers
         kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
-        indices = self.indices if batches is None else self._drawn.first(batches)
-        if sampler is not None:
-            indices = sampler(indices)
+        indices = self.indices if sampler is None else sampler(self.indices)
         twin = copy.copy(self.loader)
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
@@ -167,29 +158,6 @@ class Variants:
         if workers:
             watch(twin, self.starting)
         return twin
-
-    def repeats(self, timeout_s: float) -> bool:
-        """Whether a stream gives two workers the same batches: then each delivers all of it.
-
-        ``timeout_s`` is how many seconds a worker may take for a batch. A stream whose batches are all
-        alike, or fewer than two for each worker, shows nothing.
-        """
-        if not self.is_streaming:
-            return False
-        two = Settings(2, 2, persistent_workers=True)
-        loader = self.make(two, batches=4, timeout_s=timeout_s, in_order=True)
-        try:
-            seen = list(loader)
-        finally:
-            dismiss(loader)
-        if len(seen) < 4:
-            return False
-        first, other_first, second, other_second = seen
-        return _same(first, other_first) and _same(second, other_second) and not _same(first, second)
-
-    @cached_property
-    def _drawn(self) -> Drawn:
-        return Drawn(self.indices)
 
     def _refuse_short_epochs(self) -> None:
         batches = self.batches
@@ -232,16 +200,3 @@ def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
     if len(dataset) > MOST_SHUFFLED:
         return DataLoader(dataset, batch_size, sampler=RandomSampler(dataset, replacement=True))
     return DataLoader(dataset, batch_size, shuffle=True)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two batches are known to hold equal tensors, and other parts that are equal."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    with suppress(Exception):  # a batch may be anything, with an == of its own
-        if isinstance(one, torch.Tensor):
-            return torch.equal(one, other)
-        return type(one) is type(other) and np.array_equal(one, other)
-    return False
