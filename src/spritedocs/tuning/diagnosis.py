@@ -56,8 +56,7 @@ def diagnose(situation: Situation) -> tuple[str, tuple[Remedy, ...]]:
         ...     costs=Costs(item_s=(0.01,), item_cpu_s=(0.0,), batch_size=8, cores=2.0),
         ...     present=Settings(), recommended=Settings(4, 2, persistent_workers=True), batches=50,
         ...     step_s=0.0, step_cpu_share=0.0, wait_share_present=1.0, gain=(3.7, 3.8, 3.9),
-        ...     limited_by_memory=False, logical_cores=2, tensors_per_batch=1, bytes_per_batch=32,
-        ...     empty_handover_s=0.001,
+        ...     limited_by_memory=False, logical_cores=2, empty_handover_s=0.001,
         ... )
         >>> name, told = diagnose(found)
         >>> name, told[0].says, told[0].gain
@@ -119,7 +118,7 @@ _RULES: Mapping[str, Callable[[Situation], bool]] = {
     "startup": _startup,
     "memory": _memory,
     "slow-sample": _slow_sample,
-    "contention": lambda s: s.workers_wait_for_each_other,
+    "contention": lambda s: s.contended,
     "handover": _handover,
     "cores": _cores,
     "nothing-to-gain": _nothing_to_gain,

@@ -41,8 +41,7 @@ class Prospects:
     choices: frozenset[Settings]
     memory_limit_mb: float
     """What all workers may take together."""
-    step_s: float
-    step_cpu_share: float
+    step: TimedStep | None
     limited_by_memory: bool
 
     @classmethod
@@ -56,7 +55,7 @@ class Prospects:
     ) -> Prospects:
         """By what was ``seen``; raises ``ArgumentError`` where nothing may be chosen."""
         limit_mb = _usable_memory_mb() if memory_limit_mb is None else memory_limit_mb
-        step_s, share = (step.mean_s, min(1.0, step.cpu_share)) if step else (0.0, 0.0)
+        step_s, share = (step.mean_s, step.cpu_share) if step else (0.0, 0.0)
         present = steady(variants.present)
         delivers_copies = variants.is_streaming and not seen.asked_who_it_is
         most = min(most_workers, 1) if delivers_copies else most_workers
@@ -87,8 +86,7 @@ class Prospects:
             {each: rate for each, rate in rates.items() if each in fitting or each == present},
             frozenset(fitting),
             limit_mb,
-            step_s,
-            share,
+            step,
             max(rates[each] for each in wanted) >= MORE * max(rates[each] for each in fitting),
         )
 
@@ -132,11 +130,18 @@ class Prospects:
         turns = math.ceil(SPARE * seconds * items_per_s / self.batch_size / turn)
         return Length(seconds, turn * max(FEWEST_TURNS, turns))
 
-    def slice_s(self, settings: Settings, seconds: float, items_per_s: float) -> float:
-        """How long such a slice takes, at least two turns of its workers."""
+    def whole(self, seconds: float) -> int | None:
+        """The batches of an epoch that is over in ``seconds``, too short for slices of it; or ``None``."""
+        batches, best = self.variants.batches, max(self.rates.values())
+        if batches is None or self.start_s + batches * self.batch_size / best > seconds:
+            return None
+        return batches
+
+    def slice_s(self, settings: Settings, seconds: float) -> float:
+        """How long a slice takes that should take so many ``seconds``: at least two turns of its workers."""
         turn, costs = max(1, settings.num_workers), self.seen.costs
         batch_s = self.batch_size * sum(costs.item_s) / len(costs.item_s) + costs.collate_s
-        return max(seconds + batch_s, FEWEST_TURNS * turn * self.batch_size / items_per_s)
+        return max(seconds + batch_s, FEWEST_TURNS * turn * self.batch_size / self.rates[settings])
 
     def without_too_large(self, memory_mb: Mapping[int, float]) -> Prospects:
         """Without choices that were measured to take too much: each of their workers ``memory_mb``.
@@ -151,7 +156,11 @@ class Prospects:
         }
         best = max(self.rates[each] for each in self.choices)
         limited = best >= MORE * max((self.rates[each] for each in fitting), default=0.0)
-        return replace(self, choices=frozenset(fitting), limited_by_memory=self.limited_by_memory or limited)
+        return replace(
+            self,
+            choices=frozenset(fitting or {min(self.choices)}),
+            limited_by_memory=self.limited_by_memory or limited,
+        )
 
 
 def _usable_memory_mb() -> float:

@@ -19,7 +19,7 @@ DEEP = 3
 
 @contextmanager
 def kept(loader: Any) -> Iterator[None]:
-    """Leave the state of torch, NumPy and Python, and of the loader's and its samplers' generators, as it is."""
+    """Leave the state of torch, NumPy and Python, and of the loader's own generators, as it is."""
     ours, numpys = random.getstate(), np.random.get_state()
     states = [(each, each.get_state()) for each in _generators(loader, torch.Generator)]
     pythons = [(each, each.getstate()) for each in _generators(loader, random.Random)]

@@ -65,8 +65,7 @@ def _by(changed: Callable[[Situation], Situation]) -> Callable[[Situation], floa
 _CURES: Mapping[str, tuple[_Cure, ...]] = {
     "waiting": (
         _Cure(
-            "Bring the data nearer, to a local disk, into memory or into one packed file, so that no item "
-            "has to wait.",
+            "Bring the data nearer: to a local disk, into memory, or into one packed file.",
             "#slow-disks",
             _by(without_waiting),
         ),
@@ -87,8 +86,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     ),
     "handover": (
         _Cure(
-            "Hand over less: stack the tensors of an item into one, keep small types such as uint8 and "
-            "convert after the loader, or make batches smaller.",
+            "Hand over less: one tensor an item, small types such as uint8, or smaller batches.",
             "#summoning-cost",
             _by(handed_over_as_one_number),
         ),
@@ -101,13 +99,12 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
             _by(without_slow_samples),
         ),
         _Cure(
-            "Let the other batches overtake with in_order=False (from torch 2.7 on it also gives work to "
-            "whichever worker is free); their order then differs from run to run.",
+            "Let other batches overtake, with in_order=False: their order then differs from run to run.",
             "#the-spell",
             _out_of_order,
         ),
         _Cure(
-            "Fetch further ahead with a prefetch_factor four times as large, which takes more memory.",
+            "Fetch further ahead: a prefetch_factor four times as large, which takes memory.",
             "#the-spell",
             _fetching_further_ahead,
         ),
@@ -128,8 +125,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     ),
     "contention": (
         _Cure(
-            "Let workers load without waiting for each other: give each a file or connection of its own, and "
-            "hold no lock while an item is read.",
+            "Give each worker a file or connection of its own, and hold no lock while reading.",
             "#slow-disks",
             None,
         ),
@@ -143,8 +139,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     ),
     "memory": (
         _Cure(
-            "Make room for more workers: keep lists and dicts of the dataset in one tensor, or use smaller "
-            "batches.",
+            "Make room for more workers: lists and dicts in one tensor, or smaller batches.",
             "#memory-goblins",
             with_more_helpers,
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
@@ -42,7 +42,7 @@ WHOLE_S = 0.25
 """An epoch that may be as short as this is measured as a whole."""
 TURNS = 2
 """Slices of each setting before the worse half leaves."""
-FEW = 4
+FEW = 5
 """So many settings are compared thoroughly."""
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
@@ -80,169 +80,122 @@ class Search:
     def run(self) -> Tuning:
         """Look at the costs, try all settings, compare the best, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
-        self.variants = replace(self.variants, starting=self._starting)
+        self.variants = variants = replace(self.variants, starting=self._starting)
         step = None if self.step is None else TimedStep(self.step)
-        with (
-            told(self.variants.start_method, timeout_s),
-            _without_advice(),
-            randomness.kept(self.variants.loader),
-        ):
+        with told(variants.start_method, timeout_s), _without_advice(), randomness.kept(variants.loader):
             self._say("looking at the items", self.budget_s)
-            seconds = min(PROBING_S, self.budget_s / 10)
-            seen = probe(self.variants, step, seconds=seconds, timeout_s=timeout_s)
-            found = Prospects.of(self.variants, seen, step, self.most_workers, self.memory_limit_mb)
-            tried = self._tried(found)
-            slices = Slices(
-                self.variants,
+            seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
+            self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
+            self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
+            tried = self._tried()
+            self._slices = Slices(
+                variants,
                 step,
                 timeout_s=timeout_s,
                 drawing_s=seen.costs.main_s,
                 crowded=not found.fit(tried),
-                whole=self._whole(found),
+                whole=found.whole(WHOLE_S),
                 copies=found.delivers_copies,
             )
-            with slices:
-                outcome = self._outcome(slices, found, tried)
-            if step is not None and step.count:
-                found = replace(
-                    outcome.prospects, step_s=step.mean_s, step_cpu_share=min(1.0, step.cpu_share)
-                )
-                outcome = replace(outcome, prospects=found)
+            with self._slices:
+                outcome = self._settled(self._halved(tried))
         return outcome.tuning()
 
-    def _whole(self, found: Prospects) -> int | None:
-        """The batches of an epoch that is too short for slices of it, or ``None``."""
-        batches, best = self.variants.batches, max(found.rates.values())
-        if batches is None:
-            return None
-        return batches if found.start_s + batches * found.batch_size / best <= WHOLE_S else None
-
-    def _tried(self, found: Prospects) -> list[Settings]:
+    def _tried(self) -> list[Settings]:
         """All settings, or those for which the budget lasts."""
-        present = steady(self.variants.present)
-        every = sorted({*found.choices, present} - ({Settings()} if found.seen.fails_alone else set()))
+        found, left_s = self._found, self._left_s
+        every = {*found.choices, steady(self.variants.present)}
+        if found.seen.fails_alone:
+            every.discard(Settings())
 
-        def seconds(settings: Sequence[Settings], turns: int = TURNS) -> float:
-            return sum(
-                turns * found.slice_s(each, SLICE_S, found.rates[each])
-                + found.slice_s(each, WARM_S, found.rates[each])
-                for each in settings
-            ) + found.starting_s(settings)
+        def seconds(settings: Collection[Settings], turns: int = TURNS) -> float:
+            return found.starting_s(settings) + turns * self._takes_s(settings, SLICE_S)
 
-        tried = affordable(every, found.indispensable, seconds, GRID_SHARE * self._left_s)
-        needed_s = seconds(tried, 1)
-        if needed_s > self._left_s + self.budget_s:
-            enough_s = math.ceil((needed_s + self.budget_s - self._left_s) / 10) * 10
+        tried = affordable(every, found.indispensable, seconds, GRID_SHARE * left_s)
+        if (needed_s := seconds(tried, 1)) > left_s + self.budget_s:
+            enough_s = math.ceil((needed_s + self.budget_s - left_s) / 10) * 10
             raise ArgumentError(
                 f"a budget of {self.budget_s:g} s is too small to measure anything: give {enough_s} s or "
                 "more, or choose a smaller batch size"
             )
         return tried
 
-    def _outcome(self, slices: Slices, found: Prospects, tried: list[Settings]) -> Outcome:
-        """Halve ``tried`` until few are left, and compare those."""
-        present = steady(self.variants.present)
-        rates = {each: found.rates[each] for each in tried}
-        took = {each: found.slice_s(each, SLICE_S, rates[each]) for each in tried}
-        looked: dict[Settings, float] = {}
-        seconds, turns, last = SLICE_S, TURNS, None
-        warm_s = sum(took.values()) + found.starting_s(tried)
-        if warm_s < self._left_s / 2:
-            self._raced(slices, found, rates, tried, WARM_S, 1, "starting", warm_s)
-        while len(tried) > FEW or not looked:
-            round_s = sum(took[each] for each in tried)
-            turns = max(1, min(turns, int(self._left_s / round_s)))
-            last = self._raced(slices, found, rates, tried, seconds, turns, "trying", round_s)
-            for each in tried:
-                looked[each] = rates[each] = median(last.samples(each, "items_per_s"))
-                took[each] = median(last.samples(each, "seconds"))
-            found = found.without_too_large(slices.memory_mb)
-            better = better_half({each: rates[each] for each in tried}, found.choices, present)
-            if len(better) == len(tried) or not better or len(tried) <= FEW:
-                break
-            if slices.whole:
-                turns *= 2
-            else:
-                seconds *= 2
-                took = {each: 2 * s for each, s in took.items()}
-            tried = better
-            slices.keep(tried)
-            if sum(took[each] for each in tried) * (turns + 1) > self._left_s / 2:
-                break
-        return self._settled(slices, found, looked, took, last)
+    def _halved(self, tried: list[Settings]) -> Comparison:
+        """Let the worse half leave until few are left, and return what was measured last."""
+        seconds, turns = SLICE_S, TURNS
+        if self._found.starting_s(tried) + self._takes_s(tried, WARM_S) < self._left_s / 2:
+            self._raced(tried, WARM_S, 1, "starting")
+        while True:
+            turns = max(1, min(turns, int(self._left_s / self._takes_s(tried, seconds))))
+            last = self._raced(tried, seconds, turns, "trying")
+            kept = better_half(self._looked(last.arms), self._found.choices, steady(self.variants.present))
+            seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
+            no_time = turns * self._takes_s(kept, seconds) > self._left_s / 2
+            if len(kept) <= FEW or len(kept) == len(tried) or no_time:
+                return last
+            self._slices.keep(kept)
+            tried = kept
 
-    def _settled(
-        self,
-        slices: Slices,
-        found: Prospects,
-        looked: Mapping[Settings, float],
-        took: Mapping[Settings, float],
-        last: Comparison | None,
-    ) -> Outcome:
+    def _settled(self, last: Comparison) -> Outcome:
         """Compare the best in rounds, and once more where that leaves much open.
 
         Then only the second comparison decides: the first one's chance is why there is a second.
         """
-        assert last is not None
-        present = self.variants.present
-        still = {each: looked[each] for each in looked if each in last.arms}
-        while True:
-            chosen = finalists(still, found.choices, steady(present))
-            leads = self._leads(slices, found, looked)
-            if slices.whole and present != steady(present):
-                chosen = [*chosen, present]
-            per_slice = FINAL_S / SLICE_S
-            round_s = sum(min(per_slice, 2.0) * took[steady(each)] for each in chosen)
-            outcome = Outcome(
-                prospects=found,
-                final=last,
-                finalists=list(last.arms),
-                looked=looked,
-                leads=leads,
-                whole=slices.whole is not None,
-                memory_mb=slices.memory_mb,
-                begun_s=self.begun_s,
-            )
-            rounds = self._rounds(last, round_s, MOST_ROUNDS)
-            if rounds < 2:
-                return replace(outcome, needed_s=FEWEST_SAMPLES * round_s)
-            begun = time.perf_counter()
-            final = self._raced(slices, found, looked, chosen, FINAL_S, rounds, "comparing", round_s)
-            round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
-            found = found.without_too_large(slices.memory_mb)
-            outcome = replace(
-                outcome,
-                prospects=found,
-                final=final,
-                finalists=chosen,
-                needed_s=max(0, FEWEST_SAMPLES - rounds) * round_s,
-            )
-            if not found.choices.isdisjoint(chosen):
-                break
-            still = {each: rate for each, rate in looked.items() if each in found.choices} or {
-                Settings(): 1.0
-            }
-            looked = {**still, **looked}
-            took = {**dict.fromkeys(still, FINAL_S), **took}
-        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
-        if more < 2 * rounds or not outcome.is_open:
-            return outcome
-        return replace(
-            outcome,
-            final=self._raced(slices, found, looked, chosen, FINAL_S, more, "settling between", round_s),
-        )
+        present, whole = self.variants.present, self._slices.whole is not None
+        remaining = last.arms if not self._found.choices.isdisjoint(last.arms) else self._took
+        chosen = finalists(self._looked(remaining), self._found.choices, steady(present))
+        leads = self._leads()
+        if whole and present != steady(present):
+            chosen.append(present)
 
-    def _leads(self, slices: Slices, found: Prospects, looked: Mapping[Settings, float]) -> list[float]:
+        def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
+            return Outcome(
+                self.variants,
+                self._found,
+                final,
+                self._looked(self._took),
+                leads,
+                whole,
+                self._slices.memory_mb,
+                self.begun_s,
+                needed_s,
+            )
+
+        round_s = self._takes_s(chosen, FINAL_S)
+        if (rounds := self._rounds(last, round_s, MOST_ROUNDS)) < 2:
+            return outcome(last, FEWEST_SAMPLES * round_s)
+        begun = time.perf_counter()
+        final = self._raced(chosen, FINAL_S, rounds, "comparing")
+        if self._found.choices.isdisjoint(chosen):  # their workers have grown
+            return self._settled(last)
+        round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
+        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
+        found = outcome(final, max(0, FEWEST_SAMPLES - rounds) * round_s)
+        if more < 2 * rounds or not found.is_open:
+            return found
+        return outcome(self._raced(chosen, FINAL_S, more, "settling between"))
+
+    def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
         present = self.variants.present
-        if present == steady(present) or self.variants.batches is None or slices.whole:
+        if present == steady(present) or self.variants.batches is None or self._slices.whole:
             return []
-        length = found.length(present, FINAL_S, looked[steady(present)])
-        arm, leads = slices.arms({present: length})[present], list[float]()
-        begun = time.perf_counter()
+        length = self._found.length(present, FINAL_S, self._rates[steady(present)])
+        arm, leads, begun = self._slices.arms({present: length})[present], list[float](), time.perf_counter()
         while not leads or (len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20):
             leads.append(arm()["lead_s"])
         return leads
+
+    def _looked(self, settings: Iterable[Settings]) -> dict[Settings, float]:
+        return {each: self._rates[each] for each in settings if each == steady(each)}
+
+    def _takes_s(self, settings: Iterable[Settings], seconds: float) -> float:
+        """How long a slice of each takes that should take so many ``seconds``, as far as is known."""
+        total_s = 0.0
+        for each in map(steady, settings):
+            took_s, of_s = self._took.get(each, (0.0, seconds))
+            total_s += took_s * max(1.0, seconds / of_s) or self._found.slice_s(each, seconds)
+        return total_s
 
     def _rounds(self, pilot: Comparison, round_s: float, most: int) -> int:
         """How many rounds of ``round_s`` are needed, by the spread of the ``pilot``, and can be had."""
@@ -250,25 +203,21 @@ class Search:
         wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
         return min(max(FEWEST_SAMPLES, wanted), int(self._left_s / round_s / RETAKEN), most)
 
-    def _raced(
-        self,
-        slices: Slices,
-        found: Prospects,
-        rates: Mapping[Settings, float],
-        settings: Collection[Settings],
-        seconds: float,
-        rounds: int,
-        says: str,
-        round_s: float,
-    ) -> Comparison:
+    def _raced(self, settings: Collection[Settings], seconds: float, rounds: int, says: str) -> Comparison:
+        round_s = self._takes_s(settings, seconds)
+
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
         said(0, rounds)
-        lengths = {each: found.length(each, seconds, rates[steady(each)]) for each in settings}
-        timed = race(slices.arms(lengths), rounds, warmup=False, progress=said)
+        lengths = {each: self._found.length(each, seconds, self._rates[steady(each)]) for each in settings}
+        timed = race(self._slices.arms(lengths), rounds, warmup=False, progress=said)
         for why_not in timed.missing.values():
             raise NotHere(why_not)
+        for each in self._looked(timed.arms):
+            self._rates[each] = median(timed.samples(each, "items_per_s"))
+            self._took[each] = median(timed.samples(each, "seconds")), seconds
+        self._found = self._found.without_too_large(self._slices.memory_mb)
         return timed
 
     @property

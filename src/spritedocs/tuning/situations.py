@@ -53,8 +53,6 @@ class Situation:
     """Whether more helpers were left out because they would not fit."""
     logical_cores: int
     """Of the machine, whoever may use them."""
-    tensors_per_batch: int
-    bytes_per_batch: int
     empty_handover_s: float
     """Seconds to hand over a batch of one number."""
     in_order: bool = True
@@ -64,7 +62,7 @@ class Situation:
     is_streaming: bool = False
     loads_whole_batches: bool = False
     """Whether the dataset has ``__getitems__`` already."""
-    workers_wait_for_each_other: bool = False
+    contended: bool = False
     """Whether several workers were measured to be far slower than one alone explains."""
 
     def epoch_s(self, settings: Settings) -> float:

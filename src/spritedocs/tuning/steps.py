@@ -42,8 +42,8 @@ class TimedStep:
 
     @property
     def cpu_share(self) -> float:
-        """How many cores it keeps busy."""
-        return self.cpu_seconds / self.seconds if self.seconds else 0.0
+        """How many cores it keeps busy, 0 to 1."""
+        return min(1.0, self.cpu_seconds / self.seconds) if self.seconds else 0.0
 
 
 class Waiting:

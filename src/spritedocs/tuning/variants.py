@@ -132,8 +132,8 @@ class Variants:
         """A new loader with ``settings``.
 
         ``sampler`` makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how
-        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
-        ``collate_fn`` for instance.
+        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset``
+        and ``collate_fn`` for instance.
         """
         workers = settings.num_workers
         kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
