@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -68,7 +68,7 @@ class Outcome:
             step_s=step_s,
             step_cpu_share=found.step.cpu_share if found.step else 0.0,
             wait_share_present=self._wait_share,
-            gain=(gain.bounds[0], gain.median, gain.bounds[1]) if gain else (1.0, 1.0, 1.0),
+            gain=(gain.bounds[0], gain.median, gain.bounds[1]) if gain else self._expected(recommended),
             limited_by_memory=found.limited_by_memory,
             logical_cores=here.logical_cores,
             empty_handover_s=seen.empty_handover_s,
@@ -79,6 +79,8 @@ class Outcome:
             contended=self._is_contended,
         )
         diagnosis, remedies = diagnose(situation)
+        if gain is None:
+            remedies = (replace(remedies[0], gain=None), *remedies[1:])
         candidates = self._candidates()
         rates = self._epoch_rates(recommended) or [self._of_epoch(self.looked[recommended])]
         return Tuning(
@@ -219,6 +221,11 @@ class Outcome:
         if recommended == self.variants.present:
             return Measurement.of("gain", [1.0], "×")
         return _ratio("gain", self._epoch_rates(recommended), now)
+
+    def _expected(self, recommended: Settings) -> tuple[float, float, float]:
+        """The gain by the probe, where none was measured, or none to believe."""
+        gain = self.found.rates[recommended] / self.found.rates[steady(self.variants.present)]
+        return gain, gain, gain
 
     def _doubt(self, recommended: Settings) -> str:
         """Where what was measured is far from what one worker showed."""
