@@ -73,7 +73,7 @@ class Outcome:
             logical_cores=here.logical_cores,
             empty_handover_s=seen.empty_handover_s,
             in_order=variants.in_order,
-            epoch_start_s=found.start_s,
+            epoch_start_s=found.start_s if variants.batches else 0.0,
             is_streaming=variants.is_streaming,
             loads_whole_batches=loads_whole_batches(variants.loader.dataset),
             contended=self._is_contended,

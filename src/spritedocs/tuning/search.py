@@ -74,7 +74,7 @@ class Search:
     memory_limit_mb: float | None
     budget_s: float
     progress: Callable[[Progress], object] | None = None
-    begun_s: float = field(default_factory=time.perf_counter)
+    begun_s: float = field(default_factory=lambda: time.perf_counter())
     doing: str = ""
 
     def run(self) -> Tuning:
