@@ -154,13 +154,158 @@ def test_a_class_of_loader_with_a_context_of_its_own_starts_workers_as_asked_for
     assert variants.loader.multiprocessing_context is None
 
 
+class MyFork(type(multiprocessing.get_context("spawn"))):  # type: ignore[misc]
+    _name = "my_spawn"
+
+
+def test_a_context_of_a_class_of_their_own_is_kept() -> None:
+    context = MyFork()
+    variants = of(DataLoader(Numbers(), 4, num_workers=1, multiprocessing_context=context))
+    assert variants.start_method == "spawn"
+    assert variants.make(Settings(2)).multiprocessing_context is variants.context is context
+    default = multiprocessing.get_all_start_methods()[0]
+    asked = of(variants.loader, None, default)
+    assert asked.make(Settings(2)).multiprocessing_context.get_start_method() == default
+
+
+class Shard(DataLoader[Any]):
+    """Hands out what another loader gives, as accelerate's DataLoaderShard does."""
+
+    def __init__(self, base: Any) -> None:
+        super().__init__(base.dataset, base.batch_size)
+        self.base = base
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.base
+
+
+class Adapter(DataLoader[Any]):
+    """Has nothing of its own, and asks the loader within for all, as accelerate's DataLoaderAdapter does."""
+
+    def __init__(self, base: Any) -> None:
+        object.__setattr__(self, "base", base)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.base, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from iter(self.base)
+
+
+class Bar:
+    """As tqdm, or timm's PrefetchLoader."""
+
+    def __init__(self, iterable: Any) -> None:
+        self.iterable = iterable
+
+    def __len__(self) -> int:
+        return len(self.iterable)
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in self.iterable:
+            yield each
+
+
+class Plus(DataLoader[Any]):
+    """Does something to each batch, and goes through another loader beside its own."""
+
+    other: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in super().__iter__():
+            yield batch + 1
+
+
 @pytest.mark.parametrize(
-    "thing",
-    [None, 3, "sprites", Numbers, WithoutLength(), iter([1]), {"train": Numbers()}, [Numbers(), Numbers()]],
+    ("wrapped", "way"),
+    [
+        (Shard, ".base"),
+        (Adapter, ".base"),
+        (Bar, ".iterable"),
+        (lambda loader: Bar(Shard(loader)), ".iterable.base"),
+        (lambda loader: Bar({"train": [loader]}), ".iterable['train'][0]"),
+    ],
+)
+def test_the_loader_within_a_wrapper_is_tuned_and_said_to_be(wrapped: Any, way: str) -> None:
+    loader = DataLoader(Numbers(), 4, num_workers=3)
+    thing = wrapped(loader)
+    variants = of(thing)
+    assert (variants.loader, variants.is_loader, variants.present.num_workers) == (loader, True, 3)
+    assert [f"its {way}: what the {type(thing).__name__} does" in note for note in variants.notes] == [True]
+    with pytest.raises(ValueError, match="has a batch size of its own"):
+        of(thing, 8)
+
+
+def test_a_loader_that_changes_its_own_batches_is_tuned_itself() -> None:
+    loader = Plus(Numbers(), 4)
+    loader.other = DataLoader(Numbers(8), 4)
+    variants = of(loader)
+    assert variants.loader is loader
+    assert variants.notes == ()
+    assert next(iter(variants.make(Settings())))[0, 0] == 1.0
+
+
+class Endlessly(DataLoader[Any]):
+    """Keeps its workers for ever, as Ultralytics' InfiniteDataLoader does."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        object.__setattr__(self, "batch_sampler", Repeated(self.batch_sampler))
+        self.iterator = super().__iter__()
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler.sampler)  # type: ignore[union-attr, arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        for _ in range(len(self)):
+            yield next(self.iterator)
+
+
+class Repeated:
+    def __init__(self, sampler: Any) -> None:
+        self.sampler = sampler
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            yield from iter(self.sampler)
+
+
+def test_a_loader_that_keeps_its_iterator_is_tuned_as_a_plain_one() -> None:
+    """A copy of it would go on with the workers of the original, whatever its settings."""
+    loader = Endlessly(Numbers(), 4)
+    variants = of(loader)
+    assert (variants.batches, len(variants.notes)) == (10, 1)
+    assert "persistent workers" in variants.notes[0]
+    epochs = [list(variants.make(Settings())) for _ in range(2)]
+    assert [len(epoch) for epoch in epochs] == [10, 10]
+    assert next(iter(loader))[0, 0] == 0.0, "its own iterator has not moved on"
+
+
+def test_indices_that_can_be_drawn_only_once_come_again() -> None:
+    batches = (list(range(first, first + 4)) for first in range(0, 40, 4))
+    variants = of(DataLoader(Numbers(), batch_sampler=batches))  # type: ignore[arg-type]
+    assert variants.batches is None
+    some = iter(variants.indices)
+    assert next(some) == [0, 1, 2, 3]
+    assert [len(list(variants.make(Settings()))) for _ in range(2)] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("thing", "says"),
+    [
+        (None, "None"),
+        (3, "an int, and no dataset: that has __len__ and __getitem__, or is an IterableDataset"),
+        ("sprites", "a str, and no dataset"),
+        (Numbers, "the class Numbers: give an object"),
+        (WithoutLength(), "a WithoutLength without __len__"),
+        (iter([1]), "a list_iterator, which can be gone through only once"),
+        ({"train": Numbers()}, "a dict with the keys 'train': give"),
+        ([Numbers(), Numbers()], "2 datasets or loaders in a list: give"),
+    ],
     ids=lambda thing: str(thing)[:20],
 )
-def test_what_is_no_data_set(thing: Any) -> None:
-    with pytest.raises(TypeError, match="is no dataset: give an object with __len__ and __getitem__, an It"):
+def test_what_is_no_data_set(thing: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=f"^the dataset is {says}"):
         of(thing)
 
 
