@@ -16,6 +16,8 @@ FEWEST = 3
 class Until:
     """The indices of ``inner``, until ``least`` have been taken and ``seconds`` have passed on ``clock``.
 
+    The time counts from when the second is asked for: before the first batch, an epoch may have to start.
+
     After ``limit_s`` seconds, 3 are enough. An epoch of ``whole`` indices of which so many have been taken
     that the rest needs no more than half as long again is taken to its end.
     """
@@ -36,10 +38,12 @@ class Until:
         """What the latest epoch was given."""
 
     def __iter__(self) -> Iterator[Any]:
-        begun = self.clock()
+        begun = 0.0
         self.taken = []
         for taken, indices in enumerate(self.inner):
-            passed_s = self.clock() - begun
+            now = self.clock()
+            begun = now if taken <= 1 else begun
+            passed_s = now - begun
             enough = taken >= self.least and passed_s > self.seconds and not self._is_nearly_done(taken)
             if enough or (taken >= FEWEST and passed_s > self.limit_s):
                 return

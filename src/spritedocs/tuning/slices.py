@@ -19,9 +19,10 @@ from torch.utils.data import dataloader as torchs
 from spritedocs.model import Settings
 from spritedocs.timing import TimingError, dismiss
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
+from spritedocs.tuning.probes import items_in
 from spritedocs.tuning.variants import Variants
 
-__all__ = ["FEWEST_TURNS", "Blocks", "Gate", "Length", "Slices", "items_in"]
+__all__ = ["FEWEST_TURNS", "Length", "Slices"]
 
 clock = time.perf_counter
 
@@ -32,16 +33,6 @@ ENOUGH_TURNS = 4
 ATTEMPTS = 3
 """So often a stream that ends within a slice is begun anew."""
 _END = object()
-
-
-def items_in(index: Any, is_batched: bool) -> int:
-    """How many items the loader fetches for what its source of indices gives.
-
-    Examples:
-        >>> items_in([4, 1, 7], True), items_in((5, 24), False), items_in(None, False)
-        (3, 1, 1)
-    """
-    return len(index) if hasattr(index, "__len__") and (is_batched or isinstance(index, list)) else 1
 
 
 class Blocks:

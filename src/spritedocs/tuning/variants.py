@@ -5,16 +5,18 @@ A variant is a copy: class, dataset, collate_fn, sampler and every other argumen
 
 from __future__ import annotations
 
-import copy
+import itertools
 import multiprocessing
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
-from spritedocs.tuning.dataset_kinds import complaint
+from spritedocs.tuning.dataset_kinds import complaint, unwrapped
 from spritedocs.tuning.indices import Until
 from spritedocs.tuning.worker_watch import watch
 
@@ -41,10 +43,14 @@ class Variants:
     """Whether the reader asked for this start method."""
     starting: Callable[[bool], object] = lambda are_starting: None
     """Called with ``True`` every now and then while workers start, and then with ``False``."""
+    notes: tuple[str, ...] = ()
+    """What an answer has to say of what was tuned: sentences."""
 
     @classmethod
     def of(cls, dataset: Any, batch_size: int | None = None, start_method: str | None = None) -> Variants:
         """Of a ``DataLoader``, or of a dataset: then with ``batch_size`` (or 32), shuffled if map-style.
+
+        Of what only iterates over one ``DataLoader``, that is tuned, and ``notes`` say so.
 
         Raises ``TypeError`` for what is no dataset, ``ValueError`` for an epoch without a second batch,
         for a batch size that is none or stands beside a loader's own, and for a start method that this
@@ -55,19 +61,30 @@ class Variants:
             raise ValueError(
                 f"the start method {start_method!r} is unknown here: choose {' or '.join(known)}"
             )
-        if isinstance(dataset, DataLoader):
-            if batch_size is not None:
-                raise ValueError(
-                    f"the DataLoader has a batch size of its own: leave out batch_size={batch_size}, or give "
-                    "its dataset alone"
-                )
-            loader = dataset
-        else:
+        if why := complaint(dataset):
+            raise TypeError(f"the dataset is {why}")
+        loader, way = unwrapped(dataset)
+        is_loader = isinstance(loader, DataLoader)
+        if is_loader and batch_size is not None:
+            raise ValueError(
+                f"the DataLoader has a batch size of its own: leave out batch_size={batch_size}, or give "
+                "its dataset alone"
+            )
+        if not is_loader:
             loader = _loader_of(dataset, BATCH_SIZE if batch_size is None else batch_size)
-        context = loader.multiprocessing_context
-        own = context.get_start_method() if context is not None else None
-        default = multiprocessing.get_start_method(allow_none=True) or known[0]
-        made = cls(loader, start_method or own or default, loader is dataset, start_method is not None)
+        notes = []
+        if way:
+            notes.append(
+                f"The DataLoader in the {type(dataset).__name__} was tuned, its {way}: what the "
+                f"{type(dataset).__name__} does to each batch was not measured, and comes on top."
+            )
+        if _kept_iterator(loader):
+            notes.append(
+                f"The {type(loader).__name__} keeps one iterator, and its workers, for all epochs: it was tuned "
+                "as a plain DataLoader with persistent workers."
+            )
+        method = start_method or _start_method(loader.multiprocessing_context)
+        made = cls(loader, method, is_loader, start_method is not None, notes=tuple(notes))
         made._refuse_short_epochs()
         return made
 
@@ -76,7 +93,8 @@ class Variants:
         """The settings that the reader's loader has now."""
         loader = self.loader
         prefetch = loader.prefetch_factor if loader.num_workers else None
-        return Settings(loader.num_workers, prefetch or 2, loader.persistent_workers)
+        stay = loader.persistent_workers or (loader.num_workers > 0 and _kept_iterator(loader))
+        return Settings(loader.num_workers, prefetch or 2, stay)
 
     @property
     def is_streaming(self) -> bool:
@@ -110,16 +128,24 @@ class Variants:
     def batches(self) -> int | None:
         """Batches of an epoch; ``None`` where the dataset does not say."""
         try:
-            return len(copy.copy(self.loader))  # which notes that it was asked for, in a stream's loader
+            return len(_copy(self.loader))  # which notes that it was asked for, in a stream's loader
         except (TypeError, NotImplementedError):
             return None
 
-    @property
+    @cached_property
     def indices(self) -> Iterable[Any]:
         """The loader's own source of (batches of) indices."""
         loader = self.loader
         source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
-        return source
+        if isinstance(source, Iterator):
+            return _Replayed(source)
+        return _Cut(source, self.batches) if _kept_iterator(loader) else source
+
+    @property
+    def context(self) -> Any:
+        """The multiprocessing context of all workers: the loader's own, whatever its class, if it has one."""
+        own = None if self.is_asked_for else self.loader.multiprocessing_context
+        return multiprocessing.get_context(self.start_method) if own is None else own
 
     def make(
         self,
@@ -132,13 +158,13 @@ class Variants:
         """A new loader with ``settings``.
 
         ``sampler`` makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how
-        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset``
-        and ``collate_fn`` for instance.
+        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
+        ``collate_fn`` for instance.
         """
         workers = settings.num_workers
         kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
         indices = self.indices if sampler is None else sampler(self.indices)
-        twin = copy.copy(self.loader)
+        twin = _copy(self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader))
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
         vars(twin).update(
@@ -154,7 +180,7 @@ class Variants:
             }
         )
         # A property, which torchdata's StatefulDataLoader keeps under a name of its own.
-        twin.multiprocessing_context = multiprocessing.get_context(self.start_method) if workers else None
+        twin.multiprocessing_context = self.context if workers else None
         if workers:
             watch(twin, self.starting)
         return twin
@@ -185,14 +211,65 @@ def too_short(batches: int, items: int | None) -> str:
     )
 
 
+class _Replayed:
+    """Indices that can be drawn only once, kept so that each epoch has them again."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._left, self._drawn = source, list[Any]()
+
+    def __iter__(self) -> Iterator[Any]:
+        for place in itertools.count():
+            if place == len(self._drawn):
+                try:
+                    self._drawn.append(next(self._left))
+                except StopIteration:
+                    return
+            yield self._drawn[place]
+
+
+class _Cut:
+    """The first ``count`` of ``source``, which may go on for ever."""
+
+    def __init__(self, source: Iterable[Any], count: int | None) -> None:
+        self._source, self._count = source, count
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(self._source, self._count)
+
+
+def _copy(loader: DataLoader[Any], kind: type[Any] | None = None) -> Any:
+    # Not by copy.copy: a class whose __getattr__ asks another loader asks for that for ever in an empty copy.
+    twin = object.__new__(kind or type(loader))
+    vars(twin).update(vars(loader))
+    return twin
+
+
+def _kept_iterator(loader: DataLoader[Any]) -> bool:
+    """Whether its class keeps an iterator of its own, as those do that never end their workers.
+
+    A copy would go on with the workers of the original.
+    """
+    return any(
+        isinstance(held, _BaseDataLoaderIter) for name, held in vars(loader).items() if name != "_iterator"
+    )
+
+
+def _start_method(context: Any) -> str:
+    """Of a loader's context, by its class if its name is unknown; of the usual one for ``None``."""
+    known = multiprocessing.get_all_start_methods()
+    default = multiprocessing.get_start_method(allow_none=True) or known[0]
+    if context is None:
+        return default
+    if (own := context.get_start_method()) in known:
+        return str(own)
+    return next(
+        (name for name in known if isinstance(context, type(multiprocessing.get_context(name)))), default
+    )
+
+
 def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
     if not isinstance(batch_size, int) or not 1 <= batch_size <= LARGEST_BATCH:
         raise ValueError(f"batch_size is {batch_size!r}: give a whole number from 1 to {LARGEST_BATCH:,}")
-    if complaint(dataset):
-        raise TypeError(
-            f"{dataset!r:.60} is no dataset: give an object with __len__ and __getitem__, an "
-            "IterableDataset, or a DataLoader"
-        )
     if isinstance(dataset, IterableDataset):
         return DataLoader(dataset, batch_size)
     if len(dataset) == 0:  # RandomSampler's own words would speak of num_samples
