@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from spritedocs import machine
@@ -139,7 +139,7 @@ class Outcome:
         More workers than now are recommended only if they gain for certain. Where items were remembered, what
         the probe saw decides, among all that were tried.
         """
-        if self._explained(self._best) > FAR:
+        if self._remembered:
             rates = {each: self.found.rates[each] for each in self.looked if each in self.found.choices}
             return min(each for each in rates if rates[each] >= CLOSE * max(rates.values()))
         ratios = {each: self._against(each, self._best) for each in self._choices}
@@ -170,6 +170,16 @@ class Outcome:
     def _explained(self, settings: Settings) -> float:
         """What was measured, times what the probe in a worker explains."""
         return self.looked[settings] / self.found.rates[settings]
+
+    @property
+    def _remembered(self) -> float:
+        """How many times as fast batches came as loading explains, if it is many times; else 0.
+
+        Few items of a dataset may be slow, and the probe have met them by chance: usual ones are faster.
+        """
+        items = self.found.seen.costs.item_s
+        times = self._explained(self._best) * min(1.0, median(items) / fmean(items))
+        return times if times > FAR else 0.0
 
     # -- epochs ----------------------------------------------------------------------------------------
 
@@ -229,7 +239,7 @@ class Outcome:
 
     def _doubt(self, recommended: Settings) -> str:
         """Where what was measured is far from what one worker showed."""
-        if (times := self._explained(self._best)) > FAR:
+        if times := self._remembered:
             return (
                 f"No gain is promised: batches came {times:.0f}× as fast as loading explains, so items are "
                 "remembered, as by a cache. The settings are for items that are not."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
 
 import psutil
 
@@ -26,6 +27,7 @@ MORE = 1.05
 SHOWING = 128
 """So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
 FILLINGS = 2
+LONGEST = 3.0
 SPARE = 1.5
 """So many times the batches that a slice should have are at hand, as settings may be faster than expected."""
 
@@ -104,6 +106,12 @@ class Prospects:
     def delivers_copies(self) -> bool:
         """Whether each worker delivers the whole of a stream, as it does not ask which one it is."""
         return self.variants.is_streaming and not self.seen.asked_who_it_is
+
+    @property
+    def unevenness(self) -> float:
+        """How many times as long slices have to be as for equal items, to meet slow ones as often as others."""
+        items = self.seen.costs.item_s
+        return min(LONGEST, max(1.0, pstdev(items) / (fmean(items) or 1.0)))
 
     @property
     def indispensable(self) -> set[int]:

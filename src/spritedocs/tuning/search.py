@@ -122,7 +122,7 @@ class Search:
 
     def _halved(self, tried: list[Settings]) -> Comparison:
         """Let the worse half leave until few are left, and return what was measured last."""
-        seconds, turns = SLICE_S, TURNS
+        seconds, turns = SLICE_S * self._found.unevenness, TURNS
         if self._found.starting_s(tried) + self._takes_s(tried, WARM_S) < self._left_s / 2:
             self._raced(tried, WARM_S, 1, "starting")
         while True:
@@ -161,11 +161,12 @@ class Search:
                 needed_s,
             )
 
-        round_s = self._takes_s(chosen, FINAL_S)
+        seconds = FINAL_S * self._found.unevenness
+        round_s = self._takes_s(chosen, seconds)
         if (rounds := self._rounds(last, round_s, MOST_ROUNDS)) < 2:
             return outcome(last, FEWEST_SAMPLES * round_s)
         begun = time.perf_counter()
-        final = self._raced(chosen, FINAL_S, rounds, "comparing")
+        final = self._raced(chosen, seconds, rounds, "comparing")
         if self._found.choices.isdisjoint(chosen):  # their workers have grown
             return self._settled(last)
         round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
@@ -173,7 +174,7 @@ class Search:
         found = outcome(final, max(0, FEWEST_SAMPLES - rounds) * round_s)
         if more < 2 * rounds or not found.is_open:
             return found
-        return outcome(self._raced(chosen, FINAL_S, more, "settling between"))
+        return outcome(self._raced(chosen, seconds, more, "settling between"))
 
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
