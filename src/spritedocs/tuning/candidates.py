@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from spritedocs.model import Settings
 
-__all__ = ["CLOSE", "affordable", "better_half", "finalists", "grid", "pick", "steady"]
+__all__ = ["CLOSE", "affordable", "best", "grid", "pick", "steady"]
 
 CLOSE = 0.97
 """Within 3% of the best, fewer workers are better: they take memory, and cores from everything else."""
@@ -16,7 +16,6 @@ CAUTION = 0.25
 NEAR = 0.95
 """What comes this near in a few slices may be within 3% of it."""
 PREFETCH = (2, 8)
-FASTEST = 2
 
 
 def grid(most_workers: int) -> list[Settings]:
@@ -26,14 +25,12 @@ def grid(most_workers: int) -> list[Settings]:
         >>> list(dict.fromkeys(settings.num_workers for settings in grid(20)))
         [0, 1, 2, 3, 4, 6, 8, 12, 16, 20]
     """
-    counts = {0, 1, most_workers}
-    for power in range(1, most_workers.bit_length() + 1):
-        counts |= {2**power, 3 * 2 ** (power - 1)}
+    counts = {1, most_workers}
+    for power in range(most_workers.bit_length()):
+        counts |= {2 * 2**power, 3 * 2**power}
     return [
-        Settings(count, ahead, count > 0)
-        for count in sorted(counts)
-        if count <= most_workers
-        for ahead in (PREFETCH if count else PREFETCH[:1])
+        Settings(),
+        *(Settings(n, ahead, True) for n in sorted(counts) if 0 < n <= most_workers for ahead in PREFETCH),
     ]
 
 
@@ -54,17 +51,15 @@ def affordable(
         ([0, 1, 2, 4, 8], 9)
     """
     counts = sorted({each.num_workers for each in settings} - set(kept))
-    between = [count for count in counts if count & (count - 1)]
-    others = [count for count in reversed(counts) if count not in {1, *between}]
-
-    def of(count: int) -> set[Settings]:
-        return {each for each in settings if each.num_workers == count}
-
-    ahead = {each for each in settings if each.prefetch_factor == PREFETCH[-1]}
+    between, others = [n for n in counts if n & (n - 1)], [n for n in counts if not n & (n - 1) and n > 1]
     left = sorted(settings)
-    for gone in (*map(of, between), of(1) if 1 in counts else set(), ahead, *map(of, others)):
+    for gone in (*between, *({1} & set(counts)), "ahead", *reversed(others)):
         if seconds(left) > most:
-            left = [each for each in left if each not in gone]
+            left = [
+                each
+                for each in left
+                if each.num_workers != gone and (gone != "ahead" or each.prefetch_factor < PREFETCH[-1])
+            ]
     return left
 
 
@@ -74,32 +69,22 @@ def steady(settings: Settings) -> Settings:
     return Settings(workers, settings.prefetch_factor if workers else 2, workers > 0)
 
 
-def better_half(
-    rates: Mapping[Settings, float], choices: Collection[Settings], present: Settings
+def best(
+    rates: Mapping[Settings, float], choices: Collection[Settings], present: Settings, most: int | None = None
 ) -> list[Settings]:
-    """The faster half of those of ``rates`` that are ``choices``, the smallest near the best, the present.
+    """The ``most`` fastest choices, or the faster half; the smallest near the best of them; the present.
 
     Examples:
         >>> rates = {Settings(count, 2, count > 0): 100.0 + count for count in (0, 1, 2, 4, 6, 8)}
-        >>> [settings.num_workers for settings in better_half(rates, rates, Settings(2, 2, True))]
+        >>> [settings.num_workers for settings in best(rates, rates, Settings(2, 2, True))]
         [2, 4, 6, 8]
+        >>> [settings.num_workers for settings in best(rates, rates, Settings(), most=2)]
+        [0, 4, 6, 8]
     """
-    tried = _by_rate(rates, choices)
-    return sorted({*tried[: math.ceil(len(tried) / 2)], *_smallest_near(rates, tried), *_if(present, rates)})
-
-
-def finalists(
-    rates: Mapping[Settings, float], choices: Collection[Settings], present: Settings
-) -> list[Settings]:
-    """The two fastest choices, the smallest near the best of them, and the present settings.
-
-    Examples:
-        >>> rates = {Settings(0): 10.0, Settings(2, 2, True): 96.0, Settings(4, 2, True): 100.0}
-        >>> [settings.num_workers for settings in finalists(rates, rates, Settings())]
-        [0, 2, 4]
-    """
-    tried = _by_rate(rates, choices)
-    return sorted({*tried[:FASTEST], *_smallest_near(rates, tried), *_if(present, rates)})
+    tried = sorted((each for each in rates if each in choices), key=lambda each: -rates[each])
+    near = [min(each for each in tried if rates[each] >= NEAR * rates[tried[0]])] if tried else []
+    fastest = tried[: math.ceil(len(tried) / 2) if most is None else most]
+    return sorted({*fastest, *near, *({present} & rates.keys())})
 
 
 def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
@@ -119,15 +104,3 @@ def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
         for each, (middle, low) in against_best.items()
         if middle - CAUTION * (middle - low) >= CLOSE and low >= 2 * CLOSE - 1
     )
-
-
-def _by_rate(rates: Mapping[Settings, float], choices: Collection[Settings]) -> list[Settings]:
-    return sorted((each for each in rates if each in choices), key=lambda each: -rates[each])
-
-
-def _smallest_near(rates: Mapping[Settings, float], tried: Sequence[Settings]) -> list[Settings]:
-    return [min(each for each in tried if rates[each] >= NEAR * rates[tried[0]])] if tried else []
-
-
-def _if(present: Settings, rates: Iterable[Settings]) -> list[Settings]:
-    return [present] if present in rates else []

@@ -21,7 +21,7 @@ from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison, race, rounds_for
 from spritedocs.tuning import randomness
-from spritedocs.tuning.candidates import affordable, better_half, finalists, steady
+from spritedocs.tuning.candidates import affordable, best, steady
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.probing import probe
@@ -128,7 +128,7 @@ class Search:
         while True:
             turns = max(1, min(turns, int(self._left_s / self._takes_s(tried, seconds))))
             last = self._raced(tried, seconds, turns, "trying")
-            kept = better_half(self._looked(last.arms), self._found.choices, steady(self.variants.present))
+            kept = best(self._looked(last.arms), self._found.choices, steady(self.variants.present))
             seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
             no_time = turns * self._takes_s(kept, seconds) > self._left_s / 2
             if len(kept) <= FEW or len(kept) == len(tried) or no_time:
@@ -143,7 +143,7 @@ class Search:
         """
         present, whole = self.variants.present, self._slices.whole is not None
         remaining = last.arms if not self._found.choices.isdisjoint(last.arms) else self._took
-        chosen = finalists(self._looked(remaining), self._found.choices, steady(present))
+        chosen = best(self._looked(remaining), self._found.choices, steady(present), most=2)
         leads = self._leads()
         if whole and present != steady(present):
             chosen.append(present)
