@@ -166,7 +166,7 @@ def test_the_table_says_how_far_each_came(shown: Shown) -> None:
         rf"3 2 810 {interval} 0\.990× {interval} 122 recommended",
         rf"4 2 818 {interval} the fastest 119",
     ]
-    first = rows.index("workers prefetch items/s of the fastest MB each") + 1
+    first = rows.index("workers prefetch items/s of the fastest MB") + 1
     found = [row for row in rows[first:] if re.match(r"\d [\d–] ", row)]
     for pattern in patterns:
         assert any(re.fullmatch(pattern, row) for row in found), pattern
@@ -225,7 +225,7 @@ def test_a_gain_is_never_shown_as_none_nor_with_an_exponent(shown: Shown, gain: 
                 "present": Settings(3, 2, False),
                 "candidates": (Candidate(Settings(3, 2, False), 5.0, measured("items/s", 5)),),
             },
-            "yours, new in each epoch",
+            "yours, restarted",
         ),
     ],
 )

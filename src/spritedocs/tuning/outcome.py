@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
@@ -14,19 +12,21 @@ from typing import Any
 from spritedocs import machine
 from spritedocs.model import Settings
 from spritedocs.report import Measurement
-from spritedocs.timing import Comparison
 from spritedocs.tuning.candidates import CLOSE, pick, steady
 from spritedocs.tuning.diagnosis import Situation, diagnose
+from spritedocs.tuning.notes import line_to_copy, notes
 from spritedocs.tuning.probes import loads_whole_batches
 from spritedocs.tuning.prospects import Prospects
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
 from spritedocs.tuning.variants import Variants
+from spritedocs.tuning.whole_epochs import WholeEpochs
 
 __all__ = ["Outcome"]
 
 MUCH = 1.05
 """What is this many times as fast should not be missed."""
+FEW_TIMES = 2.0
 FAR = 3.0
 """What was measured is this many times what the probe explains, or less than one of so many parts."""
 
@@ -35,19 +35,23 @@ FAR = 3.0
 class Outcome:
     """What was measured; ``tuning`` decides."""
 
-    variants: Variants
-    found: Prospects
-    final: Comparison
+    epochs: WholeEpochs
     looked: Mapping[Settings, float]
     """Items per second of all that were tried, when they were last tried."""
-    leads: Sequence[float]
-    """Seconds until new workers have each loaded a batch, and to end them, with the present settings."""
-    whole: bool
-    """Whether epochs were measured whole."""
     memory_mb: Mapping[int, float]
     begun_s: float
     needed_s: float = 0.0
     """So much longer it would have taken to be sure."""
+
+    @property
+    def found(self) -> Prospects:
+        """What was known before."""
+        return self.epochs.found
+
+    @property
+    def variants(self) -> Variants:
+        """What was tuned."""
+        return self.found.variants
 
     def tuning(self) -> Tuning:
         """The result."""
@@ -59,6 +63,9 @@ class Outcome:
             arguments = recommended._asdict()
             if variants.is_asked_for:
                 arguments["multiprocessing_context"] = variants.start_method
+        # Where the present settings cannot load, of the best ones.
+        waits = map(self.epochs.wait_share, (variants.present, self._best))
+        wait_share = next(share for share in waits if share is not None)
         step_s = found.step.mean_s if found.step else 0.0
         situation = Situation(
             costs=seen.costs,
@@ -67,7 +74,7 @@ class Outcome:
             batches=variants.batches,
             step_s=step_s,
             step_cpu_share=found.step.cpu_share if found.step else 0.0,
-            wait_share_present=self._wait_share,
+            wait_share_present=wait_share,
             gain=(gain.bounds[0], gain.median, gain.bounds[1]) if gain else self._expected(recommended),
             limited_by_memory=found.limited_by_memory,
             logical_cores=here.logical_cores,
@@ -82,10 +89,10 @@ class Outcome:
         if gain is None:
             remedies = (replace(remedies[0], gain=None), *remedies[1:])
         candidates = self._candidates()
-        rates = self._epoch_rates(recommended) or [self._of_epoch(self.looked[recommended])]
+        rates = self.epochs.rates(recommended) or [self.epochs.at(self.looked[recommended])]
         return Tuning(
             recommended=arguments,
-            line=self._line(arguments),
+            line=line_to_copy(variants, arguments),
             throughput=Measurement.of("throughput", rates, self._unit),
             gain=gain,
             doubt=doubt,
@@ -98,12 +105,12 @@ class Outcome:
             batch_size=found.batch_size,
             batches=variants.batches,
             step_s=step_s,
-            data_wait_share=self._wait_share,
+            data_wait_share=wait_share,
             epoch_start_s=found.start_s,
             start_method=variants.start_method,
             machine=here,
             seconds_spent=time.perf_counter() - self.begun_s,
-            warnings=tuple(self._warnings()),
+            warnings=tuple(notes(self.epochs, time.perf_counter() - self.begun_s, self.needed_s)),
         )
 
     @property
@@ -131,7 +138,7 @@ class Outcome:
 
     @property
     def _choices(self) -> list[Settings]:
-        return [each for each in self.final.arms if each in self.found.choices]
+        return [each for each in self.epochs.timed.arms if each in self.found.choices]
 
     def _pick(self) -> Settings:
         """The smallest choice within 3% of the best.
@@ -153,19 +160,21 @@ class Outcome:
 
     @cached_property
     def _best(self) -> Settings:
-        return max(self._choices, key=lambda each: median(self._epoch_rates(each)))
+        return max(self._choices, key=lambda each: median(self.epochs.rates(each)))
 
     @property
     def _is_contended(self) -> bool:
-        """Whether several workers fall far behind what one, or none, was measured to be."""
-        few = [self._explained(each) for each in self.looked if each.num_workers <= 1]
+        """Whether several workers do not get on, though one, or none, was as fast as the probe explains."""
+        few = [each for each in self.looked if each.num_workers <= 1]
         promising = max(self.looked, key=lambda each: self.found.rates[each])
-        return self._explained(promising) * FAR < max(few, default=0.0)
+        if not few or self.looked[promising] > FEW_TIMES * max(self.looked[each] for each in few):
+            return False
+        return self._explained(promising) * FAR < max(map(self._explained, few))
 
     def _against(self, settings: Settings, other: Settings) -> Measurement:
         if settings == other:
             return Measurement.of("against_best", [1.0], "×")
-        return _ratio("against_best", self._epoch_rates(settings), self._epoch_rates(other))
+        return _ratio("against_best", self.epochs.rates(settings), self.epochs.rates(other))
 
     def _explained(self, settings: Settings) -> float:
         """What was measured, times what the probe in a worker explains."""
@@ -181,56 +190,14 @@ class Outcome:
         times = self._explained(self._best) * min(1.0, median(items) / fmean(items))
         return times if times > FAR else 0.0
 
-    # -- epochs ----------------------------------------------------------------------------------------
-
-    def _epochs(self, settings: Settings) -> list[tuple[float, float]]:
-        """Seconds of whole epochs, and those of waiting: one epoch a round, at the pace which that showed.
-
-        Workers that start anew do so once in an epoch, and then go on as those that stay.
-        """
-        kept = settings if self.whole else steady(settings)
-        leads, epochs = itertools.cycle(self.leads or [0.0]), []
-        for slice_ in self.final.arms.get(kept, ()):
-            begin_s, rest_s = self._start_s, self._items / slice_["items_per_s"]
-            if settings != kept and self.variants.batches:
-                begin_s += next(leads)
-                rest_s *= max(0.0, 1 - settings.num_workers / self.variants.batches)
-            epochs.append((begin_s + rest_s, begin_s + slice_["wait_share"] * rest_s))
-        return epochs
-
-    def _epoch_rates(self, settings: Settings) -> list[float]:
-        return [self._items / epoch_s for epoch_s, _ in self._epochs(settings)]
-
-    def _of_epoch(self, items_per_s: float) -> float:
-        """Items per second of whole epochs, by those of a slice."""
-        return self._items / (self._start_s + self._items / items_per_s)
-
-    @property
-    def _items(self) -> float:
-        return (self.variants.batches or 1) * self.found.batch_size
-
-    @property
-    def _start_s(self) -> float:
-        """Of each epoch, as far as its slices do not have it; none where an epoch is endless, or may be."""
-        start_s = self.found.seen.drawing_start_s if self.whole else self.found.start_s
-        return start_s if self.variants.batches else 0.0
-
-    @property
-    def _wait_share(self) -> float:
-        """Of an epoch as it is with the present settings; of the best ones where those cannot load."""
-        epochs = self._epochs(self.variants.present) or self._epochs(self._best)
-        return median(wait_s / epoch_s for epoch_s, wait_s in epochs)
-
-    # -- what is said ----------------------------------------------------------------------------------
-
     def _gain(self, recommended: Settings) -> Measurement | None:
         """The throughput of the recommended settings over the present ones', for epochs as they are."""
-        now = self._epoch_rates(self.variants.present)
+        now = self.epochs.rates(self.variants.present)
         if self._doubt(recommended) or not now:
             return None
         if recommended == self.variants.present:
             return Measurement.of("gain", [1.0], "×")
-        return _ratio("gain", self._epoch_rates(recommended), now)
+        return _ratio("gain", self.epochs.rates(recommended), now)
 
     def _expected(self, recommended: Settings) -> tuple[float, float, float]:
         """The gain by the probe, where none was measured, or none to believe."""
@@ -257,48 +224,14 @@ class Outcome:
             if (kept := steady(each)) not in self.found.rates:
                 continue
             measured = against = None
-            if rates := self._epoch_rates(each):
+            if rates := self.epochs.rates(each):
                 measured = Measurement.of("items_per_s", rates, self._unit)
                 against = self._against(each, self._best)
             elif kept in self.looked:
-                measured = Measurement.of("items_per_s", [self._of_epoch(self.looked[kept])], self._unit)
-            predicted = self._of_epoch(self.found.rates[kept])
+                measured = Measurement.of("items_per_s", [self.epochs.at(self.looked[kept])], self._unit)
+            predicted = self.epochs.at(self.found.rates[kept])
             rows.append(Candidate(each, predicted, measured, against, self.memory_mb.get(each.num_workers)))
         return tuple(rows)
-
-    def _line(self, arguments: Mapping[str, Any]) -> str:
-        variants = self.variants
-        undone = {} if arguments["num_workers"] else variants.only_for_workers
-        given = [f"{name}={value!r}" for name, value in {**arguments, **undone}.items()]
-        if variants.is_loader:
-            return f"DataLoader(..., {', '.join(given)})"
-        order = [] if variants.is_streaming else ["shuffle=True"]
-        if variants.is_huge:
-            order = ["sampler=RandomSampler(dataset, replacement=True)"]
-        size = [f"batch_size={variants.loader.batch_size}"]
-        return f"DataLoader(dataset, {', '.join([*size, *order, *given])})"
-
-    def _warnings(self) -> Iterator[str]:
-        yield from getattr(self.variants, "notes", ())
-        rounds = len(next(iter(self.final.arms.values())))
-        if failure := self.found.seen.fails_alone:
-            yield f"Without workers the dataset fails ({failure}): 0 workers was left out."
-        if self.found.delivers_copies:
-            yield (
-                "Every worker would deliver the whole stream, as it does not ask which one it is: more than "
-                "1 was left out. To use more, divide the items by torch.utils.data.get_worker_info()."
-            )
-        if self.needed_s:
-            enough_s = 10 * math.ceil((time.perf_counter() - self.begun_s + 1.2 * self.needed_s) / 10)
-            yield (
-                f"The best so far: the time allowed {rounds} round{'s' * (rounds != 1)}, too few to be sure. "
-                f"Give a budget of {enough_s} s."
-            )
-        if self.final.disturbed:
-            yield (
-                f"Other programs computed during {self.final.disturbed} of {rounds} rounds: end them, and "
-                "run this again."
-            )
 
 
 def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:

@@ -13,8 +13,9 @@ from spritedocs import machine
 from spritedocs.model import Settings, predict
 from spritedocs.tuning.candidates import grid, steady
 from spritedocs.tuning.failures import ArgumentError
+from spritedocs.tuning.pausing import FEWEST_TURNS
 from spritedocs.tuning.probing import Probe
-from spritedocs.tuning.slices import FEWEST_TURNS, Length
+from spritedocs.tuning.slices import Length
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
 
@@ -109,7 +110,7 @@ class Prospects:
 
     @property
     def unevenness(self) -> float:
-        """How many times as long slices have to be as for equal items, to meet slow ones as often as others."""
+        """How many times as long slices have to be as for equal items, so that slow ones are in all."""
         items = self.seen.costs.item_s
         return min(LONGEST, max(1.0, pstdev(items) / (fmean(items) or 1.0)))
 

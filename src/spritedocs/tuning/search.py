@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from statistics import fmean, median
+from statistics import median
 from typing import Any, NamedTuple
 
 from spritedocs.machine import NotHere
@@ -30,6 +30,7 @@ from spritedocs.tuning.result import Tuning
 from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
+from spritedocs.tuning.whole_epochs import WholeEpochs, scatter
 
 __all__ = ["Progress", "Search"]
 
@@ -149,17 +150,9 @@ class Search:
             chosen.append(present)
 
         def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
-            return Outcome(
-                self.variants,
-                self._found,
-                final,
-                self._looked(self._took),
-                leads,
-                whole,
-                self._slices.memory_mb,
-                self.begun_s,
-                needed_s,
-            )
+            epochs = WholeEpochs(self._found, final, leads, whole)
+            looked, memory_mb = self._looked(self._took), self._slices.memory_mb
+            return Outcome(epochs, looked, memory_mb, self.begun_s, needed_s)
 
         seconds = FINAL_S * self._found.unevenness
         round_s = self._takes_s(chosen, seconds)
@@ -238,27 +231,6 @@ class Search:
         if self.progress is not None:
             done_s = time.perf_counter() - self.begun_s
             self.progress(Progress(says, done_s, done_s + left_s))
-
-
-def scatter(comparison: Comparison) -> tuple[float, int]:
-    """The variance of the logarithm of a ratio of two arms' throughput, from all of them, and the
-    degrees of freedom that are behind it.
-
-    What is left of the logarithms once each arm's and each round's mean is taken off.
-    """
-    logs = [[math.log(each["items_per_s"]) for each in arm] for arm in comparison.arms.values()]
-    freedom = (len(logs) - 1) * (len(logs[0]) - 1)
-    if not freedom:
-        return 0.0, 0
-    arms = [fmean(row) for row in logs]
-    rounds = [fmean(column) for column in zip(*logs, strict=True)]
-    whole = fmean(arms)
-    left = sum(
-        (value - arm - column + whole) ** 2
-        for row, arm in zip(logs, arms, strict=True)
-        for value, column in zip(row, rounds, strict=True)
-    )
-    return 2 * left / freedom, freedom
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def _candidates(rows: Iterable[Json], result: Json, explain: bool) -> Table:
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("workers", justify="right")
     table.add_column("prefetch", justify="right")
-    for heading in (result["unit"], "of the fastest", "MB each"):
+    for heading in (result["unit"], "of the fastest", "MB"):
         table.add_column(heading, justify="right", overflow="fold")
     if explain:
         table.add_column("predicted", justify="right")
@@ -151,7 +151,7 @@ def _remark(candidate: Json, result: Json) -> str:
     if settings == result["present"]:
         remarks.append("yours")
     if candidate["num_workers"] and not candidate["persistent_workers"]:
-        remarks.append("new in each epoch")
+        remarks.append("restarted")
     if not candidate["measured"]:
         remarks.append("not tried")
     elif not candidate["against_best"]:
