@@ -34,15 +34,16 @@ def notes(epochs: WholeEpochs, spent_s: float, needed_s: float) -> Iterator[str]
         yield f"Without workers the dataset fails ({found.seen.fails_alone}): 0 workers was left out."
     if found.delivers_copies:
         yield (
-            "Every worker would deliver the whole stream, as it does not ask which one it is: more than 1 was "
-            "left out. To use more, divide the items by torch.utils.data.get_worker_info()."
+            "Every worker would deliver the whole stream, as it does not ask which one it is: more than 1 "
+            "was left out. To use more, divide the items by torch.utils.data.get_worker_info()."
         )
     if needed_s:
         yield (
-            f"The best so far: the time allowed {rounds} round{'s' * (rounds != 1)}, too few to be sure. Give "
-            f"a budget of {10 * math.ceil((spent_s + 1.2 * needed_s) / 10)} s."
+            f"The best so far: the time allowed {rounds} round{'s' * (rounds != 1)}, too few to be sure. "
+            f"Give a budget of {10 * math.ceil((spent_s + 1.2 * needed_s) / 10)} s."
         )
     if timed.disturbed:
         yield (
-            f"Other programs computed during {timed.disturbed} of {rounds} rounds: end them, and run this again."
+            f"Other programs computed during {timed.disturbed} of {rounds} rounds: end them, and run this "
+            "again."
         )
