@@ -286,9 +286,7 @@ class Plus(DataLoader[Any]):
 
 def test_a_subclass_that_changes_batches_is_gone_through_by_all_but_the_notes() -> None:
     steps: list[Any] = []
-    seen = probe(
-        Variants.of(Plus(Numbers(), 4, shuffle=True)), steps.append, seconds=0.05, timeout_s=LIMIT_S
-    )
+    seen = probe(Variants.of(Plus(Numbers(), 4, shuffle=True)), steps.append, seconds=0.05, timeout_s=LIMIT_S)
     assert seen.bytes_per_batch == 4 * 3 * 4
     assert seen.alone is not None
     assert len(steps) == seen.alone.batches
@@ -465,7 +463,9 @@ class Nested(IterableDataset[Any]):
 
 
 def test_a_dataset_that_starts_workers_is_told_what_it_holds() -> None:
-    said = r"its \.loader is a DataLoader with num_workers=2: give that DataLoader, or let it have num_workers=0"
+    said = (
+        r"its \.loader is a DataLoader with num_workers=2: give that DataLoader, or let it have num_workers=0"
+    )
     with pytest.raises(ArgumentError, match=said) as raised:
         probed(Nested(), None)
     assert raised.value.__suppress_context__

@@ -5,7 +5,6 @@ A variant is a copy: class, dataset, collate_fn, sampler and every other argumen
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import suppress
@@ -21,7 +20,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from spritedocs.model import Settings
 from spritedocs.timing import dismiss
 from spritedocs.tuning.dataset_kinds import complaint, unwrapped
-from spritedocs.tuning.indices import Drawn, Until
+from spritedocs.tuning.indices import Cut, Drawn, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
@@ -84,8 +83,8 @@ class Variants:
             )
         if _kept_iterator(loader):
             notes.append(
-                f"The {type(loader).__name__} keeps one iterator, and its workers, for all epochs: it was tuned "
-                "as a plain DataLoader with persistent workers."
+                f"The {type(loader).__name__} keeps one iterator and its workers for all epochs: it was "
+                "tuned as a plain DataLoader with persistent workers."
             )
         method = start_method or _start_method(loader.multiprocessing_context)
         made = cls(loader, method, is_loader, start_method is not None, notes=tuple(notes))
@@ -142,8 +141,8 @@ class Variants:
         loader = self.loader
         source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
         if isinstance(source, Iterator):
-            return _Replayed(source)
-        return _Cut(source, self.batches) if _kept_iterator(loader) else source
+            return Replayed(source)
+        return Cut(source, self.batches) if _kept_iterator(loader) else source
 
     @property
     def context(self) -> Any:
@@ -168,16 +167,18 @@ class Variants:
         ``collate_fn`` for instance.
         """
         workers = settings.num_workers
-        kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
+        source = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
         indices = self.indices if batches is None else self._drawn.first(batches)
         if sampler is not None:
             indices = sampler(indices)
-        twin = _copy(self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader))
+        twin: DataLoader[Any] = _copy(
+            self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader)
+        )
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
         vars(twin).update(
             {
-                kind: indices,
+                source: indices,
                 "num_workers": workers,
                 "prefetch_factor": settings.prefetch_factor if workers else None,
                 "persistent_workers": settings.persistent_workers and workers > 0,
@@ -242,32 +243,6 @@ def too_short(batches: int, items: int | None) -> str:
     )
 
 
-class _Replayed:
-    """Indices that can be drawn only once, kept so that each epoch has them again."""
-
-    def __init__(self, source: Iterator[Any]) -> None:
-        self._left, self._drawn = source, list[Any]()
-
-    def __iter__(self) -> Iterator[Any]:
-        for place in itertools.count():
-            if place == len(self._drawn):
-                try:
-                    self._drawn.append(next(self._left))
-                except StopIteration:
-                    return
-            yield self._drawn[place]
-
-
-class _Cut:
-    """The first ``count`` of ``source``, which may go on for ever."""
-
-    def __init__(self, source: Iterable[Any], count: int | None) -> None:
-        self._source, self._count = source, count
-
-    def __iter__(self) -> Iterator[Any]:
-        return itertools.islice(self._source, self._count)
-
-
 def _copy(loader: DataLoader[Any], kind: type[Any] | None = None) -> Any:
     # Not by copy.copy: a class whose __getattr__ asks another loader asks for that for ever in an empty copy.
     twin = object.__new__(kind or type(loader))
@@ -293,7 +268,9 @@ def _start_method(context: Any) -> str:
         return default
     if (own := context.get_start_method()) in known:
         return str(own)
-    return next((name for name in known if isinstance(context, type(multiprocessing.get_context(name)))), default)
+    return next(
+        (name for name in known if isinstance(context, type(multiprocessing.get_context(name)))), default
+    )
 
 
 def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:

@@ -95,6 +95,7 @@ def looked_into(
     Raises what ``probing.probe`` raises.
     """
     seen = probe(variants, step, seconds=seconds, timeout_s=timeout_s)
+    assert seen.alone is not None
     step_s = seen.alone.step_s / seen.alone.batches
     cpu_share = min(1.0, step.cpu_share) if step else 0.0
     batches = variants.batches
