@@ -214,7 +214,10 @@ def test_what_a_loader_takes_is_a_dataset(thing: object) -> None:
         (Endless(), "an Endless without __len__"),
         (Iterable(), "an Iterable with __iter__ that is no IterableDataset"),
         ("sprites/", "a str, and no dataset"),
-        (Module(), "a Module, which makes loaders: give what its train_dataloader() returns, after its setup"),
+        (
+            Module(),
+            "a Module, which makes loaders: give what its train_dataloader() returns, after its setup",
+        ),
         (Model(), "a Model, which makes loaders: give what its train_dataloader() returns"),
         (Trainer(), "a Trainer, which makes loaders: give what its get_train_dataloader() returns"),
         (Columns(x=torch.zeros(3)), "a Columns with tensors under 'x': make a TensorDataset of them"),
@@ -230,7 +233,10 @@ def test_what_a_loader_takes_is_a_dataset(thing: object) -> None:
         (Bar(SPRITES), "a Bar, no DataLoader, which iterates over its .iterable: give the dataset behind"),
         (Nodes(Node()), "a Nodes, no DataLoader, which iterates over its .root: give the dataset"),
         (cycled(LOADER), "a generator, which can be gone through only once: give 'loader' instead"),
-        (Experiment(), "an Experiment, which is no loader itself: give its .loaders['train'] or its .loaders["),
+        (
+            Experiment(),
+            "an Experiment, which is no loader itself: give its .loaders['train'] or its .loaders[",
+        ),
         (13, "an int, and no dataset: that has __len__ and __getitem__"),
     ],
     ids=lambda value: type(value).__name__,

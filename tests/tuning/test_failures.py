@@ -96,7 +96,10 @@ def item_of_a_chain() -> None:
             from_a_worker(fail(BatchError("a batch cannot be collated (so)"))),
             "collated (so); give a DataLoader",
         ),
-        (RuntimeError("DataLoader timed out after 7.0 seconds"), "--start-method spawn, or start_method='spawn'"),
+        (
+            RuntimeError("DataLoader timed out after 7.0 seconds"),
+            "--start-method spawn, or start_method='spawn'",
+        ),
         (OSError("connection timed out after 9 s"), "failed: OSError: connection timed out after 9 s;"),
         (
             RuntimeError("DataLoader worker (pid 12) exited unexpectedly with exit code 3. Details are lost"),

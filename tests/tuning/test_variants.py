@@ -202,8 +202,7 @@ class Bar:
         return len(self.iterable)
 
     def __iter__(self) -> Iterator[Any]:
-        for each in self.iterable:
-            yield each
+        yield from self.iterable
 
 
 class Plus(DataLoader[Any]):

@@ -57,8 +57,8 @@ def costs_of(
 
     ``drawing_s`` is what drawing the indices of a batch takes, ``collate_s`` what collating one takes in the
     main process, ``None`` if unknown. In a worker it may take more, into memory that is shared and new: what
-    it takes more counts as handing over. A batch has ``tensors`` tensors. Middles are medians, because another
-    program may hold up any batch; the items' sequence is kept as it was.
+    it takes more counts as handing over. A batch has ``tensors`` tensors. Middles are medians, because
+    another program may hold up any batch; the items' sequence is kept as it was.
     """
     kept = seen[1:] or seen
     notes = [arrival.note for arrival in kept]

@@ -32,7 +32,7 @@ _OWN_ITERATION = {"super", "DataLoader", "_get_iterator"}
 
 
 def complaint(thing: Any) -> str:
-    """What ``thing`` is instead of a dataset or a loader, and what to give; ``""`` if it is one, or wraps one.
+    """What ``thing`` is instead of a dataset or a loader, and what to give; ``""`` if it is or wraps one.
 
     A ``DataLoader`` takes whatever has ``__len__`` and ``__getitem__`` for a map-style dataset, a list
     too, and nothing but an ``IterableDataset`` for an iterable one (``_DatasetKind`` in torch's
@@ -74,7 +74,7 @@ def complaint(thing: Any) -> str:
 
 
 def unwrapped(thing: Any) -> tuple[Any, str]:
-    """The ``DataLoader`` that ``thing`` does no more than iterate over, and the way there; else itself and ``""``.
+    """The one ``DataLoader`` that ``thing`` iterates over, and the way there; else itself and ``""``.
 
     Examples:
         >>> class Bar:
@@ -112,7 +112,7 @@ def is_stream(dataset: object) -> bool:
 
 
 def starts_processes(dataset: Any) -> str:
-    """What in ``dataset`` starts processes, as far as its attributes tell, and what to do instead; or ``""``."""
+    """What in ``dataset`` starts processes, as its attributes tell, and what to do instead; or ``""``."""
     for way, held in _held(dataset, DEPTH, leaves=(*_LEAVES[:-1], DataLoader)):
         if isinstance(held, DataLoader) and held.num_workers:
             remedy = "give that DataLoader, or let it have num_workers=0"

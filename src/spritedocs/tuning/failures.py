@@ -104,13 +104,14 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         )
         return f"The dataset failed: {shown.partition(': ')[2]}; {hint}."
     if "DataLoader timed out after" in said:
-        forked = (
-            "A forked worker has no threads, and may wait for a lock that one held, as polars' do: choose "
-            "--start-method spawn, or start_method='spawn' in Python. "
-        )
+        slow = "choose a smaller batch size, or a larger budget, half of which it may take"
+        if start_method != "fork":
+            return f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer: {slow}."
         return (
-            f"No batch came within {timeout_s:.0f} s. {forked if start_method == 'fork' else ''}An item hangs, "
-            "or a batch takes longer: choose a smaller batch size, or a larger budget, half of which it may take."
+            f"No batch came within {timeout_s:.0f} s. A forked worker has no threads, and waits for ever "
+            "for a lock that one held, as with polars: choose --start-method spawn, or start_method='spawn' "
+            "in Python. "
+            f"If an item only takes long, {slow}."
         )
     if isinstance(error, pickle.PicklingError) or re.search(r"[Cc]an(?:'t|not) (?:pickle|get local)", said):
         return (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["Until"]
+__all__ = ["Cut", "Replayed", "Until"]
 
 FEWEST = 3
 
@@ -56,6 +57,32 @@ class Until:
 
     def _is_nearly_done(self, taken: int) -> bool:
         return self.whole is not None and 1.5 * taken >= self.whole
+
+
+class Replayed:
+    """Indices that can be drawn only once, kept so that each epoch has them again."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._left, self._drawn = source, list[Any]()
+
+    def __iter__(self) -> Iterator[Any]:
+        for place in itertools.count():
+            if place == len(self._drawn):
+                try:
+                    self._drawn.append(next(self._left))
+                except StopIteration:
+                    return
+            yield self._drawn[place]
+
+
+class Cut:
+    """The first ``count`` of ``source``, which may go on for ever."""
+
+    def __init__(self, source: Iterable[Any], count: int | None) -> None:
+        self._source, self._count = source, count
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(self._source, self._count)
 
 
 def _batch_size(source: Iterable[Any]) -> int | None:

@@ -252,7 +252,7 @@ class InitProbe:
 
 
 def _note_questions(info: Any, notebook: Notebook) -> None:
-    kind = type(info)
+    kind: Any = type(info)
 
     class Noting(kind):  # type: ignore[misc]
         __slots__ = ()

@@ -131,7 +131,7 @@ def probe(
 class _Epoch:
     """An epoch of a loader's indices: each who goes through them goes on where the one before has ended.
 
-    What has been taken comes again at the end, as an epoch may be short. So a sampler that sorts does so once.
+    What has been taken comes again at the end, as an epoch may be short. A sampler that sorts does so once.
     """
 
     def __init__(self, source: Iterable[Any]) -> None:

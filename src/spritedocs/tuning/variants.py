@@ -5,7 +5,6 @@ A variant is a copy: class, dataset, collate_fn, sampler and every other argumen
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
 from spritedocs.tuning.dataset_kinds import complaint, unwrapped
-from spritedocs.tuning.indices import Until
+from spritedocs.tuning.indices import Cut, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
@@ -80,8 +79,8 @@ class Variants:
             )
         if _kept_iterator(loader):
             notes.append(
-                f"The {type(loader).__name__} keeps one iterator, and its workers, for all epochs: it was tuned "
-                "as a plain DataLoader with persistent workers."
+                f"The {type(loader).__name__} keeps one iterator and its workers for all epochs: it was "
+                "tuned as a plain DataLoader with persistent workers."
             )
         method = start_method or _start_method(loader.multiprocessing_context)
         made = cls(loader, method, is_loader, start_method is not None, notes=tuple(notes))
@@ -138,8 +137,8 @@ class Variants:
         loader = self.loader
         source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
         if isinstance(source, Iterator):
-            return _Replayed(source)
-        return _Cut(source, self.batches) if _kept_iterator(loader) else source
+            return Replayed(source)
+        return Cut(source, self.batches) if _kept_iterator(loader) else source
 
     @property
     def context(self) -> Any:
@@ -158,18 +157,20 @@ class Variants:
         """A new loader with ``settings``.
 
         ``sampler`` makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how
-        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
-        ``collate_fn`` for instance.
+        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset``
+        and ``collate_fn`` for instance.
         """
         workers = settings.num_workers
-        kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
+        source = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
         indices = self.indices if sampler is None else sampler(self.indices)
-        twin = _copy(self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader))
+        twin: DataLoader[Any] = _copy(
+            self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader)
+        )
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
         vars(twin).update(
             {
-                kind: indices,
+                source: indices,
                 "num_workers": workers,
                 "prefetch_factor": settings.prefetch_factor if workers else None,
                 "persistent_workers": settings.persistent_workers and workers > 0,
@@ -209,32 +210,6 @@ def too_short(batches: int, items: int | None) -> str:
         f"an epoch has {counted}, so that workers have nothing to share: give the dataset more items, or "
         "choose a smaller batch size"
     )
-
-
-class _Replayed:
-    """Indices that can be drawn only once, kept so that each epoch has them again."""
-
-    def __init__(self, source: Iterator[Any]) -> None:
-        self._left, self._drawn = source, list[Any]()
-
-    def __iter__(self) -> Iterator[Any]:
-        for place in itertools.count():
-            if place == len(self._drawn):
-                try:
-                    self._drawn.append(next(self._left))
-                except StopIteration:
-                    return
-            yield self._drawn[place]
-
-
-class _Cut:
-    """The first ``count`` of ``source``, which may go on for ever."""
-
-    def __init__(self, source: Iterable[Any], count: int | None) -> None:
-        self._source, self._count = source, count
-
-    def __iter__(self) -> Iterator[Any]:
-        return itertools.islice(self._source, self._count)
 
 
 def _copy(loader: DataLoader[Any], kind: type[Any] | None = None) -> Any:
