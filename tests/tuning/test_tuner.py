@@ -135,7 +135,7 @@ class World:
         self.costs = Costs((0.01,) * 99, (0.0,) * 99, BATCH, cores=8.0)
         self.truth: Callable[[Settings], float] = lambda settings: 100.0 * max(1, settings.num_workers)
         self.noise, self.memory_mb, self.disturbed, self.count = 0.001, 10.0, 0, 80_000
-        self.lead_s, self.wait_share = 0.5, 1.0
+        self.lead_s, self.wait_share, self.start_s = 0.5, 1.0, 0.0
         self.seen: dict[str, Any] = {}
         self.measured_mb: Callable[[], float] = lambda: self.memory_mb
         self.asked: list[Asked] = []
@@ -175,10 +175,12 @@ class World:
         return Comparison(found, disturbed=self.disturbed)
 
     def _slice(self, slices: Slices, settings: Settings, length: Length) -> dict[str, float]:
+        start_s = 0.0
         if settings.num_workers:
+            start_s = 0.0 if settings.num_workers in slices.memory_mb else self.start_s
             slices.memory_mb[settings.num_workers] = self.measured_mb()
         rate = self.truth(settings) * math.exp(self._draw.gauss(0, self.noise))
-        took_s = max(length.seconds, 2 * max(1, settings.num_workers) * BATCH / rate)
+        took_s = max(length.seconds, 2 * max(1, settings.num_workers) * BATCH / rate) + start_s
         self.now_s += took_s
         return {"items_per_s": rate, "wait_share": self.wait_share, "seconds": took_s, "lead_s": self.lead_s}
 
@@ -448,6 +450,15 @@ def test_slow_batches_and_workers_leave_time_for_the_numbers_that_count(world: W
     assert 6 not in tried
     assert found.recommended["num_workers"] in {8, 16}
     assert world.now_s < 100
+
+
+def test_what_workers_take_to_start_is_taken_once(world: World) -> None:
+    """By spawn, some seconds: the rounds after that are as short as ever."""
+    world.start_s = 6.0
+    found = world.tune(max_workers=4)
+    assert world.asked[-1].rounds >= FEWEST_SAMPLES
+    assert found.warnings == ()
+    assert world.now_s < 60
 
 
 def test_a_budget_that_does_not_suffice_gives_the_best_so_far(world: World) -> None:

@@ -124,8 +124,9 @@ class Search:
     def _halved(self, tried: list[Settings]) -> Comparison:
         """Let the worse half leave until few are left, and return what was measured last."""
         seconds, turns = SLICE_S * self._found.unevenness, TURNS
-        if self._found.starting_s(tried) + self._takes_s(tried, WARM_S) < self._left_s / 2:
+        if self._takes_s(tried, WARM_S) < self._left_s / 4:
             self._raced(tried, WARM_S, 1, "starting")
+            self._took.clear()  # what starting takes is taken once
         while True:
             turns = max(1, min(turns, int(self._left_s / self._takes_s(tried, seconds))))
             last = self._raced(tried, seconds, turns, "trying")
@@ -210,7 +211,7 @@ class Search:
             raise NotHere(why_not)
         for each in self._looked(timed.arms):
             self._rates[each] = median(timed.samples(each, "items_per_s"))
-            self._took[each] = median(timed.samples(each, "seconds")), seconds
+            self._took[each] = min(timed.samples(each, "seconds")), seconds
         self._found = self._found.without_too_large(self._slices.memory_mb)
         return timed
 
