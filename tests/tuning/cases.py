@@ -98,9 +98,6 @@ class Buckets:
         order = random.sample(range(400), 400)
         return iter([order[start : start + BATCH] for start in range(0, 400, BATCH)])
 
-    def __len__(self) -> int:
-        return 400 // BATCH
-
 
 class Locked(Pictures):
     """One item at a time, whoever asks."""

@@ -112,7 +112,7 @@ def test_a_sampler_that_sorts_before_each_epoch() -> None:
 
 
 def test_workers_that_take_turns_at_a_lock() -> None:
-    found = tuned(DataLoader(Locked(), BATCH), max_workers=6)
+    found = tuned(DataLoader(Locked(), BATCH), max_workers=8)
     assert found.diagnosis == "contention"
     assert found.throughput.median < 2 * rates(found)[0]
 

@@ -205,6 +205,17 @@ def test_a_short_epoch_is_measured_whole_and_drawn_anew_each_time() -> None:
             seen.clear()
 
 
+def test_a_sampler_without_a_length_is_counted_as_it_goes_by() -> None:
+    sampler = ([number, number + 1] for number in range(10))
+    slices, _ = collected(DataLoader(Numbers(), batch_sampler=sampler))  # type: ignore[arg-type]
+    with slices:
+        arm = slices.arms({NONE: Length(60.0, 6)})[NONE]
+        arm()
+        assert slices.batches is None
+        arm()
+        assert slices.batches == 10
+
+
 def test_workers_that_do_not_stay_are_timed_from_their_start_to_their_end() -> None:
     before = len(psutil.Process().children())
     new = Settings(2, 2, False)

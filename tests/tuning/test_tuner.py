@@ -454,7 +454,7 @@ def test_slow_batches_and_workers_leave_time_for_the_numbers_that_count(world: W
 
 def test_what_workers_take_to_start_is_taken_once(world: World) -> None:
     """By spawn, some seconds: the rounds after that are as short as ever."""
-    world.start_s = 6.0
+    world.start_s, world.costs = 6.0, replace(world.costs, boot_s=12.0)
     found = world.tune(max_workers=4)
     assert world.asked[-1].rounds >= FEWEST_SAMPLES
     assert found.warnings == ()

@@ -71,7 +71,7 @@ class Outcome:
             costs=seen.costs,
             present=variants.present,
             recommended=recommended,
-            batches=variants.batches,
+            batches=found.batches,
             step_s=step_s,
             step_cpu_share=found.step.cpu_share if found.step else 0.0,
             wait_share_present=wait_share,
@@ -80,7 +80,7 @@ class Outcome:
             logical_cores=here.logical_cores,
             empty_handover_s=seen.empty_handover_s,
             in_order=variants.in_order,
-            epoch_start_s=found.start_s if variants.batches else 0.0,
+            epoch_start_s=found.start_s if found.batches else 0.0,
             is_streaming=variants.is_streaming,
             loads_whole_batches=loads_whole_batches(variants.loader.dataset),
             contended=self._is_contended,
@@ -103,7 +103,7 @@ class Outcome:
             costs=seen.costs,
             prediction_error=_prediction_error(candidates),
             batch_size=found.batch_size,
-            batches=variants.batches,
+            batches=found.batches,
             step_s=step_s,
             data_wait_share=wait_share,
             epoch_start_s=found.start_s,
@@ -164,12 +164,15 @@ class Outcome:
 
     @property
     def _is_contended(self) -> bool:
-        """Whether several workers do not get on, though one, or none, was as fast as the probe explains."""
+        """Whether many workers do not get on, though one, or none, was as fast as the probe explains."""
+        most = max(each.num_workers for each in self.looked)
         few = [each for each in self.looked if each.num_workers <= 1]
-        promising = max(self.looked, key=lambda each: self.found.rates[each])
-        if not few or self.looked[promising] > FEW_TIMES * max(self.looked[each] for each in few):
+        many = [each for each in self.looked if each.num_workers >= max(2, most / 2)]
+        if not few or not many:
             return False
-        return self._explained(promising) * FAR < max(map(self._explained, few))
+        gain = median(self.looked[each] for each in many) / max(self.looked[each] for each in few)
+        explained = median(map(self._explained, many)) / max(map(self._explained, few))
+        return gain < FEW_TIMES and explained < 1 / FAR
 
     def _against(self, settings: Settings, other: Settings) -> Measurement:
         if settings == other:

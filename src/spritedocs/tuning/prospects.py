@@ -46,6 +46,8 @@ class Prospects:
     """What all workers may take together."""
     step: TimedStep | None
     limited_by_memory: bool
+    batches: int | None
+    """Of an epoch; ``None`` where nobody knows, which means many."""
 
     @classmethod
     def of(
@@ -91,6 +93,7 @@ class Prospects:
             limit_mb,
             step,
             max(rates[each] for each in wanted) >= MORE * max(rates[each] for each in fitting),
+            variants.batches,
         )
 
     @property
@@ -141,7 +144,7 @@ class Prospects:
 
     def whole(self, seconds: float) -> int | None:
         """The batches of an epoch that is over in ``seconds``, too short for slices of it; or ``None``."""
-        batches, best = self.variants.batches, max(self.rates.values())
+        batches, best = self.batches, max(self.rates.values())
         if batches is None or self.start_s + batches * self.batch_size / best > seconds:
             return None
         return batches

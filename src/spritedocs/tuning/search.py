@@ -173,7 +173,7 @@ class Search:
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
         present = self.variants.present
-        if present == steady(present) or self.variants.batches is None or self._slices.whole:
+        if present == steady(present) or self._found.batches is None or self._slices.whole:
             return []
         length = self._found.length(present, FINAL_S, self._rates[steady(present)])
         arm, leads, begun = self._slices.arms({present: length})[present], list[float](), time.perf_counter()
@@ -212,7 +212,8 @@ class Search:
         for each in self._looked(timed.arms):
             self._rates[each] = median(timed.samples(each, "items_per_s"))
             self._took[each] = min(timed.samples(each, "seconds")), seconds
-        self._found = self._found.without_too_large(self._slices.memory_mb)
+        batches = self._found.batches or self._slices.batches
+        self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
         return timed
 
     @property

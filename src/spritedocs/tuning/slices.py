@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from spritedocs.model import Settings
-from spritedocs.tuning.pausing import END, FEWEST_TURNS, Batch, PausingLoader, clock
+from spritedocs.tuning.pausing import FEWEST_TURNS, Batch, PausingLoader, clock
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.probes import items_in
 from spritedocs.tuning.variants import Variants
@@ -52,7 +52,9 @@ class Slices:
     ) -> None:
         self._variants, self._step, self._timeout_s, self._drawing_s = variants, step, timeout_s, drawing_s
         self._crowded, self._copies, self.whole = crowded, copies, whole
-        self._rounds, self._number = _epochs(variants.indices), (-1, -1)
+        self._rounds, self._number = self._epochs(), (-1, -1)
+        self.batches: int | None = None
+        """How many an epoch was seen to have; not of a stream, whose indices never end."""
         self._blocks: dict[int, list[Any]] = {}
         self._races = itertools.count()
         self._loaders: dict[int, PausingLoader] = {}
@@ -166,9 +168,11 @@ class Slices:
         lead_s = first.arrived_s - begun + ended - seen[-1].done_s
         return {**self._rate(loader, seen, seen, ended - begun), "lead_s": lead_s}
 
-
-def _epochs(source: Iterable[Any]) -> Iterator[Any]:
-    """One epoch of indices after the other, until one is empty."""
-    while (first := next(batches := iter(source), END)) is not END:
-        yield first
-        yield from batches
+    def _epochs(self) -> Iterator[Any]:
+        """One epoch of indices after the other, until one is empty."""
+        count = 1
+        while count:
+            count = 0
+            for count, batch in enumerate(self._variants.indices, 1):  # noqa: B007 - and how many there were
+                yield batch
+            self.batches = count

@@ -43,7 +43,7 @@ class WholeEpochs:
     def _spans(self, settings: Settings) -> list[tuple[float, float]]:
         """Seconds, and those of waiting. Workers that start anew then go on as those that stay."""
         kept = settings if self.whole else steady(settings)
-        leads, batches, spans = itertools.cycle(self.leads or [0.0]), self.found.variants.batches, []
+        leads, batches, spans = itertools.cycle(self.leads or [0.0]), self.found.batches, []
         for seen in self.timed.arms.get(kept, ()):
             begin_s, rest_s = self._start_s, self._items / seen["items_per_s"]
             if settings != kept and batches:
@@ -54,13 +54,13 @@ class WholeEpochs:
 
     @property
     def _items(self) -> float:
-        return (self.found.variants.batches or 1) * self.found.batch_size
+        return (self.found.batches or 1) * self.found.batch_size
 
     @property
     def _start_s(self) -> float:
         """As far as slices do not have it; of an epoch that is endless, or may be, nothing."""
         start_s = self.found.seen.drawing_start_s if self.whole else self.found.start_s
-        return start_s if self.found.variants.batches else 0.0
+        return start_s if self.found.batches else 0.0
 
 
 def scatter(comparison: Comparison) -> tuple[float, int]:
