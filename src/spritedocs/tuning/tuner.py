@@ -50,9 +50,10 @@ def tune(
     Takes as long as it needs, and at most about ``budget_s`` seconds. Workers start by ``start_method``, or
     by the loader's own or the usual one.
 
-    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, a budget too small to measure anything
-    included, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What hangs in
-    a worker is a failure; what hangs only in the main process hangs here too (``spritedocs tune`` ends it).
+    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, a budget in which nothing can be
+    measured included, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What
+    hangs in a worker is a failure; what hangs only in the main process hangs here too (``spritedocs tune``
+    ends it).
     """
     for name, value, least, most in (
         ("max_workers", max_workers, 0, MOST_WORKERS),
