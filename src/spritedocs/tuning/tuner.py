@@ -50,8 +50,8 @@ def tune(
     Takes as long as it needs, and at most about ``budget_s`` seconds. Workers start by ``start_method``, or
     by the loader's own or the usual one.
 
-    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, a budget in which nothing can be
-    measured included, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What
+    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, or a budget in which nothing
+    can be measured, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What
     hangs in a worker is a failure; what hangs only in the main process hangs here too (``spritedocs tune``
     ends it).
     """
