@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -133,3 +134,35 @@ def test_a_chain_of_processes_each_of_which_starts_the_next_is_ended(alone: bool
             os.read(reading, 1)
     assert os.read(reading, 1) == b""
     os.close(reading)
+
+
+SHARED_BY_FILES = """
+import sys, torch, torch.multiprocessing
+from torch.utils.data import DataLoader
+torch.multiprocessing.set_sharing_strategy("file_system")
+batches = iter(DataLoader(torch.zeros(4000, 8), 4, num_workers=2))
+kept = [next(batches) for _ in range(9)]
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@linux
+def test_files_that_tensors_share_are_gone_with_the_processes_that_shared_them(tmp_path: Path) -> None:
+    def files() -> list[Path]:
+        return [file for pid in pids for file in Path("/dev/shm").glob(f"torch_{pid}_*")]
+
+    with marked() as environment:
+        child = subprocess.Popen(
+            [sys.executable, "-c", SHARED_BY_FILES],
+            env=environment | {"TMPDIR": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        pids = [child.pid, *(process.pid for process in psutil.Process(child.pid).children(recursive=True))]
+        assert files()
+    assert files() == list(tmp_path.glob("torch-shm-dir-*")) == []
+    child.communicate()

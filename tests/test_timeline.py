@@ -256,6 +256,22 @@ def test_a_loader_that_makes_several_batches_of_one():
         trace_epoch(Halving(Makers(8), batch_size=4), no_step)
 
 
+class Shard(DataLoader):
+    """As accelerate's DataLoaderShard."""
+
+    def __init__(self, base):
+        super().__init__(base.dataset, base.batch_size)
+        self.base = base
+
+    def __iter__(self):
+        yield from self.base
+
+
+def test_a_loader_that_hands_out_what_another_makes():
+    with pytest.raises(ValueError, match=r"^Shard hands out what another loader makes: trace that one$"):
+        trace_epoch(Shard(DataLoader(Makers(8), batch_size=4)), no_step)
+
+
 class Ahead(DataLoader):
     """A loader that holds the next batch ready."""
 

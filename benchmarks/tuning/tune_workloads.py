@@ -27,8 +27,10 @@ from suite.kinds import (
     COLD,
     HOARDERS,
     LARGER,
+    LISTED,
     LONGER,
     MS,
+    ONE_AT_A_TIME,
     PARSED,
     PICTURES,
     SHORT,
@@ -131,6 +133,8 @@ OTHERS = (
         "short-epoch-compute", ("startup",), worked(compute, 96, 1 * MS, **SHORT), 6, present=Settings(2)
     ),
     Workload("short-epoch-tiny", ("startup",), in_memory(Integers, 2048, LARGER), 32, present=Settings(4)),
+    Workload("lists-first", ("epoch-start",), LISTED, 4),
+    Workload("one-at-a-time", ("contention",), ONE_AT_A_TIME, 4),
     Workload("slow-sample-wait", ("slow-sample",), with_a_slow_one(wait, 256, 1 * MS, 200), 4),
     Workload("slow-sample-compute", ("slow-sample",), with_a_slow_one(compute, 256, 0.5 * MS, 400), 4),
     Workload(

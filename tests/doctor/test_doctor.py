@@ -299,6 +299,14 @@ def test_data_that_is_not_there_is_misuse(call: Callable[..., Answer], tmp_path:
     assert f"there is nothing at {tmp_path / 'nothing'}: name the folder" in answer.complained
 
 
+@pytest.mark.parametrize("address", ["s3://sprites/train", "https://example.org/sprites.zip", "gs://sprites"])
+def test_data_at_an_address_are_not_looked_for_on_the_disk(call: Callable[..., Answer], address: str) -> None:
+    answer = call(WELL, "--data", address)
+    assert (answer.status, answer.said) == (2, "")
+    said = f"what is at {address.partition('://')[0]}:// lies on no disk here: name a folder with a copy"
+    assert said in answer.complained
+
+
 def test_data_that_may_not_be_looked_at_are_misuse(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

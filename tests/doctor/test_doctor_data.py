@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,13 +37,23 @@ def test_a_file_is_counted_by_itself(folder: Path) -> None:
 
 
 def test_links_to_files_count_and_those_to_folders_or_nothing_do_not(folder: Path) -> None:
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.write_bytes(bytes(10))
     try:
-        (folder / "link").symlink_to(folder / "2")
+        (folder / "link").symlink_to(elsewhere)
     except OSError:
         pytest.skip("this user may make no links")
     (folder / "loop").symlink_to(folder)
     (folder / "lost").symlink_to(folder / "nothing")
     assert measure_data(folder) == Data(40, 4, True, "nfs4")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a listing does not say there which file it is")
+def test_a_file_counts_once_however_many_links_lead_to_it(folder: Path) -> None:
+    for number in range(3):
+        (folder / f"a link {number}").symlink_to(folder / "2")
+    (folder / "hard").hardlink_to(folder / "3")
+    assert measure_data(folder) == Data(30, 3, True, "nfs4")
 
 
 def test_a_pipe_is_no_data(folder: Path) -> None:

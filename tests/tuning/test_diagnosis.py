@@ -59,6 +59,7 @@ def found(
     step_ms: float = 0.0,
     most_workers: int = 8,
     logical_cores: int = 2,
+    **others: Any,
 ) -> Situation:
     """What a tuner would find out: the smallest number of helpers within 3% of the best, and its gain."""
 
@@ -80,9 +81,8 @@ def found(
         gain=(gain * 0.98, gain, gain * 1.02),
         limited_by_memory=most_workers < 8,
         logical_cores=logical_cores,
-        tensors_per_batch=1,
-        bytes_per_batch=4096,
         empty_handover_s=EMPTY_HANDOVER_S,
+        **others,
     )
 
 
@@ -100,6 +100,8 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     "items wait on one core": ("waiting", plant(costs(3.0, 0.05, cores=1.0))),
     "items wait more than they compute": ("waiting", plant(costs(2.4, 0.4))),
     "items wait, two helpers": ("waiting", plant(costs(3.0, 0.05), TWO_KEPT)),
+    "a stream lists its files first": ("epoch-start", plant(costs(3.0, 0.05), epoch_start_s=0.1)),
+    "eight helpers take turns at a lock": ("contention", plant(costs(3.0, 0.05), contended=True)),
     "items compute": ("cpu", plant(costs(0, 1.5))),
     "items compute beside a step": ("cpu", plant(costs(0, 1.5), step_ms=2)),
     "items compute in one helper": ("cpu", plant(costs(0, 1.5), TWO_KEPT._replace(num_workers=1))),
@@ -222,6 +224,29 @@ def test_every_remedy_leads_to_an_anchor_of_the_guide() -> None:
             page, anchor = remedy.page.split("#")
             assert page == "guide/summoning-helpers/"
             assert f"#{anchor}" in anchors
+
+
+def test_an_epoch_of_unknown_length_is_long() -> None:
+    """Neither starting workers nor a list of files takes much of it."""
+    starting = PLANTED["short epochs that wait"][1](lambda loading: loading)
+    assert diagnose(replace(starting, batches=None))[0] == "waiting"
+    listing = PLANTED["a stream lists its files first"][1](lambda loading: loading)
+    assert diagnose(replace(listing, batches=None))[0] == "waiting"
+
+
+@pytest.mark.parametrize(("streams", "says"), [(True, "list files in __init__"), (False, "Let the sampler")])
+def test_a_start_of_each_epoch_is_cured_where_it_comes_from(streams: bool, says: str) -> None:
+    situation = PLANTED["a stream lists its files first"][1](lambda loading: loading)
+    found = diagnose(replace(situation, is_streaming=streams))[1]
+    assert [says in remedy.says for remedy in found[:2]] == [False, True]
+    assert (found[1].gain or 0) > 1.1
+
+
+def test_who_fetches_whole_batches_is_not_told_to() -> None:
+    situation = PLANTED["tiny items"][1](lambda loading: loading)
+    for has, word in ((False, "__getitems__"), (True, "make batches larger")):
+        said = [remedy.says for remedy in diagnose(replace(situation, loads_whole_batches=has))[1]]
+        assert word in said[-1]
 
 
 def told(case: str) -> dict[str, float | None]:

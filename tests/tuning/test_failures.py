@@ -96,7 +96,10 @@ def item_of_a_chain() -> None:
             from_a_worker(fail(BatchError("a batch cannot be collated (so)"))),
             "collated (so); give a DataLoader",
         ),
-        (RuntimeError("DataLoader timed out after 7.0 seconds"), "No batch came within 7 s: an item hangs"),
+        (
+            RuntimeError("DataLoader timed out after 7.0 seconds"),
+            "--start-method spawn, or start_method='spawn'",
+        ),
         (OSError("connection timed out after 9 s"), "failed: OSError: connection timed out after 9 s;"),
         (
             RuntimeError("DataLoader worker (pid 12) exited unexpectedly with exit code 3. Details are lost"),
@@ -134,6 +137,13 @@ def test_what_is_said(error: Exception, said: str) -> None:
 )
 def test_workers_may_open_too_many_files(error: Exception) -> None:
     assert "try fewer workers" in sentence(error)
+
+
+def test_a_hang_after_a_fork_names_the_start_method_first() -> None:
+    hung = RuntimeError("DataLoader timed out after 7.0 seconds")
+    said = sentence(hung, "fork")
+    assert said.index("--start-method") < said.index("smaller batch size")
+    assert "start" not in sentence(hung, "spawn")
 
 
 def test_a_stream_that_ends_for_good_is_told() -> None:

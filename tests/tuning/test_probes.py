@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import psutil
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, get_worker_info, random_split
+from torch.utils.data.datapipes.iter import IterableWrapper
 
 from spritedocs.tuning import probes, probing
 from spritedocs.tuning.failures import ArgumentError
@@ -272,3 +274,222 @@ def test_a_worker_that_fails_leaves_nothing() -> None:
         probed(Numbers(broken=9))
     with pytest.raises(WorkerEnded, match="a worker ended, exit code 3"):
         probed(Numbers(), collate_fn=end)
+
+
+class Plus(DataLoader[Any]):
+    """Does something to each batch."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in super().__iter__():
+            yield batch.tolist(), "a sprite"
+
+
+def test_a_subclass_that_changes_batches_is_gone_through_by_all_but_the_notes() -> None:
+    steps: list[Any] = []
+    seen = probe(Variants.of(Plus(Numbers(), 4, shuffle=True)), steps.append, seconds=0.05, timeout_s=LIMIT_S)
+    assert seen.bytes_per_batch == 4 * 3 * 4
+    assert seen.alone is not None
+    assert len(steps) == seen.alone.batches
+    assert all(step[1] == "a sprite" and len(step[0]) == 4 for step in steps)
+
+
+class OpenedByWorkers(Numbers):
+    file: Any = None
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.tensor(self.file[index])
+
+
+def open_file(worker: int) -> None:
+    info: Any = get_worker_info()
+    info.dataset.file = range(40)
+
+
+def test_what_loads_in_workers_alone() -> None:
+    steps: list[Any] = []
+    loader: Any = DataLoader(OpenedByWorkers(), 4, num_workers=1, worker_init_fn=open_file)
+    seen = probe(Variants.of(loader), steps.append, seconds=0.05, timeout_s=LIMIT_S)
+    assert seen.alone is None
+    assert seen.fails_alone == "TypeError: 'NoneType' object is not subscriptable"
+    assert seen.costs.collate_s > 0
+    assert len(steps) > probing.FEWEST_BATCHES, "the step needs a worker too"
+    assert probed(Numbers()).fails_alone is None
+
+
+class Nothing(Stream):
+    """Has nothing to give in the main process."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return super().__iter__() if get_worker_info() else iter(())
+
+
+def test_a_stream_that_is_empty_without_workers() -> None:
+    seen = probed(Nothing(40))
+    assert seen.alone is None
+    assert "yielded no batch" in str(seen.fails_alone)
+
+
+class Unshared(Stream):
+    """Every worker delivers all of it; asked is what it looks at."""
+
+    def __init__(self, *looks: str) -> None:
+        super().__init__(80)
+        self.looks = looks
+
+    def __iter__(self) -> Iterator[Any]:
+        for look in self.looks:
+            getattr(get_worker_info(), look)
+        yield from map(torch.tensor, range(80))
+
+
+def share_out(worker: int) -> None:
+    info: Any = get_worker_info()
+    info.dataset.count = info.num_workers
+
+
+def name_it(worker: int) -> None:
+    os.environ["SPRITE_WORKER"] = str(worker)
+
+
+def seed_it(worker: int) -> None:
+    os.environ["SPRITE_SEED"] = str(worker + 7)
+    assert get_worker_info() is not None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "init", "asked"),
+    [
+        (Stream(80), None, True),
+        (Unshared(), None, False),
+        (Unshared("id"), None, True),
+        (Unshared("dataset"), None, True),
+        (Unshared("__class__"), None, False),
+        (Unshared(), share_out, True),
+        (Unshared(), name_it, True),
+        (Unshared(), seed_it, False),
+        (Numbers(80), None, False),
+        (IterableWrapper(range(80)), None, False),
+        (IterableWrapper(range(80)).sharding_filter(), None, True),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # pipes are deprecated
+def test_whether_anybody_asks_which_worker_it_is(dataset: Any, init: Any, asked: bool) -> None:
+    seen = probed(dataset, num_workers=1, worker_init_fn=init)
+    assert seen.asked_who_it_is is asked
+
+
+class Listing(Stream):
+    """Takes as long to begin, at once or with the first item."""
+
+    def __init__(self, at_once: bool) -> None:
+        super().__init__(80)
+        self.at_once = at_once
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.begun() if self.at_once else self.items()
+
+    def begun(self) -> Iterator[Any]:
+        time.sleep(0.4)
+        return super().__iter__()
+
+    def items(self) -> Iterator[Any]:
+        yield from self.begun()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_start_of_a_stream_is_no_cost_of_an_item_or_of_a_worker(at_once: bool) -> None:
+    seen = probed(Listing(at_once))
+    assert seen.start_s > 0.3
+    assert max(seen.costs.item_s) < 0.2
+    assert max(seen.costs.resume_s, seen.costs.main_s) < 0.3
+    assert probed(Stream(80)).start_s < 0.2
+
+
+class Sorting:
+    def __iter__(self) -> Iterator[Any]:
+        time.sleep(0.4)
+        yield from [[place, place + 1] for place in range(0, 40, 2)]
+
+
+def test_the_start_of_a_sampler_is_paid_once_and_is_no_cost_of_a_worker() -> None:
+    begun = time.perf_counter()
+    seen = probed(Numbers(), 1, batch_sampler=Sorting())
+    assert seen.drawing_start_s >= 0.3
+    assert seen.costs.main_s < 0.2
+    assert time.perf_counter() - begun > seen.drawing_start_s
+
+
+class Batches:
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self.kind([place, place + 1, place + 2]) for place in range(0, 36, 3)])
+
+
+@pytest.mark.parametrize(
+    ("index", "items"),
+    [(list, 3), (np.array, 3), (tuple, 1), (str, 1)],
+)
+def test_items_are_counted_by_their_indices(index: Any, items: int) -> None:
+    """A sampler may give batches of indices, or indices that are pairs or names."""
+    seen = probed(Anything(), None, sampler=Batches(index))
+    assert seen.costs.batch_size == items
+    assert seen.alone is not None
+
+
+class Anything(Numbers):
+    def __getitem__(self, index: Any) -> Any:
+        if (isinstance(index, str) and index == "torn") or (isinstance(index, tuple) and self.broken):
+            raise ValueError("the sprite is torn")
+        return torch.zeros(2, 3)
+
+
+def test_an_index_that_is_a_pair_or_a_name_is_one_item() -> None:
+    notebook = Notebook()
+    dataset: Any = ItemProbe(Anything(broken=1), notebook)
+    with pytest.raises(ItemError, match=r"^item \(5, 24\) raised ValueError"):
+        dataset[5, 24]
+    with pytest.raises(ItemError, match=r"^item torn raised ValueError"):
+        dataset["torn"]
+
+
+class Nested(IterableDataset[Any]):
+    def __init__(self) -> None:
+        self.loader: Any = DataLoader(Numbers(), 4, num_workers=2)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.loader)
+
+
+def test_a_dataset_that_starts_workers_is_told_what_it_holds() -> None:
+    said = (
+        r"its \.loader is a DataLoader with num_workers=2: give that DataLoader, or let it have num_workers=0"
+    )
+    with pytest.raises(ArgumentError, match=said) as raised:
+        probed(Nested(), None)
+    assert raised.value.__suppress_context__
+
+
+@dataclass
+class Pair:
+    images: Any
+    more: Any
+
+
+def as_pair(samples: list[Any]) -> Pair:
+    return Pair(torch.stack(samples), [torch.zeros(2), None])
+
+
+def test_tensors_of_a_batch_of_any_class_are_counted() -> None:
+    seen = probed(Numbers(), collate_fn=as_pair)
+    assert (seen.tensors_per_batch, seen.bytes_per_batch) == (2, 4 * 3 * 4 + 2 * 4)
+
+
+def as_none(samples: list[Any]) -> None: ...
+
+
+@pytest.mark.parametrize("collate", [as_none, len, str])
+def test_a_batch_may_be_anything(collate: Any) -> None:
+    seen = probed(Numbers(), collate_fn=collate)
+    assert (seen.costs.batch_size, seen.tensors_per_batch, seen.fails_alone) == (4, 0, None)

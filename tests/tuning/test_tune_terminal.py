@@ -50,12 +50,17 @@ TUNED = Tuning(
         Candidate(THREE, 822.0, measured("items/s", 810), measured("×", 0.99), 121.6),
         Candidate(FOUR, 830.0, measured("items/s", 818), Measurement.of("value", [1.0], "×"), 119.0),
         Candidate(Settings(8, 2, True), 835.0),
+        *(
+            Candidate(Settings(count, 8, True), 800.0, measured("items/s", 600 + count, count=2))
+            for count in (1, 6)
+        ),
     ),
     costs=Costs((0.002, 0.0021, 0.013), (0.0003, 0.0003, 0.0004), 32, send_s=0.001, gil_share=0.2, cores=2),
     prediction_error=0.04,
     batch_size=32,
     batches=100,
     step_s=0.0,
+    epoch_start_s=0.25,
     data_wait_share=0.97,
     start_method="fork",
     machine=DESCRIBED,
@@ -92,6 +97,27 @@ def test_the_line_to_copy_comes_first_in_one_piece_and_all_else_fits(shown: Show
         assert not any("\x1b" in other for other in others)
 
 
+def test_the_answer_fits_one_screen(shown: Shown) -> None:
+    """With the line to copy in two lines of the screen, and of many candidates those that matter."""
+    many = [
+        Candidate(Settings(count, ahead, True), 800.0, measured("items/s", 100 * count, count=2), None, 118.0)
+        for count in (5, 6, 7, 9, 10, 12, 16)
+        for ahead in (2, 8)
+    ]
+    text = shown(candidates=(*TUNED.candidates, *many), remedies=TUNED.remedies * 2)
+    assert len(text.splitlines()) + 1 <= 24
+    shown_rows = [row for row in text.splitlines() if re.match(r" +\d+ +[\d–] ", row)]
+    assert 3 <= len(shown_rows) <= 8
+    assert sum(mark in " ".join(shown_rows) for mark in ("yours", "recommended", "the fastest")) == 3
+
+
+def test_of_those_that_left_the_best_are_shown_and_on_request_all(shown: Shown) -> None:
+    rows = [words(line) for line in shown(remedies=()).splitlines()]
+    assert [row for row in rows if row.startswith("6 8 about 6")]
+    assert not any("not tried" in row for row in rows)
+    assert "8 2 840 not tried" in words(shown(explain=True)).replace("about ", "")
+
+
 def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -> None:
     text = words(shown())
     gain, loads = (
@@ -101,10 +127,10 @@ def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -
     assert re.search(
         rf"{gain}\. It loads 810 items/s {loads}\. Diagnosis: waiting\. An item is mostly waited for", text
     )
-    assert "Workers can wait side by side. There was no training step: --step or --step-ms tells" in text
+    assert "No step was given: --step-ms tells" in text
     assert (
         "1. Use the line above. Measured: 1.9×. guide/ "
-        "2. Pack the files into one. Predicted: 1.4× on top of that." in text
+        "2. Pack the files into one. Predicted: 1.4× on top. guide/summoning-workers/#packed" in text
     )
     assert "no larger than that. guide/" in text
     assert "Note: Other programs computed during 3 of 8 rounds: end them, and run this again." in text
@@ -113,26 +139,37 @@ def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -
     )
 
 
-def test_the_table_says_what_was_measured_and_what_only_predicted(shown: Shown) -> None:
+def test_a_doubt_stands_first_and_nothing_is_promised(shown: Shown) -> None:
+    doubt = "No gain is promised: batches came 9× as fast as loading explains."
+    remedies = (Remedy("Use num_workers=3.", None, "guide/"),)
+    text = shown(doubt=doubt, gain=None, remedies=remedies)
+    assert text.splitlines()[1] == doubt
+    assert words(text).partition(doubt)[2].startswith(" It loads 810 items/s")
+    assert "Measured" not in text
+    assert "as fast as your present" not in text
+
+
+def test_batches_are_called_so_where_they_are_counted(shown: Shown) -> None:
+    batches = measured("batches/s", 81)
+    rows = (Candidate(THREE, 80.0, batches, Measurement.of("value", [1.0], "×")),)
+    text = shown(throughput=batches, candidates=rows)
+    assert re.search(r"It loads [\d.]+ batches/s", words(text))
+    assert "items/s" not in text
+
+
+def test_the_table_says_how_far_each_came(shown: Shown) -> None:
     rows = [words(line) for line in shown().splitlines()]
     interval = r"\([\d.]+–[\d.]+\)"
     patterns = [
         rf"0 – 430 {interval} 0\.530× {interval} yours",
-        r"2 2 about 700 118 a first look",
+        r"2 2 about 700 118 left early",
         rf"3 2 810 {interval} 0\.990× {interval} 122 recommended",
         rf"4 2 818 {interval} the fastest 119",
-        r"8 2 about 840 predicted only",
     ]
-    first = rows.index("workers prefetch items/s of the fastest MB each") + 1
-    for pattern, row in zip(patterns, rows[first:], strict=False):
-        assert re.fullmatch(pattern, row)
-
-
-def test_settings_of_too_few_rounds_for_an_interval_are_not_the_fastest(shown: Shown) -> None:
-    slower = Candidate(Settings(2), 200.0, measured("items/s", 200), measured("×", 0.5, count=3), 118.0)
-    said = words(shown(present=Settings(2), candidates=(*TUNED.candidates, slower)))
-    assert re.search(r"2 2 200 \([\d.–]+\) about 0\.50× 118 yours, new in each epoch", said)
-    assert said.count("the fastest") == 2  # with the head of the column
+    first = rows.index("workers prefetch items/s of the fastest MB") + 1
+    found = [row for row in rows[first:] if re.match(r"\d [\d–] ", row)]
+    for pattern in patterns:
+        assert any(re.fullmatch(pattern, row) for row in found), pattern
 
 
 def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Shown) -> None:
@@ -140,8 +177,9 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
     assert "an item 5.7 ms (median 2.1 ms, largest 13 ms, of 3)" in text
     assert "of which computing, waiting 0.333 ms, 5.37 ms" in text
     assert "handing a batch over 1 ms in the worker" in text
+    assert "beginning an epoch 250 ms" in text
     assert "the predictions miss by 4% of what was measured, in the median" in text
-    assert "2 2 about 700 118 about 700 a first look" in text
+    assert "2 2 about 700 118 about 700 left early" in text
     assert "What loading costs" not in shown()
 
 
@@ -151,7 +189,7 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
 )
 def test_a_gain_is_never_shown_as_none_nor_with_an_exponent(shown: Shown, gain: float, says: str) -> None:
     text = words(shown(remedies=(Remedy("Pack the files into one.", gain, "guide/"),)))
-    assert f"Pack the files into one. Predicted: {says} on top of that. guide/" in text
+    assert f"Pack the files into one. Predicted: {says} on top. guide/" in text
     text = words(shown(gain=measured("×", gain), remedies=(Remedy("Use this.", gain, "guide/"),)))
     assert f"Use this. Measured: {says}. guide/" in text
 
@@ -183,8 +221,11 @@ def test_a_gain_is_never_shown_as_none_nor_with_an_exponent(shown: Shown, gain: 
         ({"step_s": 0.05}, "97% of an epoch is waiting for data, beside a step of 50 ms a batch."),
         ({"recommended": {**TUNED.recommended, "multiprocessing_context": "spawn"}}, "122 recommended"),
         (
-            {"present": Settings(3, 2, False), "candidates": (Candidate(Settings(3, 2, False), 5.0),)},
-            "yours, new in each epoch",
+            {
+                "present": Settings(3, 2, False),
+                "candidates": (Candidate(Settings(3, 2, False), 5.0, measured("items/s", 5)),),
+            },
+            "yours, restarted",
         ),
     ],
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from torch.utils.data import (
@@ -108,7 +108,7 @@ def test_a_data_set_alone_is_shuffled_in_batches_of_32() -> None:
 
 def test_a_huge_data_set_is_drawn_from_and_not_listed() -> None:
     variants = of(Endless(), 4)
-    batches = list(variants.make(Settings(), batches=3))
+    batches = list(itertools.islice(variants.make(Settings()), 3))
     assert len(torch.cat(batches).unique()) == 12
     assert (variants.is_huge, variants.batches) == (True, 10**13 // 4)
     assert not of(Numbers()).is_huge
@@ -154,13 +154,157 @@ def test_a_class_of_loader_with_a_context_of_its_own_starts_workers_as_asked_for
     assert variants.loader.multiprocessing_context is None
 
 
+class MyFork(type(multiprocessing.get_context("spawn"))):  # type: ignore[misc]
+    _name = "my_spawn"
+
+
+def test_a_context_of_a_class_of_their_own_is_kept() -> None:
+    context = MyFork()
+    variants = of(DataLoader(Numbers(), 4, num_workers=1, multiprocessing_context=context))
+    assert variants.start_method == "spawn"
+    assert variants.make(Settings(2)).multiprocessing_context is variants.context is context
+    default = multiprocessing.get_all_start_methods()[0]
+    asked = of(variants.loader, None, default)
+    assert asked.make(Settings(2)).multiprocessing_context.get_start_method() == default
+
+
+class Shard(DataLoader[Any]):
+    """Hands out what another loader gives, as accelerate's DataLoaderShard does."""
+
+    def __init__(self, base: Any) -> None:
+        super().__init__(base.dataset, base.batch_size)
+        self.base = base
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.base
+
+
+class Adapter(DataLoader[Any]):
+    """Has nothing of its own, and asks the loader within for all, as accelerate's DataLoaderAdapter does."""
+
+    def __init__(self, base: Any) -> None:
+        object.__setattr__(self, "base", base)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.base, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from iter(self.base)
+
+
+class Bar:
+    """As tqdm, or timm's PrefetchLoader."""
+
+    def __init__(self, iterable: Any) -> None:
+        self.iterable = iterable
+
+    def __len__(self) -> int:
+        return len(self.iterable)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.iterable
+
+
+class Plus(DataLoader[Any]):
+    """Does something to each batch, and goes through another loader beside its own."""
+
+    other: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in super().__iter__():
+            yield batch + 1
+
+
 @pytest.mark.parametrize(
-    "thing",
-    [None, 3, "sprites", Numbers, WithoutLength(), iter([1]), {"train": Numbers()}, [Numbers(), Numbers()]],
+    ("wrapped", "way"),
+    [
+        (Shard, ".base"),
+        (Adapter, ".base"),
+        (Bar, ".iterable"),
+        (lambda loader: Bar(Shard(loader)), ".iterable.base"),
+        (lambda loader: Bar({"train": [loader]}), ".iterable['train'][0]"),
+    ],
+)
+def test_the_loader_within_a_wrapper_is_tuned_and_said_to_be(wrapped: Any, way: str) -> None:
+    loader = DataLoader(Numbers(), 4, num_workers=3)
+    thing = wrapped(loader)
+    variants = of(thing)
+    assert (variants.loader, variants.is_loader, variants.present.num_workers) == (loader, True, 3)
+    assert [f"its {way}: what the {type(thing).__name__} does" in note for note in variants.notes] == [True]
+    with pytest.raises(ValueError, match="has a batch size of its own"):
+        of(thing, 8)
+
+
+def test_a_loader_that_changes_its_own_batches_is_tuned_itself() -> None:
+    loader = Plus(Numbers(), 4)
+    loader.other = DataLoader(Numbers(8), 4)
+    variants = of(loader)
+    assert variants.loader is loader
+    assert variants.notes == ()
+    assert next(iter(variants.make(Settings())))[0, 0] == 1.0
+
+
+class Endlessly(DataLoader[Any]):
+    """Keeps its workers for ever, as Ultralytics' InfiniteDataLoader does."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        object.__setattr__(self, "batch_sampler", Repeated(self.batch_sampler))
+        self.iterator = super().__iter__()
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler.sampler)  # type: ignore[union-attr, arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        for _ in range(len(self)):
+            yield next(self.iterator)
+
+
+class Repeated:
+    def __init__(self, sampler: Any) -> None:
+        self.sampler = sampler
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            yield from iter(self.sampler)
+
+
+def test_a_loader_that_keeps_its_iterator_is_tuned_as_a_plain_one() -> None:
+    """A copy of it would go on with the workers of the original, whatever its settings."""
+    loader = Endlessly(Numbers(), 4)
+    variants = of(loader)
+    assert (variants.batches, len(variants.notes)) == (10, 1)
+    assert "persistent workers" in variants.notes[0]
+    epochs = [list(variants.make(Settings())) for _ in range(2)]
+    assert [len(epoch) for epoch in epochs] == [10, 10]
+    assert next(iter(loader))[0, 0] == 0.0, "its own iterator has not moved on"
+
+
+def test_indices_that_can_be_drawn_only_once_come_again() -> None:
+    batches = (list(range(first, first + 4)) for first in range(0, 40, 4))
+    variants = of(DataLoader(Numbers(), batch_sampler=batches))  # type: ignore[arg-type]
+    assert variants.batches is None
+    some = iter(variants.indices)
+    assert next(some) == [0, 1, 2, 3]
+    assert [len(list(variants.make(Settings()))) for _ in range(2)] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("thing", "says"),
+    [
+        (None, "None"),
+        (3, "an int, and no dataset: that has __len__ and __getitem__, or is an IterableDataset"),
+        ("sprites", "a str, and no dataset"),
+        (Numbers, "the class Numbers: give an object"),
+        (WithoutLength(), "a WithoutLength without __len__"),
+        (iter([1]), "a list_iterator, which can be gone through only once"),
+        ({"train": Numbers()}, "a dict with the keys 'train': give"),
+        ([Numbers(), Numbers()], "2 datasets or loaders in a list: give"),
+    ],
     ids=lambda thing: str(thing)[:20],
 )
-def test_what_is_no_data_set(thing: Any) -> None:
-    with pytest.raises(TypeError, match="is no dataset: give an object with __len__ and __getitem__, an It"):
+def test_what_is_no_data_set(thing: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=f"^the dataset is {says}"):
         of(thing)
 
 
@@ -218,7 +362,7 @@ def test_the_readers_loader_stays_as_it_was() -> None:
         before = dict(vars(loader))
         variants = of(loader)
         assert variants.batches in (10, 5)
-        list(variants.make(Settings(), batches=3))
+        list(variants.make(Settings()))
         assert vars(loader) == before
 
 
@@ -226,16 +370,6 @@ def test_the_readers_loader_stays_as_it_was() -> None:
 def test_a_variant_delivers_the_same_items(workers: int) -> None:
     batches = list(of(DataLoader(Numbers(), 4)).make(Settings(workers), timeout_s=LIMIT_S * bool(workers)))
     assert torch.cat(batches)[:, 0].tolist() == [float(number) for number in range(40)]
-
-
-def test_shortened_epochs_load_the_same_items_whatever_the_settings() -> None:
-    """Shuffled anew for each, they would have other slow items each, and be compared by luck."""
-    variants = of(Numbers(400), 4)
-    short, long = (variants.make(Settings(), batches=count) for count in (3, 5))
-    epochs = [torch.cat(list(each))[:, 0].tolist() for each in (short, long, short)]
-    assert epochs[0] == epochs[2] == epochs[1][:12]
-    assert len(epochs[1]) == 20
-    assert len(list(variants.make(Settings(), batches=1000))) == 100
 
 
 @pytest.mark.parametrize(
@@ -254,33 +388,8 @@ def test_shortened_epochs_load_the_same_items_whatever_the_settings() -> None:
 )
 def test_every_way_to_batch_is_kept_and_counted_alike(loader: DataLoader[Any]) -> None:
     variants = of(loader)
-    whole, short = (time_epoch(variants.make(Settings(), batches=count)) for count in (None, 6))
+    whole = time_epoch(variants.make(Settings()))
     until = time_epoch(variants.make(Settings(), sampler=lambda indices: Until(indices, 0, 6)))
     assert whole.items == 40
-    assert short.batches == until.batches == 6
-    assert short.items == until.items == 6 * whole.items / whole.batches
-
-
-@pytest.mark.parametrize(
-    ("loader", "repeats"),
-    [
-        (DataLoader(Stream(40, shared=False), 4), True),
-        (DataLoader(Stream(40, shared=False), 4, collate_fn=as_array), True),
-        (DataLoader(Stream(40), 4), False),
-        (DataLoader(Stream(40), 4, collate_fn=as_array), False),
-        (DataLoader(Stream(40, constant=True), 4), False),
-        (DataLoader(Stream(4, shared=False), 4), False),
-        (DataLoader(Numbers(), 4), False),
-        (DataLoader(LateFirst(40), 4, in_order=False), True),
-    ],
-)
-def test_a_stream_that_every_worker_delivers_whole(loader: DataLoader[Any], repeats: bool) -> None:
-    assert Variants(loader, of(Numbers()).start_method).repeats(LIMIT_S) is repeats
-
-
-def test_a_stream_that_fails_leaves_no_worker(servers: None) -> None:
-    before = set(psutil.Process().children(recursive=True))
-    with pytest.raises(ValueError, match="the stream is dry") as raised:
-        of(Stream(40, broken=True), 4).repeats(LIMIT_S)
-    assert raised.value.__traceback__ is not None  # which would keep them alive
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert until.batches == 6
+    assert until.items == 6 * whole.items / whole.batches

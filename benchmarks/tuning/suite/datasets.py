@@ -100,6 +100,39 @@ class Stream(IterableDataset[Tensor]):
         return map(self.items.__getitem__, range(first, len(self.items), step))
 
 
+class Listed(Stream):
+    """A stream of known length that lists its files for ``seconds`` before each epoch."""
+
+    def __init__(self, items: Worked, seconds: float) -> None:
+        super().__init__(items)
+        self.seconds = seconds
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        time.sleep(self.seconds)
+        return super().__iter__()
+
+
+class OneAtATime(Worked):
+    """Items of which one is loaded at a time, whoever asks: a server with one connection, here a lock on
+    ``file``. Where there are no such locks (Windows) all are loaded at once."""
+
+    def __init__(self, file: Path, count: int, *work: Work) -> None:
+        super().__init__(count, *work)
+        self.file = file
+        file.touch()
+
+    def __getitem__(self, index: int) -> Any:
+        with self.file.open() as held:
+            if os.name == "posix":
+                import fcntl
+
+                fcntl.flock(held, fcntl.LOCK_EX)
+            return super().__getitem__(index)
+
+
 class Rows(Dataset[Tensor]):
     """Rows of one tensor in memory, ``repeats`` times over, so that an epoch can be longer than memory."""
 

@@ -15,6 +15,8 @@ from suite.datasets import (
     Cold,
     Fetched,
     Hoarders,
+    Listed,
+    OneAtATime,
     Parsed,
     Pictures,
     Sorted,
@@ -84,6 +86,10 @@ WAITING_AND_COMPUTING = Kind(
     lambda folder, n, times: Worked(n, (wait, 2 * MS * times), (compute, 0.3 * MS * times)), 256, 2.3 * MS
 )
 BY_BATCH = Kind(lambda folder, n, times: Fetched(n, (wait, 10 * MS * times)), 512, batch_s=10 * MS)
+LISTED = Kind(lambda folder, n, times: Listed(Worked(n, (wait, 2.4 * MS * times)), 0.15), 256, 2.4 * MS)
+ONE_AT_A_TIME = Kind(
+    lambda folder, n, times: OneAtATime(folder / "lock", n, (wait, 2.4 * MS * times)), 256, 2.4 * MS
+)
 COLD = Kind(lambda folder, n, times: Cold(folder, n, reads=round(7 * times)), 384, 1 * MS)
 PICTURES = Kind(lambda folder, n, times: Pictures(folder, n, side=round(160 * sqrt(times))), 384, 1 * MS)
 SORTED = Kind(lambda folder, n, times: Sorted(n, round(16_000 * times)), 1024, 1 * MS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
     otherwise.
     """
     if data is not None and (problem := _problem(data)):
-        raise click.UsageError(f"{problem}: name the folder or file that holds your data.")
+        raise click.UsageError(problem)
     if sys.platform == "linux" and not PROC.exists():
         click.echo("There is no /proc here, where Linux tells of itself: mount it, and try again.", err=True)
         sys.exit(1)
@@ -67,10 +68,17 @@ def doctor(data: Path | None, quick: bool, as_json: bool) -> None:
 
 
 def _problem(data: Path) -> str:
+    remedy = "name the folder or file that holds your data."
     try:
-        return "" if data.exists() else f"there is nothing at {data}"
+        if data.exists():
+            return ""
+        # Of which a path keeps one slash; a single letter is a drive of Windows.
+        if address := re.match(r"([a-z][a-z0-9+.-]+):[/\\]", str(data), re.IGNORECASE):
+            remedy = "name a folder with a copy, or leave out --data."
+            return f"what is at {address[1]}:// lies on no disk here: {remedy}"
+        return f"there is nothing at {data}: {remedy}"
     except OSError as error:
-        return f"{data} cannot be looked at ({error.strerror})"
+        return f"{data} cannot be looked at ({error.strerror}): {remedy}"
 
 
 def _print(machine: Machine, findings: Sequence[Finding]) -> None:

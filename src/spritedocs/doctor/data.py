@@ -34,8 +34,8 @@ class Data:
 def measure_data(path: Path, limit_s: float = WALK_LIMIT_S) -> Data:
     """The size of the file at ``path``, or of all files below it, counted for ``limit_s`` seconds at most.
 
-    Links to files count as what they lead to, links to folders are passed over, as is what cannot be
-    read. Raises ``FileNotFoundError`` where there is nothing.
+    Links to files count as what they lead to, each file once, however many lead to it. Links to folders are
+    passed over, as is what cannot be read. Raises ``FileNotFoundError`` where there is nothing.
     """
     filesystem = _filesystem(path)
     end = time.monotonic() + limit_s
@@ -49,14 +49,19 @@ def measure_data(path: Path, limit_s: float = WALK_LIMIT_S) -> Data:
 
 def _sizes(folder: Path) -> Iterator[int]:
     # Not by os.walk, which lists a folder to its end, of a million files too, before it tells of the first.
-    folders = [str(folder)]
+    folders, seen = [str(folder)], set[tuple[int, int]]()
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    elif stat.S_ISREG((found := entry.stat()).st_mode):
+                        continue
+                    found = entry.stat()
+                    file = found.st_dev, found.st_ino
+                    if stat.S_ISREG(found.st_mode) and file not in seen:
+                        if found.st_ino:  # which Windows does not say here
+                            seen.add(file)
                         yield found.st_size
 
 

@@ -23,6 +23,7 @@ MARKER = "SPRITEDOCS_RUN"
 """The environment variable that every process of a run inherits, those in sessions of their own too."""
 
 _GRACE_S = 3.0
+_TIDYING_S = 10.0
 _LIMIT_S = 20.0
 """How long ending may take: a process that waits for a broken disk cannot be ended at all."""
 _QUIET_LOOKS = 20
@@ -164,16 +165,43 @@ def _end(run: _Run) -> None:
     while time.monotonic() < end:
         changes = _stop_children(run, end)
         living, others_ended = run.look()
-        if new := living - stopped - killed:
+        tidying = {process for process in living - stopped - killed if _tidies_up(process)}
+        if new := living - stopped - killed - tidying:
             for process in new:
                 _stop(process)
             stopped |= new
         elif not (changes or others_ended):
-            if not stopped:
+            if not stopped and not tidying:
                 return
+            _let_tidy_up(tidying)
             _kill(stopped)
             killed, stopped = killed | stopped, set()
+            _, late = psutil.wait_procs(tidying, timeout=_TIDYING_S)
+            _kill(set(late))
     _kill(stopped)
+
+
+def _tidies_up(process: psutil.Process) -> bool:
+    """Whether it is torch's manager of tensors that are shared by files (``torch/lib/libshm/manager.cpp``).
+
+    It ends 2 seconds after the last process that shared any, and removes their files from /dev/shm then.
+    """
+    with contextlib.suppress(psutil.Error):
+        return process.name().startswith("torch_shm_manag")  # which Linux cuts to 15 characters
+    return False
+
+
+def _let_tidy_up(processes: set[psutil.Process]) -> None:
+    """Let them go on, having been stopped with their group, until they have answered all that asked.
+
+    One that has yet to answer a process that is killed crashes.
+    """
+    end = time.monotonic() + _GRACE_S
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.resume()
+            while process.status() != psutil.STATUS_SLEEPING and time.monotonic() < end:
+                time.sleep(0.01)
 
 
 def _kill(processes: set[psutil.Process]) -> None:
@@ -207,7 +235,7 @@ def _stop_children(run: _Run, end: float) -> bool:
                     continue
                 if _has_ended(child, reap=run.alone):
                     changes |= run.alone
-                elif run.owns(child):
+                elif run.owns(child) and not _tidies_up(child):
                     _stop(child)
         looked |= new
     return changes

@@ -94,6 +94,8 @@ def trace_epoch(
         epoch = _run(watched, compute, copy, gpu, clock)
         if not epoch.laps:
             raise ValueError("the loader yielded no batch: give it more items, or a smaller batch_size")
+        if not epoch.times:
+            raise ValueError(f"{type(loader).__name__} hands out what another loader makes: trace that one")
         if len(epoch.times) != len(epoch.laps):
             raise ValueError(
                 f"{type(loader).__name__} yielded {len(epoch.laps)} batches where {len(epoch.times)} were "

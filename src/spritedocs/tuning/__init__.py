@@ -1,9 +1,9 @@
 """Find the ``DataLoader`` settings for a dataset: what ``spritedocs.tune`` and ``spritedocs tune`` do.
 
-``probing`` and ``probes`` measure what an item and a batch cost, ``candidates`` and ``costing`` predict
-settings from it, ``trials`` measures the best of them, ``search`` goes on until one is found,
-``diagnosis`` and ``remedies`` say in words what holds the loader up, and ``outcome`` makes the ``Tuning``
-that is returned (``result``).
+``probing`` and ``probes`` measure what an item and a batch cost. ``search`` lets all settings load in turns
+(``candidates``, ``slices``) and the worse half leave, as far as time and memory allow (``prospects``).
+``outcome`` makes the ``Tuning`` (``result``) of what was measured; ``diagnosis`` and ``remedies`` say in
+words what holds the loader up.
 """
 
 import lazy_loader

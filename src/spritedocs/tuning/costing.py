@@ -51,19 +51,20 @@ class Starting:
 
 
 def costs_of(
-    seen: Sequence[Arrival], starting: Starting, *, drawing_s: float, collate_s: float, tensors: int
+    seen: Sequence[Arrival], starting: Starting, *, drawing_s: float, collate_s: float | None, tensors: int
 ) -> Costs:
     """What loading costs, by batches that came one at a time; the first, which warms up, is left out.
 
     ``drawing_s`` is what drawing the indices of a batch takes, ``collate_s`` what collating one takes in the
-    main process. In a worker it may take more, into memory that is shared and new: what it takes more counts
-    as handing over. A batch has ``tensors`` tensors. Middles are medians, because another
-    program may hold up any batch; the items' sequence is kept as it was.
+    main process, ``None`` if unknown. In a worker it may take more, into memory that is shared and new: what
+    it takes more counts as handing over. A batch has ``tensors`` tensors. Middles are medians, because
+    another program may hold up any batch; the items' sequence is kept as it was.
     """
     kept = seen[1:] or seen
     notes = [arrival.note for arrival in kept]
     whole = [note for note in notes if note.turn == WHOLE] or notes
     worker_collate_s = median(note.collated_s - note.loaded_s for note in whole)
+    collate_s = worker_collate_s if collate_s is None else collate_s
     item_s, item_cpu_s = _items(notes)
     send_s = median(
         max(0.0, after.note.begun_cpu_s - before.note.collated_cpu_s)

@@ -17,10 +17,11 @@ from spritedocs.tuning.probes import BatchError, ItemError
 from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
 from spritedocs.tuning.worker_watch import WorkerError
 
-__all__ = ["ArgumentError", "StepError", "TuneError", "told"]
+__all__ = ["GAVE_NOTHING", "ArgumentError", "StepError", "TuneError", "told"]
 
 _PACKAGE = Path(__file__).parents[1]
-_GAVE_NOTHING = "yielded no batch"  # time_epoch's words for it
+GAVE_NOTHING = "yielded no batch"
+"""``time_epoch``'s words for it."""
 
 
 class TuneError(RuntimeError):
@@ -68,7 +69,7 @@ def _is_ours(error: Exception) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     raised_here = bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
     is_theirs = isinstance(error, ItemError | BatchError | WorkerError | MemoryError)
-    is_theirs |= _GAVE_NOTHING in said_by(error)
+    is_theirs |= GAVE_NOTHING in said_by(error)
     return raised_here and not is_theirs
 
 
@@ -90,7 +91,7 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         return scarce
     if getattr(error, "errno", None) == errno.ENOSPC:
         return f"No room is left to write ({shown}): make some, or set TMPDIR to a folder with room."
-    if _GAVE_NOTHING in said:
+    if GAVE_NOTHING in said:
         return (
             "The dataset gave batches at first, and then an epoch without one: let its __iter__ begin anew "
             "each time."
@@ -103,10 +104,14 @@ def _sentence(error: Exception, start_method: str, timeout_s: float) -> str:
         )
         return f"The dataset failed: {shown.partition(': ')[2]}; {hint}."
     if "DataLoader timed out after" in said:
+        slow = "choose a smaller batch size, or a larger budget, half of which it may take"
+        if start_method != "fork":
+            return f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer: {slow}."
         return (
-            f"No batch came within {timeout_s:.0f} s: an item hangs, or a batch takes longer. "
-            "Choose a smaller batch size, or a larger budget, half of which a batch may take; if it loads "
-            "without workers, try another start method."
+            f"No batch came within {timeout_s:.0f} s. A forked worker has no threads, and waits for ever "
+            "for a lock that one held, as with polars: choose --start-method spawn, or start_method='spawn' "
+            "in Python. "
+            f"If an item only takes long, {slow}."
         )
     if isinstance(error, pickle.PicklingError) or re.search(r"[Cc]an(?:'t|not) (?:pickle|get local)", said):
         return (

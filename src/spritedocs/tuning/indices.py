@@ -9,28 +9,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["Drawn", "Until"]
+__all__ = ["Cut", "Replayed", "Until"]
 
 FEWEST = 3
 
 
-class Drawn:
-    """Indices that are drawn when they are first asked for, and then stay the same."""
-
-    def __init__(self, source: Iterable[Any]) -> None:
-        self._left, self._taken = iter(source), list[Any]()
-        self._batch_size = _batch_size(source)
-
-    def first(self, count: int) -> list[Any]:
-        """The first ``count`` of them, or all where there are fewer."""
-        self._taken += itertools.islice(self._left, max(0, count - len(self._taken)))
-        indices = _Indices(self._taken[:count])
-        indices.batch_size = self._batch_size
-        return indices
-
-
 class Until:
     """The indices of ``inner``, until ``least`` have been taken and ``seconds`` have passed on ``clock``.
+
+    The time counts from when the second is asked for: before the first batch, an epoch may have to start.
 
     After ``limit_s`` seconds, 3 are enough. An epoch of ``whole`` indices of which so many have been taken
     that the rest needs no more than half as long again is taken to its end.
@@ -52,10 +39,12 @@ class Until:
         """What the latest epoch was given."""
 
     def __iter__(self) -> Iterator[Any]:
-        begun = self.clock()
+        begun = 0.0
         self.taken = []
         for taken, indices in enumerate(self.inner):
-            passed_s = self.clock() - begun
+            now = self.clock()
+            begun = now if taken <= 1 else begun
+            passed_s = now - begun
             enough = taken >= self.least and passed_s > self.seconds and not self._is_nearly_done(taken)
             if enough or (taken >= FEWEST and passed_s > self.limit_s):
                 return
@@ -70,9 +59,30 @@ class Until:
         return self.whole is not None and 1.5 * taken >= self.whole
 
 
-class _Indices(list[Any]):
-    batch_size: int | None = None
-    """What ``time_epoch`` asks a sampler for, to count the items of a batch."""
+class Replayed:
+    """Indices that can be drawn only once, kept so that each epoch has them again."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._left, self._drawn = source, list[Any]()
+
+    def __iter__(self) -> Iterator[Any]:
+        for place in itertools.count():
+            if place == len(self._drawn):
+                try:
+                    self._drawn.append(next(self._left))
+                except StopIteration:
+                    return
+            yield self._drawn[place]
+
+
+class Cut:
+    """The first ``count`` of ``source``, which may go on for ever."""
+
+    def __init__(self, source: Iterable[Any], count: int | None) -> None:
+        self._source, self._count = source, count
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(self._source, self._count)
 
 
 def _batch_size(source: Iterable[Any]) -> int | None:

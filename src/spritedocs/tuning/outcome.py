@@ -4,90 +4,113 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from spritedocs import machine
 from spritedocs.model import Settings
-from spritedocs.report import FEWEST_SAMPLES, Measurement
-from spritedocs.timing import Comparison
+from spritedocs.report import Measurement
 from spritedocs.tuning.candidates import CLOSE, pick, steady
 from spritedocs.tuning.diagnosis import Situation, diagnose
+from spritedocs.tuning.notes import line_to_copy, notes
+from spritedocs.tuning.probes import loads_whole_batches
+from spritedocs.tuning.prospects import Prospects
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
-from spritedocs.tuning.trials import label
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.whole_epochs import WholeEpoch, whole_epochs
-from spritedocs.tuning.world import World
+from spritedocs.tuning.whole_epochs import WholeEpochs
 
 __all__ = ["Outcome"]
 
 MUCH = 1.05
 """What is this many times as fast should not be missed."""
+FEW_TIMES = 2.0
+FAR = 3.0
+"""What was measured is this many times what the probe explains, or less than one of so many parts."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What was measured; ``tuning`` decides."""
 
-    variants: Variants
-    world: World
-    first: Comparison
-    final: Comparison
+    epochs: WholeEpochs
     looked: Mapping[Settings, float]
-    memory_mb: Mapping[Settings, float | None]
-    finalists: list[Settings]
+    """Items per second of all that were tried, when they were last tried."""
+    memory_mb: Mapping[int, float]
     begun_s: float
+    needed_s: float = 0.0
+    """So much longer it would have taken to be sure."""
+
+    @property
+    def found(self) -> Prospects:
+        """What was known before."""
+        return self.epochs.found
+
+    @property
+    def variants(self) -> Variants:
+        """What was tuned."""
+        return self.found.variants
 
     def tuning(self) -> Tuning:
         """The result."""
-        variants, world = self.variants, self.world
-        recommended = self._pick()
-        gain = self._gain(recommended)
-        present = variants.present
-        arguments = _arguments(recommended)
-        if variants.is_asked_for and recommended.num_workers:
-            arguments["multiprocessing_context"] = variants.start_method
-        here = machine.describe()
+        found, variants, seen = self.found, self.variants, self.found.seen
+        recommended, here = self._pick(), machine.describe()
+        gain, doubt = self._gain(recommended), self._doubt(recommended)
+        arguments: dict[str, Any] = {"num_workers": 0}
+        if recommended.num_workers:
+            arguments = recommended._asdict()
+            if variants.is_asked_for:
+                arguments["multiprocessing_context"] = variants.start_method
+        # Where the present settings cannot load, of the best ones.
+        waits = map(self.epochs.wait_share, (variants.present, self._best))
+        wait_share = next(share for share in waits if share is not None)
+        step_s = found.step.mean_s if found.step else 0.0
         situation = Situation(
-            costs=world.costs,
-            present=present,
+            costs=seen.costs,
+            present=variants.present,
             recommended=recommended,
-            batches=self._batches,
-            step_s=world.step_s,
-            step_cpu_share=world.step_cpu_share,
-            wait_share_present=self._wait_share,
-            gain=(gain.bounds[0], gain.median, gain.bounds[1]),
-            limited_by_memory=world.limited_by_memory,
+            batches=found.batches,
+            step_s=step_s,
+            step_cpu_share=found.step.cpu_share if found.step else 0.0,
+            wait_share_present=wait_share,
+            gain=(gain.bounds[0], gain.median, gain.bounds[1]) if gain else self._expected(recommended),
+            limited_by_memory=found.limited_by_memory,
             logical_cores=here.logical_cores,
-            tensors_per_batch=world.seen.tensors_per_batch,
-            bytes_per_batch=world.seen.bytes_per_batch,
-            empty_handover_s=world.seen.empty_handover_s,
+            empty_handover_s=seen.empty_handover_s,
             in_order=variants.in_order,
+            epoch_start_s=found.start_s if found.batches else 0.0,
+            is_streaming=variants.is_streaming,
+            loads_whole_batches=loads_whole_batches(variants.loader.dataset),
+            contended=self._is_contended,
         )
         diagnosis, remedies = diagnose(situation)
-        candidates = self._candidates(situation)
+        if gain is None:
+            remedies = (replace(remedies[0], gain=None), *remedies[1:])
+        candidates = self._candidates()
+        rates = self.epochs.rates(recommended) or [self.epochs.at(self.looked[recommended])]
         return Tuning(
             recommended=arguments,
-            line=self._line(arguments),
-            throughput=_throughput(self.final, recommended, "throughput"),
+            line=line_to_copy(variants, arguments),
+            throughput=Measurement.of("throughput", rates, self._unit),
             gain=gain,
-            present=present,
+            doubt=doubt,
+            present=variants.present,
             diagnosis=diagnosis,
             remedies=remedies,
             candidates=candidates,
-            costs=world.costs,
+            costs=seen.costs,
             prediction_error=_prediction_error(candidates),
-            batch_size=world.costs.batch_size,
-            batches=variants.batches,
-            step_s=world.step_s,
-            data_wait_share=self._wait_share,
+            batch_size=found.batch_size,
+            batches=found.batches,
+            step_s=step_s,
+            data_wait_share=wait_share,
+            epoch_start_s=found.start_s,
             start_method=variants.start_method,
             machine=here,
             seconds_spent=time.perf_counter() - self.begun_s,
-            warnings=self._warnings(),
+            warnings=tuple(notes(self.epochs, time.perf_counter() - self.begun_s, self.needed_s)),
         )
 
     @property
@@ -97,154 +120,131 @@ class Outcome:
         By the intervals, another choice may be so much faster that it should not be missed; or workers that
         are recommended gain too little to be sure. Or a smaller choice seems as good, but not surely.
         """
-        chosen, kept = self._pick(), steady(self._present)
-        for each in self.finalists:
-            if each not in self.world.choices or each == chosen:
-                continue
-            ratio = self._against(each, chosen)
-            # A gain gets a second chance to show; so it also gets one to prove luck.
-            most = 1 / WORTH_CHANGING if each == kept < chosen else MUCH
-            if ratio.bounds[1] >= most or (each < chosen and ratio.median >= CLOSE):
-                return True
+        chosen, kept = self._pick(), steady(self.variants.present)
+        for each in self._choices:
+            if each != chosen:
+                ratio = self._against(each, chosen)
+                # A gain gets a second chance to show; so it also gets one to prove luck.
+                most = 1 / WORTH_CHANGING if each == kept < chosen else MUCH
+                if ratio.bounds[1] >= most or (each < chosen and ratio.median >= CLOSE):
+                    return True
         return False
 
     @property
-    def _present(self) -> Settings:
-        return self.variants.present
+    def _unit(self) -> str:
+        """Where a stream makes its own batches, nobody knows how many items are in one."""
+        is_told = self.variants.loader.batch_sampler is not None or not self.variants.is_streaming
+        return "items/s" if is_told else "batches/s"
 
     @property
-    def _batches(self) -> int:
-        """Of an epoch; where nobody knows, the most that a measured one had."""
-        return self.world.batches or max(each.batches for arm in self.final.arms.values() for each in arm)
+    def _choices(self) -> list[Settings]:
+        return [each for each in self.epochs.timed.arms if each in self.found.choices]
 
     def _pick(self) -> Settings:
-        """The smallest of the finalists within 3% of the best. Workers that start anew are no choice.
+        """The smallest choice within 3% of the best.
 
-        More workers than now are recommended only if they gain for certain.
+        More workers than now are recommended only if they gain for certain. Where items were remembered, what
+        the probe saw decides, among all that were tried.
         """
-        against = {}
-        best = self._best
-        for each in self.finalists:
-            if each in self.world.choices:
-                ratio = self._against(each, best)
-                against[each] = (ratio.median, ratio.bounds[0])
-        chosen, kept = pick(against), steady(self._present)
-        if chosen.num_workers > kept.num_workers and kept in against:
+        if self._remembered:
+            rates = {each: self.found.rates[each] for each in self.looked if each in self.found.choices}
+            return min(each for each in rates if rates[each] >= CLOSE * max(rates.values()))
+        ratios = {each: self._against(each, self._best) for each in self._choices}
+        chosen = pick({each: (ratio.median, ratio.bounds[0]) for each, ratio in ratios.items()})
+        kept = steady(self.variants.present)
+        if chosen.num_workers > kept.num_workers and kept in ratios:
             gain = self._against(chosen, kept)
             if gain.bounds[0] <= 1 or gain.median < WORTH_CHANGING:
                 return kept
         return chosen
 
-    @property
+    @cached_property
     def _best(self) -> Settings:
-        choices = [each for each in self.finalists if each in self.world.choices]
-        return max(choices, key=lambda each: median(self._rates(each)))
+        return max(self._choices, key=lambda each: median(self.epochs.rates(each)))
+
+    @property
+    def _is_contended(self) -> bool:
+        """Whether many workers do not get on, though one, or none, was as fast as the probe explains."""
+        most = max(each.num_workers for each in self.looked)
+        few = [each for each in self.looked if each.num_workers <= 1]
+        many = [each for each in self.looked if each.num_workers >= max(2, most / 2)]
+        if not few or not many:
+            return False
+        gain = median(self.looked[each] for each in many) / max(self.looked[each] for each in few)
+        explained = median(map(self._explained, many)) / max(map(self._explained, few))
+        return gain < FEW_TIMES and explained < 1 / FAR
 
     def _against(self, settings: Settings, other: Settings) -> Measurement:
         if settings == other:
             return Measurement.of("against_best", [1.0], "×")
-        return _ratio("against_best", self._rates(settings), self._rates(other))
+        return _ratio("against_best", self.epochs.rates(settings), self.epochs.rates(other))
 
-    def _rates(self, settings: Settings) -> list[float]:
-        return self.final.samples(label(settings), "items_per_s")
-
-    def _gain(self, recommended: Settings) -> Measurement:
-        """The throughput of the recommended settings over the present ones', for epochs as they are."""
-        if recommended == self._present:
-            return Measurement.of("gain", [1.0], "×")
-        return _ratio("gain", self._rates(recommended), [epoch.items_per_s for epoch in self._now])
+    def _explained(self, settings: Settings) -> float:
+        """What was measured, times what the probe in a worker explains."""
+        return self.looked[settings] / self.found.rates[settings]
 
     @property
-    def _wait_share(self) -> float:
-        """Of an epoch as it is with the present settings."""
-        return median(epoch.data_wait_share for epoch in self._now)
+    def _remembered(self) -> float:
+        """How many times as fast batches came as loading explains, if it is many times; else 0.
 
-    @cached_property
-    def _now(self) -> list[WholeEpoch]:
-        return whole_epochs(self.final, self._present, self._batches * self.world.batch_size)
+        Few items of a dataset may be slow, and the probe have met them by chance: usual ones are faster.
+        """
+        items = self.found.seen.costs.item_s
+        times = self._explained(self._best) * min(1.0, median(items) / fmean(items))
+        return times if times > FAR else 0.0
 
-    def _candidates(self, situation: Situation) -> tuple[Candidate, ...]:
-        found = []
-        if self._present != steady(self._present):
-            found.append(self._new_in_each_epoch(situation))
-        rates = {**self.world.rates}
-        for each in sorted({*rates, *self.looked}):
-            if each not in {*self.looked, *self.finalists} and each.prefetch_factor != 2:
+    def _gain(self, recommended: Settings) -> Measurement | None:
+        """The throughput of the recommended settings over the present ones', for epochs as they are."""
+        now = self.epochs.rates(self.variants.present)
+        if self._doubt(recommended) or not now:
+            return None
+        if recommended == self.variants.present:
+            return Measurement.of("gain", [1.0], "×")
+        return _ratio("gain", self.epochs.rates(recommended), now)
+
+    def _expected(self, recommended: Settings) -> tuple[float, float, float]:
+        """The gain by the probe, where none was measured, or none to believe."""
+        gain = self.found.rates[recommended] / self.found.rates[steady(self.variants.present)]
+        return gain, gain, gain
+
+    def _doubt(self, recommended: Settings) -> str:
+        """Where what was measured is far from what one worker showed."""
+        if times := self._remembered:
+            return (
+                f"No gain is promised: batches came {times:.0f}× as fast as loading explains, so items are "
+                "remembered, as by a cache. The settings are for items that are not."
+            )
+        if (times := 1 / self._explained(recommended)) > FAR:
+            return (
+                f"No gain is promised: batches took {times:.0f}× as long as one worker explains, so workers "
+                "wait for each other, or for what else runs here."
+            )
+        return ""
+
+    def _candidates(self) -> tuple[Candidate, ...]:
+        rows = []
+        for each in sorted({*self.looked, *self.found.choices, self.variants.present}):
+            if (kept := steady(each)) not in self.found.rates:
                 continue
             measured = against = None
-            if each in self.finalists:
-                measured = _throughput(self.final, each)
+            if rates := self.epochs.rates(each):
+                measured = Measurement.of("items_per_s", rates, self._unit)
                 against = self._against(each, self._best)
-            elif each in self.looked:
-                measured = _throughput(self.first, each)
-            found.append(Candidate(each, rates[each], measured, against, self.memory_mb.get(each)))
-        return tuple(sorted(found, key=lambda each: each.settings))
-
-    def _new_in_each_epoch(self, situation: Situation) -> Candidate:
-        """The present settings, whose workers start anew in each epoch."""
-        rates = [epoch.items_per_s for epoch in self._now]
-        return Candidate(
-            self._present,
-            self._batches * self.world.batch_size / situation.epoch_s(self._present),
-            Measurement.of("items_per_s", rates, "items/s"),
-            _ratio("against_best", rates, self._rates(self._best)),
-            self.memory_mb.get(steady(self._present)),
-        )
-
-    def _line(self, arguments: Mapping[str, Any]) -> str:
-        variants, undone = self.variants, {} if arguments["num_workers"] else self.variants.only_for_workers
-        given = [f"{name}={value!r}" for name, value in {**arguments, **undone}.items()]
-        if variants.is_loader:
-            return f"DataLoader(..., {', '.join(given)})"
-        order = [] if variants.is_streaming else ["shuffle=True"]
-        if variants.is_huge:
-            order = ["sampler=RandomSampler(dataset, replacement=True)"]
-        size = [f"batch_size={variants.loader.batch_size}"]
-        return f"DataLoader(dataset, {', '.join([*size, *order, *given])})"
-
-    def _warnings(self) -> tuple[str, ...]:
-        found = []
-        rounds = len(next(iter(self.final.arms.values())))
-        if self.final.disturbed:
-            found.append(
-                f"Other programs computed during {self.final.disturbed} of {rounds} rounds: end them, and "
-                "run this again."
-            )
-        if rounds < FEWEST_SAMPLES:
-            found.append(
-                f"The budget allowed {rounds} rounds, too few for intervals: give a larger one to be sure."
-            )
-        if self.world.repeats:
-            found.append(
-                "Every worker delivers the whole stream: the dataset does not share its items out, so that "
-                "an epoch with 2 workers has each item twice. Divide them by "
-                "torch.utils.data.get_worker_info()."
-            )
-        return tuple(found)
-
-
-def _throughput(timed: Comparison, settings: Settings, name: str = "items_per_s") -> Measurement:
-    return Measurement.of(name, timed.samples(label(settings), "items_per_s"), "items/s")
+            elif kept in self.looked:
+                measured = Measurement.of("items_per_s", [self.epochs.at(self.looked[kept])], self._unit)
+            predicted = self.epochs.at(self.found.rates[kept])
+            rows.append(Candidate(each, predicted, measured, against, self.memory_mb.get(each.num_workers)))
+        return tuple(rows)
 
 
 def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:
     return Measurement.of(name, [one / other for one, other in zip(above, below, strict=True)], "×")
 
 
-def _arguments(settings: Settings) -> dict[str, Any]:
-    if not settings.num_workers:
-        return {"num_workers": 0}
-    return {
-        "num_workers": settings.num_workers,
-        "prefetch_factor": settings.prefetch_factor,
-        "persistent_workers": True,
-    }
-
-
 def _prediction_error(candidates: tuple[Candidate, ...]) -> float | None:
     missed = [
         abs(each.predicted_items_per_s / each.measured.median - 1)
         for each in candidates
-        if each.measured is not None and each.settings.persistent_workers
+        if each.measured is not None and each.settings == steady(each.settings)
     ]
     return median(missed) if missed else None

@@ -7,12 +7,15 @@ long loading takes, and the others only how it is divided.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
-from torch.utils.data import Subset
+from torch.utils.data import IterDataPipe, Subset, get_worker_info
+from torch.utils.data.graph import traverse_dps
 
 from spritedocs.timeline import Wrapped
 from spritedocs.tuning.lock_watch import NAP_S, LockWatch
@@ -21,18 +24,23 @@ __all__ = [
     "NAP_S",
     "BatchError",
     "CollateProbe",
+    "InitProbe",
     "ItemError",
     "ItemProbe",
     "Note",
     "Notebook",
     "Probed",
     "StreamProbe",
+    "items_in",
+    "loads_whole_batches",
 ]
 
 clock, processor = time.perf_counter, time.process_time
 
 WHOLE, ITEMS, WATCHED = "whole", "items", "watched"
 TURNS = (WHOLE, ITEMS, WHOLE, WATCHED)
+WHO = ("id", "num_workers", "seed", "dataset")
+"""What ``get_worker_info()`` tells of a worker."""
 
 
 class ItemError(RuntimeError):
@@ -60,6 +68,8 @@ class Note(NamedTuple):
     item_cpu_s: tuple[float, ...]
     late_s: float
     """How much later than asked for the watching thread woke up, in all, waiting for Python's lock."""
+    asked: bool = False
+    """Whether their code had asked which worker it runs in, until then."""
 
 
 class Probed(NamedTuple):
@@ -74,6 +84,7 @@ class Notebook:
 
     def __init__(self) -> None:
         self.made = 0
+        self.asked = False
         self.watch: LockWatch | None = None
         self.close()
 
@@ -102,14 +113,14 @@ class Notebook:
                 self.watch = LockWatch()  # before the clocks are read: to begin watching is not loading
             self.begun = clock(), processor()
 
-    def get(self, load: Callable[[], Any], index: Any) -> Any:
-        """What ``load`` gives: one item, noted if it is this batch's turn."""
+    def get(self, load: Callable[[], Any], name: Callable[[], str]) -> Any:
+        """What ``load`` gives: one item, noted if it is this batch's turn, and named if it fails."""
         self.begin()
         if self.turn != ITEMS:
-            item = _told(load, index)
+            item = _told(load, name)
         else:
             begun_s, begun_cpu_s = clock(), processor()
-            item = _told(load, index)
+            item = _told(load, name)
             self.item_s.append(clock() - begun_s)
             self.item_cpu_s.append(processor() - begun_cpu_s)
         self.items += 1  # only now: a stream may have ended instead
@@ -147,6 +158,7 @@ class Notebook:
             item_s=tuple(self.item_s),
             item_cpu_s=tuple(self.item_cpu_s),
             late_s=late_s,
+            asked=self.asked,
         )
         self.made += 1
         self.close()
@@ -160,18 +172,35 @@ class ItemProbe(Wrapped):
 
     def __getitem__(self, index: Any) -> Any:
         notebook: Notebook = self._spritedocs_stopwatch
-        return notebook.get(lambda: self._spritedocs_inner[index], index)
+        item = notebook.get(lambda: self._spritedocs_inner[index], lambda: _item(index))
+        notebook.items += items_in(index) - 1
+        return item
 
     def __getitems__(self, indices: Any) -> Any:
         inner, notebook = self._spritedocs_inner, self._spritedocs_stopwatch
-        if _loads_whole_batches(inner):
-            samples = notebook.get(lambda: inner.__getitems__(indices), indices)
-            notebook.items = len(indices)
-            return samples
-        return [self[index] for index in indices]
+        if loads_whole_batches(inner):
+            named = f"__getitems__({indices!r:.60})"
+            samples = notebook.get(lambda: inner.__getitems__(indices), lambda: named)
+        else:
+            samples = [self[index] for index in indices]
+        notebook.items = items_in(indices, is_batched=True)
+        return samples
 
 
-def _loads_whole_batches(dataset: Any) -> bool:
+def items_in(index: Any, is_batched: bool = False) -> int:
+    """How many items a loader fetches for what its source of indices gives.
+
+    Without a batch size of its own, a list or an array is a batch; a tuple may be the index of one item.
+
+    Examples:
+        >>> items_in((4, 1, 7), is_batched=True), items_in([4, 1, 7]), items_in((5, 24)), items_in("a.png")
+        (3, 3, 1, 1)
+    """
+    is_many = is_batched or isinstance(index, list) or getattr(index, "ndim", 0) == 1
+    return len(index) if is_many and hasattr(index, "__len__") else 1
+
+
+def loads_whole_batches(dataset: Any) -> bool:
     """Whether it loads the items of a batch at once. A ``Subset`` does if what it is a part of does."""
     while type(dataset) is Subset:
         dataset = dataset.dataset
@@ -185,12 +214,13 @@ class StreamProbe(Wrapped):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
-        items = iter(self._spritedocs_inner)
         notebook: Notebook = self._spritedocs_stopwatch
         notebook.close()
+        notebook.begin()
+        items = _told(lambda: iter(self._spritedocs_inner), _stream)
         while True:
             try:
-                yield notebook.get(lambda: next(items), None)
+                yield notebook.get(lambda: next(items), _stream)
             except StopIteration:
                 return
 
@@ -205,16 +235,62 @@ class CollateProbe:
         return self.notebook.end(self.inner, samples)
 
 
-def _told(load: Callable[[], Any], index: Any) -> Any:
-    """``load()``; what it raises says which item it was."""
+class InitProbe:
+    """A worker_init_fn after which the notebook knows whether anybody asks which worker this is."""
+
+    def __init__(self, inner: Callable[[int], Any] | None, notebook: Notebook) -> None:
+        self.inner, self.notebook = inner, notebook
+
+    def __call__(self, worker: int) -> None:
+        before, info = dict(os.environ), get_worker_info()
+        _note_questions(info, self.notebook)
+        if self.inner is not None:
+            self.inner(worker)
+        told = {name for name, value in os.environ.items() if value == str(worker)}
+        dataset = object.__getattribute__(info, "dataset")
+        self.notebook.asked |= any(before.get(name) != str(worker) for name in told) or _is_sharded(dataset)
+
+
+def _note_questions(info: Any, notebook: Notebook) -> None:
+    kind: Any = type(info)
+
+    class Noting(kind):  # type: ignore[misc]
+        __slots__ = ()
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in WHO and not sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
+                notebook.asked = True
+            return super().__getattribute__(name)
+
+    object.__setattr__(info, "__class__", Noting)  # past what torch does to keep it as it is
+
+
+def _is_sharded(dataset: Any) -> bool:
+    """Whether torch itself shares a pipe's items out among workers."""
+    if not isinstance(dataset, IterDataPipe):
+        return False
+    graphs = [traverse_dps(dataset)]
+    while graphs:
+        for pipe, below in graphs.pop().values():
+            if hasattr(pipe, "apply_sharding"):
+                return True
+            graphs.append(below)
+    return False
+
+
+def _told(load: Callable[[], Any], name: Callable[[], str]) -> Any:
+    """``load()``; what it raises says by ``name`` which item it was."""
     try:
         return load()
     except (StopIteration, GeneratorExit):
         raise
     except BaseException as error:  # one that is no Exception, as of sys.exit(), would end the worker
-        which = "the stream" if index is None else f"item {index}"
-        if isinstance(index, int):
-            which = f"item {index:,}"
-        elif isinstance(index, list | tuple):
-            which = f"__getitems__({index!r:.60})"
-        raise ItemError(f"{which} raised {type(error).__name__}: {error}") from error
+        raise ItemError(f"{name()} raised {type(error).__name__}: {error}") from error
+
+
+def _item(index: Any) -> str:
+    return f"item {index:,}" if isinstance(index, int) else f"item {index!s:.60}"
+
+
+def _stream() -> str:
+    return "the stream"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -12,13 +14,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from spritedocs.errors import raised, said_by
 from spritedocs.model import Costs, Settings
-from spritedocs.timing import EpochTiming, dismiss, time_epoch
+from spritedocs.timing import EpochTiming, TimingError, dismiss, time_epoch
 from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
-from spritedocs.tuning.failures import ArgumentError
+from spritedocs.tuning.dataset_kinds import starts_processes
+from spritedocs.tuning.failures import GAVE_NOTHING, ArgumentError
 from spritedocs.tuning.indices import Until
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
-from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
+from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, InitProbe, ItemProbe, Notebook, StreamProbe
 from spritedocs.tuning.variants import Variants, too_short
 from spritedocs.tuning.worker_watch import watch
 
@@ -28,7 +32,7 @@ FEWEST_BATCHES = 9  # Two turns of probes.TURNS, and the first, which warms up, 
 LONG = 5
 """So many times as long as wanted may the first few batches take."""
 EMPTY_BATCHES = 40
-DRAWN_BATCHES = 32
+DRAWN_BATCHES, LONGEST_DRAWING_S = 32, 0.5
 ONE_WORKER = Settings(num_workers=1, prefetch_factor=1, persistent_workers=True)
 
 
@@ -37,8 +41,8 @@ class Probe:
     """What a dataset was seen to cost, and what its batches are like."""
 
     costs: Costs
-    alone: EpochTiming
-    """Some batches without workers, the step included."""
+    alone: EpochTiming | None
+    """Some batches without workers, the step included; ``None`` where it ``fails_alone``."""
     memory_mb: float | None
     """The most that the worker held for itself, in MB."""
     tensors_per_batch: int
@@ -47,6 +51,14 @@ class Probe:
     """Seconds to hand over a batch of one number."""
     seconds: float
     """How long this took."""
+    fails_alone: str | None = None
+    """What the dataset raised without workers, although it loads in a worker."""
+    asked_who_it_is: bool = True
+    """Whether a stream, or the ``worker_init_fn``, looked at ``get_worker_info()`` in the worker."""
+    start_s: float = 0.0
+    """Seconds at the start of a stream's epoch in a worker that is there already, beyond those of a batch."""
+    drawing_start_s: float = 0.0
+    """Seconds until the sampler gives its first batch of indices, beyond those of a usual one."""
 
 
 def probe(
@@ -59,32 +71,48 @@ def probe(
     """Load batches for about ``seconds`` in one worker, and as long in the main process, with the step.
 
     The worker comes first: ``timeout_s`` is how long it may take for a batch, so that items that hang
-    hang there. Raises ``TimingError`` or what torch raises where they do, or fail, ``StepError`` where the
-    step fails, and ``ArgumentError`` for a stream without a second batch.
+    hang there. Raises ``TimingError`` or what torch raises where they fail there, ``StepError`` where the
+    step fails, and ``ArgumentError`` for a stream without a second batch, or a dataset that starts processes.
     """
     begun = time.perf_counter()
-    worker = _in_a_worker(variants, seconds, timeout_s)
+    epoch = _Epoch(variants.indices)
+    try:
+        worker = _in_a_worker(variants, epoch, seconds, timeout_s)
+    except Exception as error:
+        is_starting = re.search("daemonic processes are not|pool objects cannot be passed", said_by(error))
+        if is_starting and (why := starts_processes(variants.loader.dataset)):
+            raise ArgumentError(f"a worker may start no processes, as the dataset does: {why}") from None
+        raise
     tensors = list(_tensors(worker.batch))
     empty_s = _empty_handover_s(variants, timeout_s)
-    if step is not None:
+    is_plain = type(variants.loader).__iter__ is DataLoader.__iter__
+    if step is not None and is_plain:
         step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
     least = min(len(worker.seen), FEWEST_BATCHES)
-    collate = TimedCollate(variants.loader.collate_fn)
-    alone = time_epoch(
-        variants.make(
-            Settings(),
-            collate_fn=collate,
-            sampler=lambda indices: Until(indices, seconds / 2, least),
-        ),
-        step,
-        name="the loader without workers",
-    )
+    collate, failure = TimedCollate(variants.loader.collate_fn), None
+
+    def timed(settings: Settings, **attributes: Any) -> EpochTiming:
+        until = Until(epoch, seconds / 2, least)
+        loader = variants.make(settings, sampler=lambda _: until, timeout_s=timeout_s, **attributes)
+        try:
+            return time_epoch(loader, step, name="the loader")
+        finally:
+            dismiss(loader)
+
+    try:
+        alone: EpochTiming | None = timed(Settings(), collate_fn=collate)
+    except (TimingError, ValueError) as error:
+        if not (isinstance(error, TimingError) or GAVE_NOTHING in str(error)):
+            raise
+        alone, failure = None, raised(error.__cause__ or error)
+        if step is not None:
+            timed(ONE_WORKER)
     return Probe(
         costs=costs_of(
             worker.seen,
             worker.starting,
-            drawing_s=_drawing_s(variants),
-            collate_s=median(collate.seconds),
+            drawing_s=epoch.drawing_s,
+            collate_s=median(collate.seconds) if collate.seconds else None,
             tensors=len(tensors),
         ),
         alone=alone,
@@ -93,7 +121,42 @@ def probe(
         bytes_per_batch=sum(map(_bytes, tensors)),
         empty_handover_s=empty_s,
         seconds=time.perf_counter() - begun,
+        fails_alone=failure,
+        asked_who_it_is=any(arrival.note.asked for arrival in worker.seen),
+        start_s=worker.start_s,
+        drawing_start_s=epoch.start_s,
     )
+
+
+class _Epoch:
+    """An epoch of a loader's indices: each who goes through them goes on where the one before has ended.
+
+    What has been taken comes again at the end, as an epoch may be short. A sampler that sorts does so once.
+    """
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self.batch_size = getattr(source, "batch_size", None)
+        clock, drawn, seconds = time.perf_counter, list[Any](), list[float]()
+        begun = clock()
+        left = iter(source)
+        for indices in itertools.islice(left, DRAWN_BATCHES):
+            drawn.append(indices)
+            seconds.append(clock() - begun)
+            if sum(seconds[1:]) > LONGEST_DRAWING_S:
+                break
+            begun = clock()
+        self.drawing_s = median(seconds[1:] or [0.0])
+        """Seconds for the indices of a batch, by the median."""
+        self.start_s = max(0.0, seconds[0] - self.drawing_s) if seconds else 0.0
+        """So many more for those of the first."""
+        self._left, self._taken = itertools.chain(drawn, left), list[Any]()
+
+    def __iter__(self) -> Iterator[Any]:
+        before = list(self._taken)
+        for indices in self._left:
+            self._taken.append(indices)
+            yield indices
+        yield from before
 
 
 class TimedCollate:
@@ -118,23 +181,26 @@ class _Worker:
     """The first one that it loaded: the last may be smaller."""
     memory_mb: float | None
     starting: Starting
+    start_s: float
 
 
-def _in_a_worker(variants: Variants, seconds: float, timeout_s: float) -> _Worker:
+def _in_a_worker(variants: Variants, epoch: _Epoch, seconds: float, timeout_s: float) -> _Worker:
     """Load batches in one worker, one at a time, and those that took suspiciously long again."""
     notebook = Notebook()
     wrapper = StreamProbe if variants.is_streaming else ItemProbe
-    until = Until(variants.indices, seconds, FEWEST_BATCHES, limit_s=LONG * seconds, whole=variants.batches)
+    until = Until(epoch, seconds, FEWEST_BATCHES, limit_s=LONG * seconds, whole=variants.batches)
     loader = variants.make(
         ONE_WORKER,
         sampler=lambda _: until,
         timeout_s=timeout_s,
         dataset=wrapper(variants.loader.dataset, notebook),
         collate_fn=CollateProbe(variants.loader.collate_fn, notebook),
+        worker_init_fn=InitProbe(variants.loader.worker_init_fn, notebook),
     )
     try:
         begun = time.perf_counter()
-        iterator = iter(loader)
+        # Past a subclass that does something to batches, which here carry their notes.
+        iterator = DataLoader.__iter__(loader)
         started = time.perf_counter()
         seen, batch = _arrivals(iterator)
         if len(seen) < 2:
@@ -144,7 +210,7 @@ def _in_a_worker(variants: Variants, seconds: float, timeout_s: float) -> _Worke
         taken = list(until.taken)
         until.only([taken[place] for place in doubted for _ in TURNS] or taken[:1])
         resuming = time.perf_counter()
-        again = iter(loader)
+        again = DataLoader.__iter__(loader)
         resumed = time.perf_counter()
         repeated, _ = _arrivals(again)
         del again, iterator
@@ -156,7 +222,9 @@ def _in_a_worker(variants: Variants, seconds: float, timeout_s: float) -> _Worke
         seen[place] = _settled(seen[place], repeated[number * len(TURNS) :][: len(TURNS)])
     boot_s = max(0.0, seen[0].note.begun_s - started)
     starting = Starting(started - begun, boot_s, resumed - resuming, stopped - stopping)
-    return _Worker(seen, batch, memory_mb, starting)
+    usual_s = median(after.arrived_s - before.arrived_s for before, after in itertools.pairwise(seen))
+    begins_s = repeated[0].arrived_s - resumed if variants.is_streaming and repeated else 0.0
+    return _Worker(seen, batch, memory_mb, starting, max(0.0, begins_s - usual_s))
 
 
 def _settled(first: Arrival, again: list[Arrival]) -> Arrival:
@@ -190,18 +258,6 @@ def _arrivals(iterator: Iterator[Any]) -> tuple[list[Arrival], Any]:
             batch = probed.batch
 
 
-def _drawing_s(variants: Variants) -> float:
-    """Seconds to draw the indices of one batch, by the median."""
-    indices = iter(variants.indices)
-    drawn = []
-    for _ in range(DRAWN_BATCHES):
-        begun = time.perf_counter()
-        if next(indices, None) is None:
-            break
-        drawn.append(time.perf_counter() - begun)
-    return median(drawn) if drawn else 0.0
-
-
 class _Numbers(torch.utils.data.Dataset[int]):
     def __len__(self) -> int:
         return EMPTY_BATCHES
@@ -219,7 +275,7 @@ def _empty_handover_s(variants: Variants, timeout_s: float) -> float:
         1,
         num_workers=1,
         prefetch_factor=1,
-        multiprocessing_context=variants.start_method,
+        multiprocessing_context=variants.context,
         collate_fn=CollateProbe(torch.utils.data.default_collate, notebook),
         timeout=timeout_s,
     )
@@ -232,15 +288,13 @@ def _empty_handover_s(variants: Variants, timeout_s: float) -> float:
     return median(arrival.delivered_s for arrival in seen)
 
 
-def _tensors(batch: Any) -> Iterator[torch.Tensor | np.ndarray[Any, Any]]:
+def _tensors(batch: Any, depth: int = 4) -> Iterator[torch.Tensor | np.ndarray[Any, Any]]:
     if isinstance(batch, torch.Tensor | np.ndarray):
         yield batch
-    elif isinstance(batch, Mapping):
-        for part in batch.values():
-            yield from _tensors(part)
-    elif isinstance(batch, list | tuple):
-        for part in batch:
-            yield from _tensors(part)
+        return
+    parts = batch if isinstance(batch, list | tuple) else getattr(batch, "__dict__", {}).values()
+    for part in batch.values() if isinstance(batch, Mapping) else parts if depth else ():
+        yield from _tensors(part, depth - 1)
 
 
 def _bytes(tensor: torch.Tensor | np.ndarray[Any, Any]) -> int:

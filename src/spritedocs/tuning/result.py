@@ -16,17 +16,16 @@ __all__ = ["Candidate", "Tuning"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """Settings that were predicted, and perhaps measured."""
+    """Settings that were tried, or only predicted."""
 
     settings: Settings
     predicted_items_per_s: float
-    """What the model expects of an epoch whose workers are there already, or of a whole one with their start
-    if they are not persistent."""
+    """What the model expects of an epoch whose workers are there already."""
     measured: Measurement | None = None
-    """Items/s. From the thorough rounds with an interval, from a first look without. Where workers start anew
-    in each epoch, of whole epochs: what was not timed of them at the pace that the same workers keep up."""
+    """Of whole epochs, in the unit of the throughput: their start, then the pace that slices showed. From the
+    final rounds with an interval, from what led to them without."""
     against_best: Measurement | None = None
-    """Its throughput over that of the fastest one, in ×; ``None`` where a first look was enough."""
+    """Its throughput over that of the fastest one, in ×; ``None`` outside the final rounds."""
     memory_mb: float | None = None
     """The most that any of its workers held for itself, in MB, if only for a moment."""
 
@@ -51,9 +50,11 @@ class Tuning:
     line: str
     """The call to copy."""
     throughput: Measurement
-    """Of the recommended settings, in items/s, the step included."""
-    gain: Measurement
-    """Throughput of the recommended over the present settings, in ×; no interval if they are the same."""
+    """Of the recommended settings, in items/s, or in batches/s where a stream makes its own batches; the step
+    and the start of an epoch included."""
+    gain: Measurement | None
+    """Throughput of the recommended over the present settings, in ×; no interval if they are the same.
+    ``None`` where there is a ``doubt``, or where the present settings cannot load."""
     present: Settings
     """The settings that the loader had; no workers for a dataset that came without."""
     diagnosis: str
@@ -70,11 +71,15 @@ class Tuning:
     """Batches of an epoch; ``None`` where the dataset does not say."""
     step_s: float
     """Seconds of the step for each batch."""
+    epoch_start_s: float
+    """Seconds at the start of an epoch in which a stream or a sampler gives nothing yet."""
     data_wait_share: float
     """The share of an epoch, 0 to 1, in which the loop waits for data with the present settings."""
     start_method: str
     machine: Machine
     seconds_spent: float
+    doubt: str = ""
+    """Why what was measured contradicts what one worker showed, if it does."""
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -84,8 +89,10 @@ class Tuning:
             "line": self.line,
             "throughput": self.throughput.median,
             "interval": self.throughput.interval and list(self.throughput.interval),
-            "gain": self.gain.median,
-            "gain_interval": self.gain.interval and list(self.gain.interval),
+            "unit": self.throughput.unit,
+            "gain": self.gain and self.gain.median,
+            "gain_interval": self.gain and self.gain.interval and list(self.gain.interval),
+            "doubt": self.doubt,
             "present": self.present._asdict(),
             "diagnosis": self.diagnosis,
             "remedies": [asdict(remedy) for remedy in self.remedies],
@@ -95,6 +102,7 @@ class Tuning:
             "batch_size": self.batch_size,
             "batches": self.batches,
             "step_s": self.step_s,
+            "epoch_start_s": self.epoch_start_s,
             "data_wait_share": self.data_wait_share,
             "start_method": self.start_method,
             "machine": asdict(self.machine),

@@ -1,48 +1,57 @@
-"""The search behind ``spritedocs.tune``: look at the costs, predict, have a first look, measure, decide."""
+"""The search behind ``spritedocs.tune``: successive halving over all settings, then rounds of the best.
+
+Every setting gets a few batches, in turns. The worse half leaves, and the rest get twice as many, until
+three or four are left. Those are compared in rounds whose number is settled beforehand. What the probe and
+the model say decides how long a slice is and what fits into memory and the budget, not what is fast.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from statistics import median
 from typing import Any, NamedTuple
 
-from torch.random import fork_rng
-
-from spritedocs import machine
+from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
-from spritedocs.timing import Comparison, rounds_for
-from spritedocs.tuning.budget import starting_s, too_small
-from spritedocs.tuning.candidates import between, beyond, shortlist, steady, survivors
+from spritedocs.timing import Comparison, race, rounds_for
+from spritedocs.tuning import randomness
+from spritedocs.tuning.candidates import affordable, best, steady
 from spritedocs.tuning.failures import ArgumentError, told
 from spritedocs.tuning.outcome import Outcome
+from spritedocs.tuning.probing import probe
+from spritedocs.tuning.prospects import Prospects
 from spritedocs.tuning.result import Tuning
+from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
-from spritedocs.tuning.trials import Lengths, Trials, label, scatter
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.world import World, looked_into
+from spritedocs.tuning.whole_epochs import WholeEpochs, scatter
 
 __all__ = ["Progress", "Search"]
 
-LOOKS = 2
-"""Rounds of the first look that count. With four or more settings they give a spread to plan by."""
-LOOKING_ROUNDS = LOOKS + 1
-"""With the one that starts the workers."""
-FINALISTS = 2
+SLICE_S = 0.15
+"""How long a setting's first slices are; each round of halving doubles it."""
+WARM_S = 0.05
+"""And the slice before, in which workers start and memory is touched for the first time."""
+FINAL_S = 0.3
+WHOLE_S = 0.25
+"""An epoch that may be as short as this is measured as a whole."""
+TURNS = 2
+"""Slices of each setting before the worse half leaves."""
+FEW = 5
+"""So many settings are compared thoroughly."""
 WIDTH = 0.025
 """The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
 MOST_ROUNDS = 8
 MOST_FURTHER_ROUNDS = 24
 """Where ``MOST_ROUNDS`` leave open what to choose."""
-MORE_ROUNDS = 2
-"""So many times as many have to be possible, or there are none: as few again would be as unsure."""
-LOOKING_SHARE = 0.4
-"""Of what is left of the budget, so much may go into the first look."""
+GRID_SHARE = 0.4
+"""Of what is left of the budget, so much may go into the first slices of all settings."""
 PROBING_S = 0.6
 RETAKEN = 1.2
 """Rounds may have to be taken again, because of other programs."""
@@ -66,151 +75,146 @@ class Search:
     memory_limit_mb: float | None
     budget_s: float
     progress: Callable[[Progress], object] | None = None
-    begun_s: float = field(default_factory=time.perf_counter)
+    begun_s: float = field(default_factory=lambda: time.perf_counter())
     doing: str = ""
 
     def run(self) -> Tuning:
-        """Look at the costs, predict, have a first look at a few settings, measure the best, decide."""
+        """Look at the costs, try all settings, compare the best, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
-        self.variants = replace(self.variants, starting=self._starting)
-        # A loader without a generator of its own draws from torch's, which the reader may have seeded.
-        with told(self.variants.start_method, timeout_s), _without_advice(), fork_rng(devices=[]):
+        self.variants = variants = replace(self.variants, starting=self._starting)
+        step = None if self.step is None else TimedStep(self.step)
+        with told(variants.start_method, timeout_s), _without_advice(), randomness.kept(variants.loader):
             self._say("looking at the items", self.budget_s)
-            world = self._world(timeout_s)
-            present = self.variants.present
-            chosen = shortlist(world.among_choices(world.rates), present, machine.usable_cores())
-            rates = {each: world.rates[each] for each in chosen}
-            lengths = Lengths.of(
-                world.costs, {**rates, present: rates[steady(present)]}, world.batches, world.batch_size
+            seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
+            self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
+            self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
+            tried = self._tried()
+            self._slices = Slices(
+                variants,
+                step,
+                timeout_s=timeout_s,
+                drawing_s=seen.costs.main_s,
+                crowded=not found.fit(tried),
+                whole=found.whole(WHOLE_S),
+                copies=found.delivers_copies,
             )
-            chosen = self._affordable(chosen, world, lengths)
-            crowded = not world.fit(chosen)
-            with Trials(self.variants, lengths, self._timed, timeout_s, crowded) as trials:
-                round_s = sum(self._epoch_s(each, lengths, rates) for each in chosen)
-                first = self._measured(trials, chosen, LOOKS, "having a first look at", round_s)
-                outcome = self._outcome(trials, world, first, chosen)
+            with self._slices:
+                outcome = self._settled(self._halved(tried))
         return outcome.tuning()
 
-    def _outcome(
-        self, trials: Trials, world: World, first: Comparison, chosen: Sequence[Settings]
-    ) -> Outcome:
-        """Measure the best of the first look's, until some of them are small enough, too."""
-        looked = {each: _rate(first, each) for each in chosen}
-        while True:
-            world = world.without_too_large(trials.memory_mb)
-            if not any(each.num_workers for each in world.among_choices(looked)):
-                likeliest = _fastest(world.among_choices(world.rates))
-                looked.setdefault(likeliest, world.rates[likeliest])
-                trials.lengths = trials.lengths.with_one(likeliest, like=chosen[0])
-            found = self._compared(trials, world, first, looked)
-            world = world.without_too_large(trials.memory_mb)
-            if not world.choices.isdisjoint(found.finalists):
-                return replace(found, world=world)
+    def _tried(self) -> list[Settings]:
+        """All settings, or those for which the budget lasts."""
+        found, left_s = self._found, self._left_s
+        every = {*found.choices, steady(self.variants.present)}
+        if found.seen.fails_alone:
+            every.discard(Settings())
 
-    def _compared(
-        self, trials: Trials, world: World, first: Comparison, looked: Mapping[Settings, float]
-    ) -> Outcome:
-        """Measure the best of those ``looked`` at, and once more where that leaves much open.
+        def seconds(settings: Collection[Settings], turns: int = TURNS) -> float:
+            return found.starting_s(settings) + turns * self._takes_s(settings, SLICE_S)
+
+        tried = affordable(every, found.indispensable, seconds, GRID_SHARE * left_s)
+        if (needed_s := seconds(tried, 1)) > left_s + self.budget_s:
+            enough_s = math.ceil((needed_s + self.budget_s - left_s) / 10) * 10
+            raise ArgumentError(
+                f"a budget of {self.budget_s:g} s is too small to measure anything: give {enough_s} s or "
+                "more, or choose a smaller batch size"
+            )
+        return tried
+
+    def _halved(self, tried: list[Settings]) -> Comparison:
+        """Let the worse half leave until few are left, and return what was measured last."""
+        seconds, turns = SLICE_S * self._found.unevenness, TURNS
+        if self._takes_s(tried, WARM_S) < self._left_s / 4:
+            self._raced(tried, WARM_S, 1, "starting")
+            self._took.clear()  # what starting takes is taken once
+        while True:
+            turns = max(1, min(turns, int(self._left_s / self._takes_s(tried, seconds))))
+            last = self._raced(tried, seconds, turns, "trying")
+            kept = best(self._looked(last.arms), self._found.choices, steady(self.variants.present))
+            seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
+            no_time = turns * self._takes_s(kept, seconds) > self._left_s / 2
+            if len(kept) <= FEW or len(kept) == len(tried) or no_time:
+                return last
+            self._slices.keep(kept)
+            tried = kept
+
+    def _settled(self, last: Comparison) -> Outcome:
+        """Compare the best in rounds, and once more where that leaves much open.
 
         Then only the second comparison decides: the first one's chance is why there is a second.
         """
-        finalists = self._finalists(looked, world.among_choices(looked), trials.lengths)
-        rates = dict(looked)
-        if further := self._further(finalists, world, looked, trials.lengths):
-            trials.lengths = trials.lengths.with_one(further, like=_fastest(looked))
-            finalists = sorted([*finalists, further])
-            rates[further] = max(looked.values())
+        present, whole = self.variants.present, self._slices.whole is not None
+        remaining = last.arms if not self._found.choices.isdisjoint(last.arms) else self._took
+        chosen = best(self._looked(remaining), self._found.choices, steady(present), most=2)
+        leads = self._leads()
+        if whole and present != steady(present):
+            chosen.append(present)
 
-        expected_s = sum(self._epoch_s(each, trials.lengths, rates) for each in finalists)
-        rounds = self._rounds(first, expected_s, MOST_ROUNDS)
+        def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
+            epochs = WholeEpochs(self._found, final, leads, whole)
+            looked, memory_mb = self._looked(self._took), self._slices.memory_mb
+            return Outcome(epochs, looked, memory_mb, self.begun_s, needed_s)
+
+        seconds = FINAL_S * self._found.unevenness
+        round_s = self._takes_s(chosen, seconds)
+        if (rounds := self._rounds(last, round_s, MOST_ROUNDS)) < 2:
+            return outcome(last, FEWEST_SAMPLES * round_s)
         begun = time.perf_counter()
-        final = self._measured(trials, finalists, rounds, "measuring the best", expected_s)
-        # With the starting of workers: those of the present settings may start in every round.
+        final = self._raced(chosen, seconds, rounds, "comparing")
+        if self._found.choices.isdisjoint(chosen):  # their workers have grown
+            return self._settled(last)
         round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
-        memory = {each: trials.memory_mb(each) for each in {*looked, *finalists}}
-        found = Outcome(self.variants, world, first, final, looked, memory, finalists, self.begun_s)
         more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
-        if more < MORE_ROUNDS * rounds or not found.is_open:
+        found = outcome(final, max(0, FEWEST_SAMPLES - rounds) * round_s)
+        if more < 2 * rounds or not found.is_open:
             return found
-        return replace(found, final=self._measured(trials, finalists, more, "settling between", round_s))
+        return outcome(self._raced(chosen, seconds, more, "settling between"))
 
-    def _world(self, timeout_s: float) -> World:
-        seconds = min(PROBING_S, self.budget_s / 10)
-        most, limit_mb = self.most_workers, self.memory_limit_mb
-        return looked_into(self.variants, self._timed, most, limit_mb, seconds=seconds, timeout_s=timeout_s)
-
-    @cached_property
-    def _timed(self) -> TimedStep | None:
-        return None if self.step is None else TimedStep(self.step)
-
-    def _affordable(self, chosen: list[Settings], world: World, lengths: Lengths) -> list[Settings]:
-        """The most of ``chosen`` for which the budget lasts, the present settings and the likeliest first."""
-        present = steady(self.variants.present)
-        order = sorted(chosen, key=lambda each: (each != present, -world.rates[each]))
-        seconds = [self._epoch_s(each, lengths, world.rates) for each in order]
-        boot_s = starting_s(world.costs, order[:2])
-        least_s = sum(seconds[:2]) * (LOOKING_ROUNDS + FEWEST_SAMPLES) + boot_s
-        if least_s > self._left_s and len(order) > 1:
-            needed_s = self.budget_s - self._left_s + least_s
-            raise ArgumentError(too_small(self.budget_s, needed_s, boot_s, self.variants.start_method))
-        count = len(order)
-        while count > 2 and (
-            sum(seconds[:count]) * LOOKING_ROUNDS + starting_s(world.costs, order[:count])
-            > LOOKING_SHARE * self._left_s
-        ):
-            count -= 1
-        return [each for each in chosen if each in order[:count]]
-
-    def _finalists(
-        self, looked: Mapping[Settings, float], choices: Mapping[Settings, float], lengths: Lengths
-    ) -> list[Settings]:
-        """The present settings and the likeliest choices: fewer of them if the budget is short."""
+    def _leads(self) -> list[float]:
+        """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
         present = self.variants.present
-        for most in range(FINALISTS, 0, -1):
-            # The present ones may start new workers in every epoch: then they are measured both ways.
-            finalists = list(dict.fromkeys([steady(present), *survivors(choices, most), present]))
-            round_s = sum(self._epoch_s(each, lengths, looked) for each in finalists)
-            if FEWEST_SAMPLES * RETAKEN * round_s <= self._left_s:
-                break
-        return finalists
+        if present == steady(present) or self._found.batches is None or self._slices.whole:
+            return []
+        length = self._found.length(present, FINAL_S, self._rates[steady(present)])
+        arm, leads, begun = self._slices.arms({present: length})[present], list[float](), time.perf_counter()
+        while not leads or (len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20):
+            leads.append(arm()["lead_s"])
+        return leads
 
-    def _further(
-        self, finalists: list[Settings], world: World, looked: Mapping[Settings, float], lengths: Lengths
-    ) -> Settings | None:
-        """One more finalist that was not looked at, if there is reason, memory, and time for it."""
-        seen = world.among_choices(looked)
-        wanted = [beyond(seen, world.choices)] if world.items_wait else []
-        round_s = sum(self._epoch_s(each, lengths, looked) for each in [*finalists, _fastest(looked)])
-        for found in [*wanted, between(seen, world.choices)]:
-            if found is None:
-                continue
-            fits = world.fit([*finalists, found])
-            # Its workers have to start, and then one round is thrown away.
-            needed_s = starting_s(world.costs, [found]) + (1 + FEWEST_SAMPLES * RETAKEN) * round_s
-            if fits and needed_s <= self._left_s:
-                return found
-        return None
+    def _looked(self, settings: Iterable[Settings]) -> dict[Settings, float]:
+        return {each: self._rates[each] for each in settings if each == steady(each)}
+
+    def _takes_s(self, settings: Iterable[Settings], seconds: float) -> float:
+        """How long a slice of each takes that should take so many ``seconds``, as far as is known."""
+        total_s = 0.0
+        for each in map(steady, settings):
+            took_s, of_s = self._took.get(each, (0.0, seconds))
+            total_s += took_s * max(1.0, seconds / of_s) or self._found.slice_s(each, seconds)
+        return total_s
 
     def _rounds(self, pilot: Comparison, round_s: float, most: int) -> int:
         """How many rounds of ``round_s`` are needed, by the spread of the ``pilot``, and can be had."""
         spread, freedom = scatter(pilot)
         wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
-        possible = int(self._left_s / round_s / RETAKEN)
-        return max(2, min(max(FEWEST_SAMPLES, wanted), possible, most))
+        return min(max(FEWEST_SAMPLES, wanted), int(self._left_s / round_s / RETAKEN), most)
 
-    def _measured(
-        self, trials: Trials, settings: list[Settings], rounds: int, says: str, round_s: float
-    ) -> Comparison:
+    def _raced(self, settings: Collection[Settings], seconds: float, rounds: int, says: str) -> Comparison:
+        round_s = self._takes_s(settings, seconds)
+
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
         said(0, rounds)
-        return trials.run(settings, rounds, said)
-
-    def _epoch_s(self, settings: Settings, lengths: Lengths, rates: Mapping[Settings, float]) -> float:
-        """By the ``rates`` of workers that stay, which those that start anew have once they run."""
-        batches = lengths.batches[settings] or self.variants.batches or 0
-        return batches * lengths.batch_size / rates[steady(settings)]
+        lengths = {each: self._found.length(each, seconds, self._rates[steady(each)]) for each in settings}
+        timed = race(self._slices.arms(lengths), rounds, warmup=False, progress=said)
+        for why_not in timed.missing.values():
+            raise NotHere(why_not)
+        for each in self._looked(timed.arms):
+            self._rates[each] = median(timed.samples(each, "items_per_s"))
+            self._took[each] = min(timed.samples(each, "seconds")), seconds
+        batches = self._found.batches or self._slices.batches
+        self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
+        return timed
 
     @property
     def _left_s(self) -> float:
@@ -238,11 +242,3 @@ def _without_advice() -> Iterator[None]:
         warnings.filterwarnings("ignore", "This DataLoader will create")
         warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
         yield
-
-
-def _fastest(looked: Mapping[Settings, float]) -> Settings:
-    return max(looked, key=lambda each: looked[each])
-
-
-def _rate(comparison: Comparison, settings: Settings) -> float:
-    return median(comparison.samples(label(settings), "items_per_s"))

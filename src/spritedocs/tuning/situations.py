@@ -9,24 +9,12 @@ from typing import Any
 
 from spritedocs.model import Costs, Settings, predict
 
-__all__ = [
-    "WORTH_CHANGING",
-    "Situation",
-    "computing_half",
-    "faster",
-    "handed_over_as_one_number",
-    "is_slow_from_s",
-    "with_all_cores",
-    "with_half_the_step",
-    "with_more_helpers",
-    "without_computing",
-    "without_slow_samples",
-    "without_starting",
-    "without_waiting",
-]
+__all__ = ["WORTH_CHANGING", "Situation", "faster", "is_slow_from_s"]
 
 LONGEST_PLAYED = 128
 """Batches, or as many as two for each worker. Further ones are taken to be like the second half of these."""
+MANY_BATCHES = 100_000
+"""Of an epoch whose length nobody knows."""
 MOST_WORKERS = 16
 WORTH_CHANGING = 1.03
 
@@ -38,8 +26,8 @@ class Situation:
     costs: Costs
     present: Settings
     recommended: Settings
-    batches: int
-    """How many an epoch has."""
+    batches: int | None
+    """How many an epoch has; ``None`` where nobody knows, which is taken to be many."""
     step_s: float
     step_cpu_share: float
     wait_share_present: float
@@ -47,18 +35,24 @@ class Situation:
     gain: tuple[float, float, float]
     """Throughput of the recommended settings, times that of the present ones: low, middle, high; measured."""
     limited_by_memory: bool
-    """Whether more helpers were left out because they would not fit."""
+    """Whether more workers were left out because they would not fit."""
     logical_cores: int
     """Of the machine, whoever may use them."""
-    tensors_per_batch: int
-    bytes_per_batch: int
     empty_handover_s: float
     """Seconds to hand over a batch of one number."""
     in_order: bool = True
     """Whether the loader yields batches in order, as it does unless told otherwise."""
+    epoch_start_s: float = 0.0
+    """Seconds at the start of each epoch before a stream, or a sampler, gives anything."""
+    is_streaming: bool = False
+    loads_whole_batches: bool = False
+    """Whether the dataset has ``__getitems__`` already."""
+    contended: bool = False
+    """Whether several workers were measured to be far slower than one alone explains."""
 
     def epoch_s(self, settings: Settings) -> float:
         """Seconds of an epoch with ``settings``, by the model."""
+        batches = MANY_BATCHES if self.batches is None else self.batches
 
         def played(batches: int) -> float:
             step = self.step_s, self.step_cpu_share
@@ -67,18 +61,20 @@ class Situation:
         half = LONGEST_PLAYED // 2
         if 2 * settings.num_workers > half:
             half = settings.num_workers  # workers load in rounds: part of one would look as long as all of it
-        if self.batches <= 2 * half:
-            return played(self.batches)
-        seconds = played(2 * half)
-        return seconds + (self.batches - 2 * half) * (seconds - played(half)) / half
+        if batches <= 2 * half:
+            return self.epoch_start_s + played(batches)
+        seconds = self.epoch_start_s + played(2 * half)
+        return seconds + (batches - 2 * half) * (seconds - self.epoch_start_s - played(half)) / half
 
     def best_s(self) -> float:
-        """Seconds of the best epoch: without helpers, with as many as recommended, or one for each core.
+        """Seconds of the best epoch: without workers, with as many as recommended, or one for each core.
 
-        More than 16 helpers are tried only if they are recommended.
+        More than 16 workers, or than fit into memory, are tried only if they are recommended.
         """
         kept = self.recommended._replace(persistent_workers=True)
-        numbers = {0, self.recommended.num_workers, min(int(self.costs.cores), MOST_WORKERS)}
+        numbers = {0, self.recommended.num_workers}
+        if not self.limited_by_memory:
+            numbers.add(min(int(self.costs.cores), MOST_WORKERS))
         return min(self.epoch_s(kept._replace(num_workers=number)) for number in numbers)
 
     @property
@@ -108,11 +104,21 @@ def faster(situation: Situation, changed: Callable[[Situation], Situation]) -> f
     return situation.best_s() / (changed(situation).best_s() or 1e-9)
 
 
-def with_more_helpers(s: Situation) -> float:
-    """How many times as fast the best epoch would be with up to four times the helpers recommended."""
-    helpers = max(1, s.recommended.num_workers)
-    more = [s.recommended._replace(num_workers=times * helpers) for times in (1, 2, 4)]
-    return s.epoch_s(s.recommended) / min(map(s.epoch_s, more))
+def with_more_workers(s: Situation) -> Situation:
+    """Four times the workers recommended, or four for none, fit into memory."""
+    more = s.recommended._replace(num_workers=4 * max(1, s.recommended.num_workers))
+    return replace(s, recommended=more, limited_by_memory=False)
+
+
+def fetched_further_ahead(s: Situation) -> Situation:
+    """Workers fetch four times as many batches ahead."""
+    further = s.recommended._replace(prefetch_factor=4 * s.recommended.prefetch_factor)
+    return replace(s, recommended=further)
+
+
+def out_of_order(s: Situation) -> Situation:
+    """Batches that are ready overtake others."""
+    return replace(s, in_order=False)
 
 
 def without_waiting(s: Situation) -> Situation:
@@ -144,6 +150,11 @@ def handed_over_as_one_number(s: Situation) -> Situation:
 def without_starting(s: Situation) -> Situation:
     """Workers start and stop at once."""
     return s.but(start_s=0.0, boot_s=0.0, stop_s=0.0)
+
+
+def without_a_start(s: Situation) -> Situation:
+    """Streams and samplers give their first item at once."""
+    return replace(s, epoch_start_s=0.0)
 
 
 def with_all_cores(s: Situation) -> Situation:

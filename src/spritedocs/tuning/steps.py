@@ -18,6 +18,7 @@ class TimedStep:
 
     def __init__(self, step: Callable[[Any], object]) -> None:
         self.step, self.seconds, self.cpu_seconds = step, 0.0, 0.0
+        self.count = 0
         self._is_warm = False
 
     def __call__(self, batch: Any) -> None:
@@ -31,12 +32,18 @@ class TimedStep:
         if self._is_warm:
             self.seconds += time.perf_counter() - begun
             self.cpu_seconds += time.process_time() - begun_cpu
+            self.count += 1
         self._is_warm = True
 
     @property
+    def mean_s(self) -> float:
+        """Seconds that it takes."""
+        return self.seconds / self.count if self.count else 0.0
+
+    @property
     def cpu_share(self) -> float:
-        """How many cores it keeps busy."""
-        return self.cpu_seconds / self.seconds if self.seconds else 0.0
+        """How many cores it keeps busy, 0 to 1."""
+        return min(1.0, self.cpu_seconds / self.seconds) if self.seconds else 0.0
 
 
 class Waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -16,13 +16,19 @@ __all__ = ["print_tuning"]
 
 Json = Mapping[str, Any]
 
+LINES = 24
+"""Of a terminal as it opens: so many are printed, unless there are many notes, or all is asked for."""
+MOST_ROWS, MOST_REMEDIES = 8, 3
+
 _SAYS = {
-    "waiting": "An item is mostly waited for: on a disk, a network or a lock. Workers can wait side by side.",
-    "cpu": "An item is mostly computed. Workers compute side by side, as far as there are cores for them.",
-    "gil": "An item is mostly computed in Python, which does one thing at a time in each process.",
+    "waiting": "An item is mostly waited for: on a disk, a network or a lock.",
+    "cpu": "An item is mostly computed: workers help as far as there are cores for them.",
+    "gil": "An item is mostly computed in Python, one at a time in each process.",
     "handover": "Handing a batch from a worker to the training loop takes much of the time.",
+    "epoch-start": "Each epoch begins with a wait, for a stream or a sampler that gives nothing yet.",
     "startup": "Starting workers takes much of an epoch as short as this.",
     "slow-sample": "A few items take far longer than the others, and those behind them wait.",
+    "contention": "Workers wait for each other: on a lock, a disk or a server that serves one at a time.",
     "consumer": "The training step takes most of the time: faster loading would win little.",
     "memory": "More workers would be faster, and would not fit into memory.",
     "cores": "More workers could compute at the same time if there were more cores.",
@@ -31,31 +37,39 @@ _SAYS = {
 
 
 def print_tuning(result: Json, explain: bool = False) -> None:
-    """Print what ``result.Tuning.as_json`` gave; ``explain`` adds the measured costs and the predictions."""
+    """Print what ``result.Tuning.as_json`` gave; ``explain`` adds the costs, and all that was tried."""
     replace_unknown_characters()
     console = Console(highlight=False, markup=False)
-    console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied
-    console.print(f"\n{_gain(result)} {_rate(result)}")
-    name = result["diagnosis"]
-    console.print(f"Diagnosis: {name}. {_SAYS[name]} {_waits(result)}\n")
-    console.print(_candidates(result, explain))
-    if result["remedies"]:
-        console.print("\nWhat helps:")
+    with console.capture() as above:
+        console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied
+        if result["doubt"]:
+            console.print(result["doubt"])
+        console.print(f"{_gain(result)} {_rate(result)}".strip())
+        name = result["diagnosis"]
+        console.print(f"Diagnosis: {name}. {_SAYS[name]} {_waits(result)}\n")
+    with console.capture() as below:
         console.print(_remedies(result))
+        for note in result["warnings"]:
+            console.print(f"Note: {note}")
+        here = Machine.from_dict(result["machine"]).summary()
+        took = f"Took {result['seconds_spent']:.0f} s on {here}; workers start by {result['start_method']}."
+        console.print(took, style="dim")
+    # One more for the head of the table, and two for what stands between.
+    left = LINES - 3 - above.get().count("\n") - below.get().count("\n")
+    rows = result["candidates"] if explain else _rows(result, left)
+    print(above.get(), end="")
+    console.print(_candidates(rows, result, explain))
     if explain:
         console.print("\nWhat loading costs, as measured in one worker:")
         console.print(_costs(result))
-    console.print()
-    for warning in result["warnings"]:
-        console.print(f"Note: {warning}")
-    here = Machine.from_dict(result["machine"]).summary()
-    took = f"Took {result['seconds_spent']:.0f} s on {here}; workers start by {result['start_method']}."
-    console.print(took, style="dim")
+    print("", below.get(), sep="\n", end="")
 
 
 def _gain(result: Json) -> str:
     present, recommended = result["present"], result["recommended"]
     before, after = present["num_workers"], recommended["num_workers"]
+    if result["gain"] is None:
+        return ""
     if result["diagnosis"] == "nothing-to-gain" and before == after:
         return f"Nothing to gain: leave num_workers at {after}."
     yours = f"your present settings ({_arguments(present)})"
@@ -69,49 +83,63 @@ def _gain(result: Json) -> str:
 
 
 def _rate(result: Json) -> str:
-    rate = _measurement(result["throughput"], result["interval"], "items/s")
+    rate = _measurement(result["throughput"], result["interval"], result["unit"])
     return f"It loads {rate.in_full}."
 
 
 def _waits(result: Json) -> str:
     share, step = result["data_wait_share"], result["step_s"]
     if not step:
-        return "There was no training step: --step or --step-ms tells what training would wait for."
+        return "No step was given: --step-ms tells what training would wait for."
     beside = f"beside a step of {_seconds(step)} a batch"
     return f"With your present settings, {share:.0%} of an epoch is waiting for data, {beside}."
 
 
-def _candidates(result: Json, explain: bool) -> Table:
+def _rows(result: Json, left: int) -> list[Json]:
+    """The finalists, the present settings, and the best of the others, as far as lines are ``left``."""
+
+    def last_to_go(each: Json) -> tuple[bool, bool, float]:
+        is_first = {"recommended", "yours"} & set(_remark(each, result).split(", "))
+        rate = each["measured"]["median"] if each["measured"] else 0.0
+        return not is_first, each["against_best"] is None, -rate
+
+    tried = sorted((each for each in result["candidates"] if each["measured"]), key=last_to_go)
+    finalists = sum(each["against_best"] is not None for each in tried)
+    shown = tried[: min(MOST_ROWS, max(left, finalists))]
+    return [each for each in result["candidates"] if each in shown]
+
+
+def _candidates(rows: Iterable[Json], result: Json, explain: bool) -> Table:
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("workers", justify="right")
     table.add_column("prefetch", justify="right")
-    for heading in ("items/s", "of the fastest", "MB each"):
+    for heading in (result["unit"], "of the fastest", "MB"):
         table.add_column(heading, justify="right", overflow="fold")
     if explain:
         table.add_column("predicted", justify="right")
     table.add_column("")
-    for each in result["candidates"]:
-        predicted = _bare(_measurement(each["predicted_items_per_s"], None, "items/s"))
+    for each in rows:
+        predicted = _bare(_measurement(each["predicted_items_per_s"], None, result["unit"]))
         measured, against = (_stored(each[name]) for name in ("measured", "against_best"))
         memory = each["memory_mb"]
         row = [
             str(each["num_workers"]),
             str(each["prefetch_factor"]) if each["num_workers"] else "–",
-            _bare(measured) if measured else predicted,
+            _bare(measured) if measured else "",
             _against(against),
             "" if memory is None else f"{memory:.0f}",
             *([predicted] if explain else []),
             _remark(each, result),
         ]
-        table.add_row(*row, style=None if measured else "dim")
+        table.add_row(*row, style=None if against else "dim")
     return table
 
 
 def _against(ratio: Measurement | None) -> str:
     if ratio is None:
         return ""
-    # The fastest one's ratio to itself is the only one that has a single sample.
-    return "the fastest" if len(ratio.samples) == 1 else ratio.in_full
+    # The fastest one's ratio to itself is the only one that is exactly 1.
+    return "the fastest" if ratio.samples == (1.0,) else ratio.in_full
 
 
 def _remark(candidate: Json, result: Json) -> str:
@@ -123,22 +151,21 @@ def _remark(candidate: Json, result: Json) -> str:
     if settings == result["present"]:
         remarks.append("yours")
     if candidate["num_workers"] and not candidate["persistent_workers"]:
-        remarks.append("new in each epoch")
+        remarks.append("restarted")
     if not candidate["measured"]:
-        remarks.append("predicted only")
+        remarks.append("not tried")
     elif not candidate["against_best"]:
-        remarks.append("a first look")
+        remarks.append("left early")
     return ", ".join(remarks)
 
 
 def _remedies(result: Json) -> Table:
     table = Table.grid(padding=(0, 1))
-    for number, remedy in enumerate(result["remedies"], 1):
-        gain = "" if remedy["gain"] is None else f" Predicted: {_times(remedy['gain'])} on top of that."
+    for number, remedy in enumerate(result["remedies"][:MOST_REMEDIES], 1):
+        gain = "" if remedy["gain"] is None else f" Predicted: {_times(remedy['gain'])} on top."
         if remedy["gain"] == result["gain"]:  # of the recommended settings themselves
-            gain = f" Measured: {_times(remedy['gain'])}."
-        table.add_row(f"{number}.", f"{remedy['says']}{gain}")
-        table.add_row("", Text(remedy["page"], style="dim"))
+            gain = "" if remedy["gain"] is None else f" Measured: {_times(remedy['gain'])}."
+        table.add_row(f"{number}.", f"{remedy['says']}{gain} {remedy['page']}")
     return table
 
 
@@ -154,6 +181,7 @@ def _costs(result: Json) -> Table:
         "handing a batch over": f"{_seconds(costs['send_s'])} in the worker, "
         f"{_seconds(costs['receive_s'])} in the training loop, {_seconds(costs['latency_s'])} between",
         "choosing a batch's items": _seconds(costs["main_s"]),
+        "beginning an epoch": _seconds(result["epoch_start_s"]),
         "starting a worker": f"{_seconds(costs['start_s'])}, and {_seconds(costs['boot_s'])} until it loads",
         "resuming, stopping one": f"{_seconds(costs['resume_s'])}, {_seconds(costs['stop_s'])}",
         "holding Python's lock": f"{costs['gil_share']:.0%} of the loading",

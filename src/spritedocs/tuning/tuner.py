@@ -1,8 +1,8 @@
 """Which settings are best for your own dataset, by how much, and what holds it up.
 
-What items cost is measured inside a worker. A model of the loader says which settings may be the best. Those
-get a first look, and the likeliest of them are measured in turns, in rounds whose number is settled
-beforehand. Where these leave much open there are more, and then only those decide.
+Every setting loads a few batches in turns, the worse half leaves, and the rest go on for twice as long, until
+the best are compared in rounds whose number is settled beforehand. Where these leave much open there are
+more, and then only those decide. What items cost is measured inside a worker, to say what holds loading up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from spritedocs import machine
-from spritedocs.tuning.budget import LONGEST_BUDGET_S
 from spritedocs.tuning.failures import TuneError
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.search import Progress, Search
@@ -24,7 +23,7 @@ __all__ = ["Candidate", "Progress", "TuneError", "Tuning", "tune"]
 FEWEST_WORKERS = 8
 """So many are tried even where there are fewer cores: items that wait need none."""
 MOST_WORKERS = 512
-SHORTEST_BUDGET_S = 2.0
+SHORTEST_BUDGET_S, LONGEST_BUDGET_S = 2.0, 86_400.0
 LONGEST_STEP_MS = 600_000.0
 
 
@@ -51,9 +50,10 @@ def tune(
     Takes as long as it needs, and at most about ``budget_s`` seconds. Workers start by ``start_method``, or
     by the loader's own or the usual one.
 
-    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, a budget too small to decide
-    included, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What hangs in
-    a worker is a failure; what hangs only in the main process hangs here too (``spritedocs tune`` ends it).
+    Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, or a budget in which nothing
+    can be measured, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What
+    hangs in a worker is a failure; what hangs only in the main process hangs here too (``spritedocs tune``
+    ends it).
     """
     for name, value, least, most in (
         ("max_workers", max_workers, 0, MOST_WORKERS),

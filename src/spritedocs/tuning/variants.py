@@ -5,22 +5,18 @@ A variant is a copy: class, dataset, collate_fn, sampler and every other argumen
 
 from __future__ import annotations
 
-import copy
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sized
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import torch
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
-from spritedocs.timing import dismiss
-from spritedocs.tuning.dataset_kinds import complaint
-from spritedocs.tuning.indices import Drawn, Until
+from spritedocs.tuning.dataset_kinds import complaint, unwrapped
+from spritedocs.tuning.indices import Cut, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
@@ -46,10 +42,14 @@ class Variants:
     """Whether the reader asked for this start method."""
     starting: Callable[[bool], object] = lambda are_starting: None
     """Called with ``True`` every now and then while workers start, and then with ``False``."""
+    notes: tuple[str, ...] = ()
+    """What an answer has to say of what was tuned: sentences."""
 
     @classmethod
     def of(cls, dataset: Any, batch_size: int | None = None, start_method: str | None = None) -> Variants:
         """Of a ``DataLoader``, or of a dataset: then with ``batch_size`` (or 32), shuffled if map-style.
+
+        Of what only iterates over one ``DataLoader``, that is tuned, and ``notes`` say so.
 
         Raises ``TypeError`` for what is no dataset, ``ValueError`` for an epoch without a second batch,
         for a batch size that is none or stands beside a loader's own, and for a start method that this
@@ -60,19 +60,30 @@ class Variants:
             raise ValueError(
                 f"the start method {start_method!r} is unknown here: choose {' or '.join(known)}"
             )
-        if isinstance(dataset, DataLoader):
-            if batch_size is not None:
-                raise ValueError(
-                    f"the DataLoader has a batch size of its own: leave out batch_size={batch_size}, or give "
-                    "its dataset alone"
-                )
-            loader = dataset
-        else:
+        if why := complaint(dataset):
+            raise TypeError(f"the dataset is {why}")
+        loader, way = unwrapped(dataset)
+        is_loader = isinstance(loader, DataLoader)
+        if is_loader and batch_size is not None:
+            raise ValueError(
+                f"the DataLoader has a batch size of its own: leave out batch_size={batch_size}, or give "
+                "its dataset alone"
+            )
+        if not is_loader:
             loader = _loader_of(dataset, BATCH_SIZE if batch_size is None else batch_size)
-        context = loader.multiprocessing_context
-        own = context.get_start_method() if context is not None else None
-        default = multiprocessing.get_start_method(allow_none=True) or known[0]
-        made = cls(loader, start_method or own or default, loader is dataset, start_method is not None)
+        notes = []
+        if way:
+            notes.append(
+                f"The DataLoader in the {type(dataset).__name__} was tuned, its {way}: what the "
+                f"{type(dataset).__name__} does to each batch was not measured, and comes on top."
+            )
+        if _kept_iterator(loader):
+            notes.append(
+                f"The {type(loader).__name__} keeps one iterator and its workers for all epochs: it was "
+                "tuned as a plain DataLoader with persistent workers."
+            )
+        method = start_method or _start_method(loader.multiprocessing_context)
+        made = cls(loader, method, is_loader, start_method is not None, notes=tuple(notes))
         made._refuse_short_epochs()
         return made
 
@@ -81,7 +92,8 @@ class Variants:
         """The settings that the reader's loader has now."""
         loader = self.loader
         prefetch = loader.prefetch_factor if loader.num_workers else None
-        return Settings(loader.num_workers, prefetch or 2, loader.persistent_workers)
+        stay = loader.persistent_workers or (loader.num_workers > 0 and _kept_iterator(loader))
+        return Settings(loader.num_workers, prefetch or 2, stay)
 
     @property
     def is_streaming(self) -> bool:
@@ -115,44 +127,50 @@ class Variants:
     def batches(self) -> int | None:
         """Batches of an epoch; ``None`` where the dataset does not say."""
         try:
-            return len(copy.copy(self.loader))  # which notes that it was asked for, in a stream's loader
+            return len(_copy(self.loader))  # which notes that it was asked for, in a stream's loader
         except (TypeError, NotImplementedError):
             return None
 
-    @property
+    @cached_property
     def indices(self) -> Iterable[Any]:
         """The loader's own source of (batches of) indices."""
         loader = self.loader
         source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
-        return source
+        if isinstance(source, Iterator):
+            return Replayed(source)
+        return Cut(source, self.batches) if _kept_iterator(loader) else source
+
+    @property
+    def context(self) -> Any:
+        """The multiprocessing context of all workers: the loader's own, whatever its class, if it has one."""
+        own = None if self.is_asked_for else self.loader.multiprocessing_context
+        return multiprocessing.get_context(self.start_method) if own is None else own
 
     def make(
         self,
         settings: Settings,
         *,
-        batches: int | None = None,
         sampler: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
         timeout_s: float = 0.0,
         **attributes: Any,
     ) -> DataLoader[Any]:
         """A new loader with ``settings``.
 
-        ``batches`` cuts every epoch to so many batches, the same for all loaders made here; ``sampler``
-        makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how many
-        seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
-        ``collate_fn`` for instance.
+        ``sampler`` makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how
+        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset``
+        and ``collate_fn`` for instance.
         """
         workers = settings.num_workers
-        kind = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
-        indices = self.indices if batches is None else self._drawn.first(batches)
-        if sampler is not None:
-            indices = sampler(indices)
-        twin = copy.copy(self.loader)
+        source = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
+        indices = self.indices if sampler is None else sampler(self.indices)
+        twin: DataLoader[Any] = _copy(
+            self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader)
+        )
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
         vars(twin).update(
             {
-                kind: indices,
+                source: indices,
                 "num_workers": workers,
                 "prefetch_factor": settings.prefetch_factor if workers else None,
                 "persistent_workers": settings.persistent_workers and workers > 0,
@@ -163,33 +181,10 @@ class Variants:
             }
         )
         # A property, which torchdata's StatefulDataLoader keeps under a name of its own.
-        twin.multiprocessing_context = multiprocessing.get_context(self.start_method) if workers else None
+        twin.multiprocessing_context = self.context if workers else None
         if workers:
             watch(twin, self.starting)
         return twin
-
-    def repeats(self, timeout_s: float) -> bool:
-        """Whether a stream gives two workers the same batches: then each delivers all of it.
-
-        ``timeout_s`` is how many seconds a worker may take for a batch. A stream whose batches are all
-        alike, or fewer than two for each worker, shows nothing.
-        """
-        if not self.is_streaming:
-            return False
-        two = Settings(2, 2, persistent_workers=True)
-        loader = self.make(two, batches=4, timeout_s=timeout_s, in_order=True)
-        try:
-            seen = list(loader)
-        finally:
-            dismiss(loader)
-        if len(seen) < 4:
-            return False
-        first, other_first, second, other_second = seen
-        return _same(first, other_first) and _same(second, other_second) and not _same(first, second)
-
-    @cached_property
-    def _drawn(self) -> Drawn:
-        return Drawn(self.indices)
 
     def _refuse_short_epochs(self) -> None:
         batches = self.batches
@@ -217,14 +212,39 @@ def too_short(batches: int, items: int | None) -> str:
     )
 
 
+def _copy(loader: DataLoader[Any], kind: type[Any] | None = None) -> Any:
+    # Not by copy.copy: a class whose __getattr__ asks another loader asks for that for ever in an empty copy.
+    twin = object.__new__(kind or type(loader))
+    vars(twin).update(vars(loader))
+    return twin
+
+
+def _kept_iterator(loader: DataLoader[Any]) -> bool:
+    """Whether its class keeps an iterator of its own, as those do that never end their workers.
+
+    A copy would go on with the workers of the original.
+    """
+    return any(
+        isinstance(held, _BaseDataLoaderIter) for name, held in vars(loader).items() if name != "_iterator"
+    )
+
+
+def _start_method(context: Any) -> str:
+    """Of a loader's context, by its class if its name is unknown; of the usual one for ``None``."""
+    known = multiprocessing.get_all_start_methods()
+    default = multiprocessing.get_start_method(allow_none=True) or known[0]
+    if context is None:
+        return default
+    if (own := context.get_start_method()) in known:
+        return str(own)
+    return next(
+        (name for name in known if isinstance(context, type(multiprocessing.get_context(name)))), default
+    )
+
+
 def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
     if not isinstance(batch_size, int) or not 1 <= batch_size <= LARGEST_BATCH:
         raise ValueError(f"batch_size is {batch_size!r}: give a whole number from 1 to {LARGEST_BATCH:,}")
-    if complaint(dataset):
-        raise TypeError(
-            f"{dataset!r:.60} is no dataset: give an object with __len__ and __getitem__, an "
-            "IterableDataset, or a DataLoader"
-        )
     if isinstance(dataset, IterableDataset):
         return DataLoader(dataset, batch_size)
     if len(dataset) == 0:  # RandomSampler's own words would speak of num_samples
@@ -232,16 +252,3 @@ def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
     if len(dataset) > MOST_SHUFFLED:
         return DataLoader(dataset, batch_size, sampler=RandomSampler(dataset, replacement=True))
     return DataLoader(dataset, batch_size, shuffle=True)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two batches are known to hold equal tensors, and other parts that are equal."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    with suppress(Exception):  # a batch may be anything, with an == of its own
-        if isinstance(one, torch.Tensor):
-            return torch.equal(one, other)
-        return type(one) is type(other) and np.array_equal(one, other)
-    return False

@@ -1,51 +1,82 @@
-"""Epochs of the present settings as they are in training, where a part of each was timed."""
+"""Whole epochs, as training has them, by what slices of them showed; and how much these scatter."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
 
 from spritedocs.model import Settings
 from spritedocs.timing import Comparison
 from spritedocs.tuning.candidates import steady
-from spritedocs.tuning.trials import label
+from spritedocs.tuning.prospects import Prospects
 
-__all__ = ["WholeEpoch", "whole_epochs"]
+__all__ = ["WholeEpochs", "scatter"]
 
 
-class WholeEpoch(NamedTuple):
-    """One epoch."""
+@dataclass(frozen=True)
+class WholeEpochs:
+    """Epochs of the arms of ``timed``, one a round: their start, and then the pace that the round showed."""
 
-    items: float
-    total_s: float
-    wait_s: float
-    """Seconds in which the training loop waited for the loader."""
+    found: Prospects
+    timed: Comparison
+    leads: Sequence[float]
+    """Seconds until new workers have each loaded a batch, and to end them, with the present settings."""
+    whole: bool
+    """Whether slices were whole epochs."""
+
+    def rates(self, settings: Settings) -> list[float]:
+        """Items per second in each round; none of settings that were not measured."""
+        return [self._items / epoch_s for epoch_s, _ in self._spans(settings)]
+
+    def wait_share(self, settings: Settings) -> float | None:
+        """The share of an epoch, 0 to 1, in which the training loop waits; ``None`` if that is not known."""
+        spans = self._spans(settings)
+        return median(wait_s / epoch_s for epoch_s, wait_s in spans) if spans else None
+
+    def at(self, items_per_s: float) -> float:
+        """Items per second of a whole epoch, if its slices have so many."""
+        return self._items / (self._start_s + self._items / items_per_s)
+
+    def _spans(self, settings: Settings) -> list[tuple[float, float]]:
+        """Seconds, and those of waiting. Workers that start anew then go on as those that stay."""
+        kept = settings if self.whole else steady(settings)
+        leads, batches, spans = itertools.cycle(self.leads or [0.0]), self.found.batches, []
+        for seen in self.timed.arms.get(kept, ()):
+            begin_s, rest_s = self._start_s, self._items / seen["items_per_s"]
+            if settings != kept and batches:
+                begin_s += next(leads)
+                rest_s *= max(0.0, 1 - settings.num_workers / batches)
+            spans.append((begin_s + rest_s, begin_s + seen["wait_share"] * rest_s))
+        return spans
 
     @property
-    def items_per_s(self) -> float:
-        """Items per second, the start of its workers included."""
-        return self.items / self.total_s
+    def _items(self) -> float:
+        return (self.found.batches or 1) * self.found.batch_size
 
     @property
-    def data_wait_share(self) -> float:
-        """The share of the epoch, 0 to 1, in which the training loop waited."""
-        return self.wait_s / self.total_s
+    def _start_s(self) -> float:
+        """As far as slices do not have it; of an epoch that is endless, or may be, nothing."""
+        start_s = self.found.seen.drawing_start_s if self.whole else self.found.start_s
+        return start_s if self.found.batches else 0.0
 
 
-def whole_epochs(timed: Comparison, present: Settings, items: float) -> list[WholeEpoch]:
-    """The epochs with the ``present`` settings, one a round, of ``items`` items each.
+def scatter(comparison: Comparison) -> tuple[float, int]:
+    """The variance of the logarithm of a ratio of two arms' throughput, from all of them, and the
+    degrees of freedom that are behind it.
 
-    Workers that stay show their pace in a part, which then stands for the whole. Workers that start anew
-    are started once in an epoch, however short the timed part is: the rest of the epoch goes on as with
-    workers that stay, which were timed in the same round.
+    What is left of the logarithms once each arm's and each round's mean is taken off.
     """
-    started = timed.arms[label(present)]
-    if present == steady(present):
-        return [
-            WholeEpoch(epoch.items, epoch.total_s, epoch.data_wait_share * epoch.total_s) for epoch in started
-        ]
-    found = []
-    for begun, running in zip(started, timed.arms[label(steady(present))], strict=True):
-        rest_s = max(0.0, items - begun.items) / running.items_per_s
-        waited_s = begun.data_wait_share * begun.total_s + running.data_wait_share * rest_s
-        found.append(WholeEpoch(max(items, begun.items), begun.total_s + rest_s, waited_s))
-    return found
+    logs = [[math.log(each["items_per_s"]) for each in arm] for arm in comparison.arms.values()]
+    freedom = (len(logs) - 1) * (len(logs[0]) - 1)
+    if not freedom:
+        return 0.0, 0
+    arms, rounds = [fmean(row) for row in logs], [fmean(column) for column in zip(*logs, strict=True)]
+    left = sum(
+        (value - arm - column + fmean(arms)) ** 2
+        for row, arm in zip(logs, arms, strict=True)
+        for value, column in zip(row, rounds, strict=True)
+    )
+    return 2 * left / freedom, freedom

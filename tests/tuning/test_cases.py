@@ -1,0 +1,145 @@
+"""Loaders of people who asked for help in public: the direction, the name and the notes of each answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from cases import (
+    BATCH,
+    Buckets,
+    HardlyEverSlow,
+    ListsFirst,
+    Locked,
+    Pictures,
+    Remembering,
+    Shared,
+    Tiles,
+    ToDevice,
+    WholeInEachWorker,
+    WithWorkersOnly,
+    open_file,
+    zipped,
+)
+from torch.utils.data import DataLoader
+
+from spritedocs.tuning import Tuning, search, tune
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="workers start by fork here"),
+    pytest.mark.usefixtures("short", "servers"),
+]
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Directions show in short slices, too."""
+    monkeypatch.setattr(search, "SLICE_S", 0.06)
+    monkeypatch.setattr(search, "FINAL_S", 0.1)
+    monkeypatch.setattr(search, "MOST_ROUNDS", 6)
+    monkeypatch.setattr(search, "MOST_FURTHER_ROUNDS", 6)
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def tuned(dataset: Any, max_workers: int = 2, **options: Any) -> Tuning:
+    return tune(dataset, max_workers=max_workers, start_method="fork", **options)
+
+
+def gain(found: Tuning) -> float:
+    assert found.gain is not None, found.doubt
+    return found.gain.median
+
+
+def rates(found: Tuning) -> dict[int, float]:
+    return {each.settings.num_workers: each.measured.median for each in found.candidates if each.measured}
+
+
+def test_a_cache_of_few_items_of_many_is_as_cold_as_in_training() -> None:
+    found = tuned(DataLoader(Tiles(50_000), BATCH, shuffle=True, num_workers=2, persistent_workers=True))
+    assert found.recommended["num_workers"] == 2
+    assert rates(found)[0] < found.throughput.median
+
+
+def test_what_is_remembered_after_an_epoch_promises_nothing() -> None:
+    found = tuned(DataLoader(Remembering(), BATCH), max_workers=2)
+    assert found.gain is None
+    assert "items are remembered" in found.doubt
+    assert found.recommended["num_workers"] == 2
+
+
+def test_a_stream_without_a_length_has_no_short_epoch() -> None:
+    found = tuned(DataLoader(Shared(10**7), BATCH, num_workers=4))
+    assert found.batches is None
+    assert found.diagnosis in {"waiting", "nothing-to-gain"}
+    assert rates(found)[0] < found.throughput.median
+
+
+def test_a_stream_that_lists_files_first_is_not_begun_in_every_slice() -> None:
+    found = tuned(DataLoader(ListsFirst(6000, start_s=0.3), BATCH))
+    assert found.recommended["num_workers"] == 2
+    assert gain(found) > 1.3
+    assert rates(found)[0] > 300  # 0.3 s in each slice would leave hardly any
+
+
+def test_a_shuffle_buffer_is_filled_once() -> None:
+    found = tuned(DataLoader(Shared(10**6, held=200), 32), max_workers=2)
+    assert rates(found)[0] > 300
+    assert found.recommended["num_workers"] == 2
+
+
+def test_a_stream_delivered_whole_by_each_worker_gains_nothing() -> None:
+    found = tuned(DataLoader(WholeInEachWorker(), BATCH))
+    assert found.recommended["num_workers"] <= 1
+    assert any("deliver the whole stream" in warning for warning in found.warnings)
+
+
+def test_a_stream_that_asks_who_it_is_raises_no_alarm() -> None:
+    assert not any("whole stream" in each for each in tuned(Shared(10**6), max_workers=1).warnings)
+
+
+def test_a_sampler_that_sorts_before_each_epoch() -> None:
+    loader = DataLoader(Pictures(), batch_sampler=Buckets(0.5), num_workers=1, persistent_workers=True)
+    found = tuned(loader)
+    assert found.diagnosis == "epoch-start"
+    assert any("sampler" in remedy.says for remedy in found.remedies)
+    # 400 items take 0.4 s with two workers, and 0.5 s pass before.
+    assert found.throughput.median < 400 / 0.5
+
+
+def test_workers_that_take_turns_at_a_lock() -> None:
+    found = tuned(DataLoader(Locked(), BATCH), max_workers=8)
+    assert found.diagnosis == "contention"
+    assert found.throughput.median < 2 * rates(found)[0]
+
+
+def test_a_rare_slow_item_leaves_an_answer() -> None:
+    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True), budget_s=20)
+    assert found.recommended["num_workers"] == 2
+    assert gain(found) > 1.3
+
+
+def test_what_works_with_workers_only_is_tuned_with_them() -> None:
+    found = tuned(DataLoader(WithWorkersOnly(), BATCH, num_workers=1, worker_init_fn=open_file))
+    assert found.recommended["num_workers"] == 2
+    assert gain(found) > 1.3
+    assert any(warning.startswith("Without workers the dataset fails") for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        pytest.param(DataLoader(Pictures(), BATCH, collate_fn=zipped), id="pictures, then labels"),
+        pytest.param(DataLoader(Pictures(), BATCH, collate_fn=len), id="no tensor"),
+        pytest.param(ToDevice(Pictures(), BATCH), id="a subclass"),
+    ],
+)
+def test_items_are_counted_whatever_a_batch_is(loader: Any) -> None:
+    """Each takes 2 ms alone."""
+    found = tuned(loader, max_workers=1)
+    assert found.batch_size == BATCH
+    assert 100 < rates(found)[0] < 500
