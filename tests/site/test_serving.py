@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from mkdocs.__main__ import cli
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
+from running import PROJECT
 from tiny import Tiny
 from watchdog.observers.api import EventQueue, ObservedWatch
 
@@ -179,6 +180,6 @@ def test_a_server_removes_what_killed_ones_of_the_same_clone_left_and_nothing_el
 
 
 def test_make_hands_its_address_and_its_signals_on_to_the_server() -> None:
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    makefile = (PROJECT.root / "Makefile").read_text(encoding="utf-8")
     assert '\t@exec $(BIN)/mkdocs serve --dev-addr "$$ADDRESS"\n' in makefile
     assert "\nexport ADDRESS\n" in makefile
