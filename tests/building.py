@@ -32,9 +32,11 @@ def signals_kept() -> Iterator[None]:
     MkDocs' own answer to SIGTERM made 376 of 400 workers deaf that were ended as soon as they were forked.
     """
     before = {number: signal.getsignal(number) for number in ending_signals()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -45,9 +47,11 @@ def listened(said: io.StringIO) -> Iterator[None]:
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    yield
-    log.setLevel(level)
-    log.removeHandler(handler)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
 
 
 class Builds:

@@ -3,9 +3,9 @@
 Their number is planned from a pilot, before the first sample that counts.
 
 To stop when the interval happens to look narrow enough would be to stop at the luckiest moment: such
-intervals hold the true ratio clearly less often than they say, as ``tests/test_rounds.py`` shows. So the
-number of rounds is settled by a pilot, whose rounds are then thrown away. Kept, they would be among the
-samples whose spread chose the number: a pilot that happened to look calm would give few rounds *and* a
+intervals hold the true ratio clearly less often than they say, as ``tests/timing/test_rounds.py`` shows.
+So the number of rounds is settled by a pilot, whose rounds are then thrown away. Kept, they would be among
+the samples whose spread chose the number: a pilot that happened to look calm would give few rounds *and* a
 narrow interval. Thrown away, they leave samples that know nothing of the plan.
 """
 

@@ -17,6 +17,8 @@ from click.testing import CliRunner
 from mkdocs.__main__ import cli
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
+from running import PROJECT
+from tiny import Tiny
 from watchdog.observers.api import EventQueue, ObservedWatch
 
 from spritedocs.site.serving import ServedFolder, _PatientEmitter, check_address, prepare
@@ -89,19 +91,21 @@ def test_a_port_that_there_is_not_is_refused_in_a_sentence(port: int) -> None:
     ["nonsense", "", ":99999", "[::1:80", "nowhere.invalid:80", "127.0.0.1:x"],
 )
 def test_what_is_no_address_mkdocs_itself_refuses_without_a_traceback(
-    recorded: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    done = CliRunner().invoke(cli, ["serve", "-f", str(recorded / "mkdocs.yml"), "--dev-addr", address])
+    done = CliRunner().invoke(cli, ["serve", "-f", str(tiny.root / "mkdocs.yml"), "--dev-addr", address])
     assert done.exit_code == 1
     assert isinstance(done.exception, SystemExit)
 
 
-def test_bare_mkdocs_serve_at_a_taken_port_says_so(recorded: Path, tmp_path: Path, taken: int) -> None:
+def test_bare_mkdocs_serve_at_a_taken_port_says_so(tiny: Tiny, tmp_path: Path, taken: int) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", f"127.0.0.1:{taken}"],
-        cwd=recorded,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "TMPDIR": str(tmp_path)},
+        cwd=tiny.root,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,
@@ -109,7 +113,7 @@ def test_bare_mkdocs_serve_at_a_taken_port_says_so(recorded: Path, tmp_path: Pat
     assert done.returncode == 1
     assert f"Another program serves 127.0.0.1:{taken}: stop it, or choose another port" in done.stderr
     assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_folder_that_vanishes_is_watched_when_it_comes_back(tmp_path: Path) -> None:
@@ -176,6 +180,6 @@ def test_a_server_removes_what_killed_ones_of_the_same_clone_left_and_nothing_el
 
 
 def test_make_hands_its_address_and_its_signals_on_to_the_server() -> None:
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    makefile = (PROJECT.root / "Makefile").read_text(encoding="utf-8")
     assert '\t@exec $(BIN)/mkdocs serve --dev-addr "$$ADDRESS"\n' in makefile
     assert "\nexport ADDRESS\n" in makefile
