@@ -85,8 +85,7 @@ def probe(
         raise
     tensors = list(_tensors(worker.batch))
     empty_s = _empty_handover_s(variants, timeout_s)
-    is_plain = type(variants.loader).__iter__ is DataLoader.__iter__
-    if step is not None and is_plain:
+    if step is not None and type(variants.loader) is DataLoader:
         step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
     least = min(len(worker.seen), FEWEST_BATCHES)
     collate, failure = TimedCollate(variants.loader.collate_fn), None
@@ -193,14 +192,14 @@ def _in_a_worker(variants: Variants, epoch: _Epoch, seconds: float, timeout_s: f
         ONE_WORKER,
         sampler=lambda _: until,
         timeout_s=timeout_s,
+        is_plain=True,  # batches carry their notes here
         dataset=wrapper(variants.loader.dataset, notebook),
         collate_fn=CollateProbe(variants.loader.collate_fn, notebook),
         worker_init_fn=InitProbe(variants.loader.worker_init_fn, notebook),
     )
     try:
         begun = time.perf_counter()
-        # Past a subclass that does something to batches, which here carry their notes.
-        iterator = DataLoader.__iter__(loader)
+        iterator = iter(loader)
         started = time.perf_counter()
         seen, batch = _arrivals(iterator)
         if len(seen) < 2:
@@ -210,7 +209,7 @@ def _in_a_worker(variants: Variants, epoch: _Epoch, seconds: float, timeout_s: f
         taken = list(until.taken)
         until.only([taken[place] for place in doubted for _ in TURNS] or taken[:1])
         resuming = time.perf_counter()
-        again = DataLoader.__iter__(loader)
+        again = iter(loader)
         resumed = time.perf_counter()
         repeated, _ = _arrivals(again)
         del again, iterator

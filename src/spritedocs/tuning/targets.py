@@ -94,8 +94,8 @@ def load(text: str) -> Any:
         found, verb = _called(target, found), "gives"
     if why := complaint(found):
         raise TargetError(f"{target} {verb} {why}.")
-    dataset = dataset_of(found)
-    _check_length(target, dataset, (TypeError, NotImplementedError) if is_stream(dataset) else ())
+    # A loader, and a stream, load without a length.
+    _check_length(target, dataset_of(found), is_needed=found is dataset_of(found) and not is_stream(found))
     return found
 
 
@@ -187,15 +187,15 @@ def _refusal(found: Callable[..., Any], *arguments: str) -> str:
     return ""
 
 
-def _check_length(target: Target, dataset: Any, unknown: tuple[type[Exception], ...]) -> None:
-    """Raise for a dataset that is empty or cannot be counted; ``unknown`` errors say that no one knows."""
+def _check_length(target: Target, dataset: Any, is_needed: bool) -> None:
+    """Raise for a dataset that is empty, or cannot be counted where that ``is_needed``."""
     if not hasattr(type(dataset), "__len__"):
         return
     try:
         length = len(dataset)
-    except unknown:
-        return
     except Exception as error:
+        if not is_needed:
+            return
         raise TheirError(failed(f"The __len__ of what {target} gives", error)) from error
     if length == 0:
         raise TargetError(

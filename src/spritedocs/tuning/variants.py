@@ -132,16 +132,18 @@ class Variants:
         """Batches of an epoch; ``None`` where the dataset does not say."""
         try:
             return len(_copy(self.loader))  # which notes that it was asked for, in a stream's loader
-        except (TypeError, NotImplementedError):
-            return None
+        except Exception as error:
+            if self.is_streaming or isinstance(error, TypeError | NotImplementedError):
+                return None
+            raise
 
     @cached_property
     def indices(self) -> Iterable[Any]:
         """The loader's own source of (batches of) indices."""
         loader = self.loader
         source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
-        if isinstance(source, Iterator):
-            return Replayed(source)
+        if isinstance(source, Iterator) or isinstance(getattr(source, "sampler", None), Iterator):
+            return Replayed(iter(source))
         return Cut(source, self.batches) if _kept_iterator(loader) else source
 
     @property
@@ -157,13 +159,15 @@ class Variants:
         batches: int | None = None,
         sampler: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
         timeout_s: float = 0.0,
+        is_plain: bool = False,
         **attributes: Any,
     ) -> DataLoader[Any]:
         """A new loader with ``settings``.
 
         ``batches`` cuts every epoch to so many batches, the same for all loaders made here; ``sampler``
         makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how many
-        seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset`` and
+        seconds a worker that runs may take for a batch. What ``is_plain`` is of torch's own class,
+        so that no subclass does anything to batches. ``attributes`` replace any others, ``dataset`` and
         ``collate_fn`` for instance.
         """
         workers = settings.num_workers
@@ -171,9 +175,8 @@ class Variants:
         indices = self.indices if batches is None else self._drawn.first(batches)
         if sampler is not None:
             indices = sampler(indices)
-        twin: DataLoader[Any] = _copy(
-            self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader)
-        )
+        kind = DataLoader if is_plain or _kept_iterator(self.loader) else type(self.loader)
+        twin: DataLoader[Any] = _copy(self.loader, kind)
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
         vars(twin).update(
