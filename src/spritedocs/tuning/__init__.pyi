@@ -1,4 +1,4 @@
-from .guard import Ears, RunError, run
+from .guard import Callbacks, RunError, run
 from .result import Tuning
 from .target_files import TargetError
 from .targets import Target
@@ -6,7 +6,7 @@ from .terminal import print_tuning
 from .tuner import tune
 
 __all__ = [
-    "Ears",
+    "Callbacks",
     "RunError",
     "Target",
     "TargetError",
