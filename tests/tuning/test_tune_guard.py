@@ -311,7 +311,10 @@ def test_an_interruption_ends_all_and_passes_through(folder: Path, traces: Trace
 
 
 def test_a_command_that_is_killed_takes_its_process_along(folder: Path, traces: Traces) -> None:
-    code = "import json, sys; from spritedocs.tuning.guard import *; run(json.loads(sys.argv[1]), Callbacks(print))"
+    code = (
+        "import json, sys; from spritedocs.tuning.guard import *; "
+        "run(json.loads(sys.argv[1]), Callbacks(print))"
+    )
     command = [sys.executable, "-uc", code, json.dumps(options("Ignoring"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
