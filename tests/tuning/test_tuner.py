@@ -557,7 +557,7 @@ def test_absurd_options_are_refused_before_anything_is_loaded(options: Any, said
     ids=lambda thing: type(thing).__name__,
 )
 def test_what_is_no_data_set(thing: Any) -> None:
-    with pytest.raises(TypeError, match="is no dataset: give"):
+    with pytest.raises(TypeError, match="^the dataset is "):
         tune(thing)
 
 
@@ -653,7 +653,7 @@ FAILING = [
     ),
     (batches_of(Numbers(), collate_fn=as_function), r"a batch cannot be pickled to leave its worker \("),
     (batches_of(Numbers(bad=9, what=vanish)), "A worker ended with the exit code 3: your code, or a library"),
-    (batches_of(Numbers(bad=3, what=hang)), "No batch came within 2 s: an item hangs"),
+    (batches_of(Numbers(bad=3, what=hang)), "No batch came within 2 s"),
 ]
 
 

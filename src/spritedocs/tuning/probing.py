@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 
 from spritedocs.errors import raised, said_by
 from spritedocs.model import Costs, Settings
+from spritedocs.target import starts_processes
 from spritedocs.timing import EpochTiming, TimingError, dismiss, time_epoch
 from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
-from spritedocs.tuning.dataset_kinds import starts_processes
 from spritedocs.tuning.failures import GAVE_NOTHING, ArgumentError
 from spritedocs.tuning.indices import Epoch, Until
 from spritedocs.tuning.init_probe import InitProbe

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
+from spritedocs.target import complaint, unwrapped
 from spritedocs.timing import dismiss
-from spritedocs.tuning.dataset_kinds import complaint, unwrapped
 from spritedocs.tuning.indices import Cut, Drawn, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
 

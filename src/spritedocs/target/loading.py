@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spritedocs.tuning.target_files import TargetError, check_file, current_folder, defined, nearest, shown
-from spritedocs.tuning.their_errors import TheirError, failed
+from spritedocs.target.files import TargetError, check_file, current_folder, defined, nearest, shown
+from spritedocs.target.their_errors import TheirError, failed
 
 __all__ = ["Target", "TargetError", "load", "load_step"]
 
@@ -86,7 +86,7 @@ def load(text: str) -> Any:
     however they are started; a file of a package as its module. A module is looked for in the current
     folder first. Raises ``TargetError`` and ``TheirError``.
     """
-    from spritedocs.tuning.dataset_kinds import complaint, dataset_of, is_something_else, is_stream
+    from spritedocs.target.dataset_kinds import complaint, dataset_of, is_something_else, is_stream
 
     target = Target.parse(text)
     found, verb = _found(target), "is"
@@ -101,7 +101,7 @@ def load(text: str) -> Any:
 
 def load_step(text: str) -> Callable[[Any], object]:
     """The callable that ``text`` names, to be called with a batch. Raises as ``load`` does."""
-    from spritedocs.tuning.dataset_kinds import kind_of
+    from spritedocs.target.dataset_kinds import kind_of
 
     target = Target.parse(text)
     found: Any = _found(target)

@@ -1,6 +1,6 @@
 """Runs the tuner in a process of its own, so that the reader's code can neither hold nor harm the command.
 
-What it says is read here; how it says it stands in ``spritedocs.tuning.process``.
+What it says is read here; how it says it stands in ``spritedocs.target.process``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import IO, Any, cast
 
 from spritedocs.errors import is_crash, killer
 from spritedocs.machine import marked, remove_leftovers, room_for, supervised, undisturbed
-from spritedocs.tuning.channel import CLOSED_STATUS, signed
-from spritedocs.tuning.printed import Printed
-from spritedocs.tuning.process import MARKER
+from spritedocs.target.channel import CLOSED_STATUS, signed
+from spritedocs.target.printed import Printed
+from spritedocs.target.process import MARKER
 
 __all__ = ["Callbacks", "RunError", "run"]
 
@@ -67,18 +67,20 @@ class Callbacks:
     """Called with a line that their code printed, or that says how many more there were."""
 
 
-def run(options: Mapping[str, Any], callbacks: Callbacks, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-    """Tune by ``options``, and return what ``result.Tuning.as_json`` gives.
+def run(
+    function: str, options: Mapping[str, Any], callbacks: Callbacks, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
+    """Call ``function``, such as ``spritedocs.tuning.tune``; returns what ``as_json()`` of its result gives.
 
-    ``options`` holds ``target``, ``step`` (a target too, or ``None``), and the other arguments of
-    ``tuner.tune`` by their names. Raises ``RunError``, and lets ``Interrupted`` pass; whatever happens, no
-    process of the run stays behind.
+    ``options`` holds ``target``, ``step`` (a target too, or ``None``), and other arguments by their names;
+    ``function`` is called with what they stand for. Raises ``RunError``, and lets ``Interrupted`` pass;
+    whatever happens, no process of the run stays behind.
     """
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     printed = Printed(lambda line: messages.put({"prints": line}))
     came = False
     try:
-        with _child(options, messages, printed) as child:
+        with _child({**options, "function": function}, messages, printed) as child:
             result = _result(child, messages, callbacks, options["budget_s"], patience_s)
             came = True
     finally:
@@ -103,7 +105,7 @@ def _child(
         stack.callback(_join, listeners, children)
         environment = stack.enter_context(marked(MARKER))
         child = subprocess.Popen(
-            supervised([sys.executable, "-P", "-m", "spritedocs.tuning.process"], folder),
+            supervised([sys.executable, "-P", "-m", "spritedocs.target.process"], folder),
             env=environment | _ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from spritedocs.tuning import Target, TargetError
-from spritedocs.tuning.targets import load, load_step
-from spritedocs.tuning.their_errors import TheirError
+from spritedocs.target import Target, TargetError
+from spritedocs.target.loading import load, load_step
+from spritedocs.target.their_errors import TheirError
 
 MINE = """\
 from torch.utils.data import ChainDataset, DataLoader, Dataset, IterableDataset, Subset
