@@ -9,6 +9,8 @@ import traceback
 
 __all__ = [
     "ending",
+    "is_crash",
+    "killer",
     "plain",
     "raised",
     "raised_as",
@@ -137,12 +139,28 @@ def ending(status: int | None) -> str:
     """
     if status is None:
         return "stopped answering"
-    if status >= 0xC0000000:  # as Windows reports a crash
-        return f"crashed (0x{status:X})"
-    if status >= 0:
+    named = killer(status)
+    if not named:
         return f"ended itself, with exit status {status}"
-    named = {number.value: number.name for number in signal.Signals}.get(-status, f"signal {-status}")
     if named == "SIGKILL":
         return "was killed (SIGKILL), as happens where memory runs out"
-    crashed = named in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS")
-    return f"crashed ({named})" if crashed else f"was ended by {named}"
+    return f"crashed ({named})" if is_crash(named) else f"was ended by {named}"
+
+
+def killer(status: int) -> str:
+    """The signal that ended a process, or its crash on Windows, by its status; ``""`` for neither.
+
+    Examples:
+        >>> killer(-9), killer(0xC0000005), killer(3)
+        ('SIGKILL', '0xC0000005', '')
+    """
+    if status >= 0xC0000000:
+        return f"0x{status:X}"
+    names = {number.value: number.name for number in signal.Signals}
+    return names.get(-status, f"signal {-status}") if status < 0 else ""
+
+
+def is_crash(named: str) -> bool:
+    """Whether what ``killer`` names is what compiled code does, and not what another process sends."""
+    crashes = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP")
+    return named in crashes or named.startswith("0x")

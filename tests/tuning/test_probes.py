@@ -284,9 +284,17 @@ class Plus(DataLoader[Any]):
             yield batch.tolist(), "a sprite"
 
 
-def test_a_subclass_that_changes_batches_is_gone_through_by_all_but_the_notes() -> None:
+class PlusLower(DataLoader[Any]):
+    """Does so as PyTorch Geometric's NeighborLoader."""
+
+    def _get_iterator(self) -> Any:
+        return ((batch.tolist(), "a sprite") for batch in super()._get_iterator())  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", [Plus, PlusLower])
+def test_a_subclass_that_changes_batches_is_gone_through_by_all_but_the_notes(kind: Any) -> None:
     steps: list[Any] = []
-    seen = probe(Variants.of(Plus(Numbers(), 4, shuffle=True)), steps.append, seconds=0.05, timeout_s=LIMIT_S)
+    seen = probe(Variants.of(kind(Numbers(), 4, shuffle=True)), steps.append, seconds=0.05, timeout_s=LIMIT_S)
     assert seen.bytes_per_batch == 4 * 3 * 4
     assert seen.alone is not None
     assert len(steps) == seen.alone.batches

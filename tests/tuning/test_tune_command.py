@@ -18,7 +18,7 @@ from tiny import Traces
 from spritedocs.cli import commands as cli
 from spritedocs.cli import tune_command as command
 from spritedocs.machine import Interrupted
-from spritedocs.tuning import Ears, RunError
+from spritedocs.target import Callbacks, RunError
 
 MINE = """\
 import time
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
 
 
 Call = Callable[..., Answer]
-Run = Callable[[Mapping[str, Any], Ears], dict[str, Any]]
+Run = Callable[[str, Mapping[str, Any], Callbacks], dict[str, Any]]
 
 
 @pytest.fixture
@@ -79,11 +79,11 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 
 def test_the_options_reach_the_tuner_and_the_result_is_printed(call: Call) -> None:
-    def run(options: Mapping[str, Any], ears: Ears) -> dict[str, Any]:
-        heard.update(options)
-        ears.tries("measuring", 1.0, 60.0)
-        ears.waits()
-        ears.prints("[red]from their code[/red]")
+    def run(function: str, options: Mapping[str, Any], callbacks: Callbacks) -> dict[str, Any]:
+        heard.update(options, function=function)
+        callbacks.tries("measuring", 1.0, 60.0)
+        callbacks.waits()
+        callbacks.prints("[red]from their code[/red]")
         return TUNED.as_json()
 
     heard: dict[str, Any] = {}
@@ -93,6 +93,7 @@ def test_the_options_reach_the_tuner_and_the_result_is_printed(call: Call) -> No
     assert "What loading costs" not in answer.said
     assert answer.complained == "[red]from their code[/red]\n"
     assert heard == {
+        "function": "spritedocs.tuning.tune",
         "target": "mine.py:Sprites",
         "step": None,
         "batch_size": None,
@@ -108,8 +109,8 @@ def test_the_options_reach_the_tuner_and_the_result_is_printed(call: Call) -> No
 
 
 def test_for_programs_there_is_one_object_and_nothing_else_on_stdout(call: Call) -> None:
-    def run(options: Mapping[str, Any], ears: Ears) -> dict[str, Any]:
-        ears.prints("from their code")
+    def run(function: str, options: Mapping[str, Any], callbacks: Callbacks) -> dict[str, Any]:
+        callbacks.prints("from their code")
         return TUNED.as_json()
 
     answer = call("mine.py:Sprites", "--json", "--explain", run=run)
@@ -144,7 +145,7 @@ def test_for_programs_there_is_one_object_and_nothing_else_on_stdout(call: Call)
 def test_without_a_result_there_is_a_sentence_and_a_status(
     call: Call, error: BaseException, answer: Answer, as_json: list[str]
 ) -> None:
-    def run(options: Mapping[str, Any], ears: Ears) -> dict[str, Any]:
+    def run(function: str, options: Mapping[str, Any], callbacks: Callbacks) -> dict[str, Any]:
         raise error
 
     assert call("mine.py:Sprites", *as_json, run=run) == answer
@@ -181,7 +182,7 @@ def test_without_a_result_there_is_a_sentence_and_a_status(
 def test_misuse_is_a_sentence_and_status_2_before_any_work(
     call: Call, arguments: list[str], sentence: str
 ) -> None:
-    def run(options: Mapping[str, Any], ears: Ears) -> dict[str, Any]:
+    def run(function: str, options: Mapping[str, Any], callbacks: Callbacks) -> dict[str, Any]:
         raise AssertionError("work was begun")
 
     answer = call(*arguments, run=run)

@@ -280,9 +280,24 @@ def test_a_loader_that_keeps_its_iterator_is_tuned_as_a_plain_one() -> None:
     assert next(iter(loader))[0, 0] == 0.0, "its own iterator has not moved on"
 
 
-def test_indices_that_can_be_drawn_only_once_come_again() -> None:
-    batches = (list(range(first, first + 4)) for first in range(0, 40, 4))
-    variants = of(DataLoader(Numbers(), batch_sampler=batches))  # type: ignore[arg-type]
+class Lost(Stream):
+    def __len__(self) -> int:
+        raise OSError("no folder")
+
+
+def test_a_stream_that_fails_to_say_its_length_loads_without() -> None:
+    assert of(DataLoader(Lost(40), 4)).batches is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_sampler": (list(range(first, first + 4)) for first in range(0, 40, 4))},
+        {"batch_size": 4, "sampler": iter(range(40))},
+    ],
+)
+def test_indices_that_can_be_drawn_only_once_come_again(options: Any) -> None:
+    variants = of(DataLoader(Numbers(), **options))
     assert variants.batches is None
     some = iter(variants.indices)
     assert next(some) == [0, 1, 2, 3]

@@ -27,7 +27,7 @@ signals = pytest.mark.skipif(sys.platform == "win32", reason="processes end by n
             "No more processes or threads may be started",
         ),
         (WorkerEnded(1, "MemoryError: "), "Memory ran out (MemoryError: )"),
-        (WorkerEnded(0xC0000005), "A worker crashed (0xc0000005), in compiled code"),
+        (WorkerEnded(0xC0000005), "A worker crashed (0xC0000005), in compiled code"),
         (WorkerEnded(1, ran=False), "while it started: it could not import what the dataset is made of"),
         (
             BatchLost("OSError: [Errno 28] No space left on device"),

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from spritedocs.machine import Interrupted, NoRoomError
-from spritedocs.tuning import Ears, RunError, Target, TargetError, run
+from spritedocs.target import Callbacks, RunError, Target, TargetError, run
 
 __all__ = ["tune"]
 
@@ -113,7 +113,7 @@ def tune(
         if step is not None:
             Target.parse(step)
         with _Bar() as bar:
-            result = run(options, Ears(bar.tries, bar.waits, bar.prints))
+            result = run("spritedocs.tuning.tune", options, Callbacks(bar.tries, bar.waits, bar.prints))
     except TargetError as misuse:
         _leave(str(misuse), 2)
     except NoRoomError as failure:

@@ -1,17 +1,5 @@
-from .guard import Ears, RunError, run
 from .result import Tuning
-from .target_files import TargetError
-from .targets import Target
 from .terminal import print_tuning
 from .tuner import tune
 
-__all__ = [
-    "Ears",
-    "RunError",
-    "Target",
-    "TargetError",
-    "Tuning",
-    "print_tuning",
-    "run",
-    "tune",
-]
+__all__ = ["Tuning", "print_tuning", "tune"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spritedocs.errors import raised, said_by
 from spritedocs.machine import gpu_failure
+from spritedocs.target import TheirError
 from spritedocs.timing import TimingError
 from spritedocs.tuning.probes import BatchError, ItemError
 from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
@@ -24,7 +25,7 @@ GAVE_NOTHING = "yielded no batch"
 """``time_epoch``'s words for it."""
 
 
-class TuneError(RuntimeError):
+class TuneError(TheirError):
     """The dataset, its collate_fn or the step failed; ``__cause__`` is what they raised."""
 
 

@@ -7,11 +7,44 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from statistics import median
 from typing import Any
 
-__all__ = ["Cut", "Replayed", "Until"]
+__all__ = ["Cut", "Epoch", "Replayed", "Until"]
 
 FEWEST = 3
+DRAWN_BATCHES, LONGEST_DRAWING_S = 32, 0.5
+
+
+class Epoch:
+    """An epoch of a loader's indices: each who goes through them goes on where the one before has ended.
+
+    What has been taken comes again at the end, as an epoch may be short. A sampler that sorts does so once.
+    """
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self.batch_size = getattr(source, "batch_size", None)
+        clock, drawn, seconds = time.perf_counter, list[Any](), list[float]()
+        begun = clock()
+        left = iter(source)
+        for indices in itertools.islice(left, DRAWN_BATCHES):
+            drawn.append(indices)
+            seconds.append(clock() - begun)
+            if sum(seconds[1:]) > LONGEST_DRAWING_S:
+                break
+            begun = clock()
+        self.drawing_s = median(seconds[1:] or [0.0])
+        """Seconds for the indices of a batch, by the median."""
+        self.start_s = max(0.0, seconds[0] - self.drawing_s) if seconds else 0.0
+        """So many more for those of the first."""
+        self._left, self._taken = itertools.chain(drawn, left), list[Any]()
+
+    def __iter__(self) -> Iterator[Any]:
+        before = list(self._taken)
+        for indices in self._left:
+            self._taken.append(indices)
+            yield indices
+        yield from before
 
 
 class Until:

@@ -7,15 +7,12 @@ long loading takes, and the others only how it is divided.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
-from torch.utils.data import IterDataPipe, Subset, get_worker_info
-from torch.utils.data.graph import traverse_dps
+from torch.utils.data import Subset
 
 from spritedocs.timeline import Wrapped
 from spritedocs.tuning.lock_watch import NAP_S, LockWatch
@@ -24,7 +21,6 @@ __all__ = [
     "NAP_S",
     "BatchError",
     "CollateProbe",
-    "InitProbe",
     "ItemError",
     "ItemProbe",
     "Note",
@@ -39,8 +35,6 @@ clock, processor = time.perf_counter, time.process_time
 
 WHOLE, ITEMS, WATCHED = "whole", "items", "watched"
 TURNS = (WHOLE, ITEMS, WHOLE, WATCHED)
-WHO = ("id", "num_workers", "seed", "dataset")
-"""What ``get_worker_info()`` tells of a worker."""
 
 
 class ItemError(RuntimeError):
@@ -233,49 +227,6 @@ class CollateProbe:
 
     def __call__(self, samples: Any) -> Probed:
         return self.notebook.end(self.inner, samples)
-
-
-class InitProbe:
-    """A worker_init_fn after which the notebook knows whether anybody asks which worker this is."""
-
-    def __init__(self, inner: Callable[[int], Any] | None, notebook: Notebook) -> None:
-        self.inner, self.notebook = inner, notebook
-
-    def __call__(self, worker: int) -> None:
-        before, info = dict(os.environ), get_worker_info()
-        _note_questions(info, self.notebook)
-        if self.inner is not None:
-            self.inner(worker)
-        told = {name for name, value in os.environ.items() if value == str(worker)}
-        dataset = object.__getattribute__(info, "dataset")
-        self.notebook.asked |= any(before.get(name) != str(worker) for name in told) or _is_sharded(dataset)
-
-
-def _note_questions(info: Any, notebook: Notebook) -> None:
-    kind: Any = type(info)
-
-    class Noting(kind):  # type: ignore[misc]
-        __slots__ = ()
-
-        def __getattribute__(self, name: str) -> Any:
-            if name in WHO and not sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
-                notebook.asked = True
-            return super().__getattribute__(name)
-
-    object.__setattr__(info, "__class__", Noting)  # past what torch does to keep it as it is
-
-
-def _is_sharded(dataset: Any) -> bool:
-    """Whether torch itself shares a pipe's items out among workers."""
-    if not isinstance(dataset, IterDataPipe):
-        return False
-    graphs = [traverse_dps(dataset)]
-    while graphs:
-        for pipe, below in graphs.pop().values():
-            if hasattr(pipe, "apply_sharding"):
-                return True
-            graphs.append(below)
-    return False
 
 
 def _told(load: Callable[[], Any], name: Callable[[], str]) -> Any:

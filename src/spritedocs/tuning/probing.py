@@ -5,24 +5,25 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from spritedocs.errors import raised, said_by
 from spritedocs.model import Costs, Settings
+from spritedocs.target import starts_processes
 from spritedocs.timing import EpochTiming, TimingError, dismiss, time_epoch
 from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
-from spritedocs.tuning.dataset_kinds import starts_processes
 from spritedocs.tuning.failures import GAVE_NOTHING, ArgumentError
-from spritedocs.tuning.indices import Until
+from spritedocs.tuning.indices import Epoch, Until
+from spritedocs.tuning.init_probe import InitProbe
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
-from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, InitProbe, ItemProbe, Notebook, StreamProbe
+from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
+from spritedocs.tuning.tensors import bytes_of, tensors_in
 from spritedocs.tuning.variants import Variants, too_short
 from spritedocs.tuning.worker_watch import watch
 
@@ -32,7 +33,6 @@ FEWEST_BATCHES = 9  # Two turns of probes.TURNS, and the first, which warms up, 
 LONG = 5
 """So many times as long as wanted may the first few batches take."""
 EMPTY_BATCHES = 40
-DRAWN_BATCHES, LONGEST_DRAWING_S = 32, 0.5
 ONE_WORKER = Settings(num_workers=1, prefetch_factor=1, persistent_workers=True)
 
 
@@ -75,7 +75,7 @@ def probe(
     step fails, and ``ArgumentError`` for a stream without a second batch, or a dataset that starts processes.
     """
     begun = time.perf_counter()
-    epoch = _Epoch(variants.indices)
+    epoch = Epoch(variants.indices)
     try:
         worker = _in_a_worker(variants, epoch, seconds, timeout_s)
     except Exception as error:
@@ -83,10 +83,9 @@ def probe(
         if is_starting and (why := starts_processes(variants.loader.dataset)):
             raise ArgumentError(f"a worker may start no processes, as the dataset does: {why}") from None
         raise
-    tensors = list(_tensors(worker.batch))
+    tensors = list(tensors_in(worker.batch))
     empty_s = _empty_handover_s(variants, timeout_s)
-    is_plain = type(variants.loader).__iter__ is DataLoader.__iter__
-    if step is not None and is_plain:
+    if step is not None and type(variants.loader) is DataLoader:
         step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
     least = min(len(worker.seen), FEWEST_BATCHES)
     collate, failure = TimedCollate(variants.loader.collate_fn), None
@@ -118,7 +117,7 @@ def probe(
         alone=alone,
         memory_mb=worker.memory_mb,
         tensors_per_batch=len(tensors),
-        bytes_per_batch=sum(map(_bytes, tensors)),
+        bytes_per_batch=sum(map(bytes_of, tensors)),
         empty_handover_s=empty_s,
         seconds=time.perf_counter() - begun,
         fails_alone=failure,
@@ -126,37 +125,6 @@ def probe(
         start_s=worker.start_s,
         drawing_start_s=epoch.start_s,
     )
-
-
-class _Epoch:
-    """An epoch of a loader's indices: each who goes through them goes on where the one before has ended.
-
-    What has been taken comes again at the end, as an epoch may be short. A sampler that sorts does so once.
-    """
-
-    def __init__(self, source: Iterable[Any]) -> None:
-        self.batch_size = getattr(source, "batch_size", None)
-        clock, drawn, seconds = time.perf_counter, list[Any](), list[float]()
-        begun = clock()
-        left = iter(source)
-        for indices in itertools.islice(left, DRAWN_BATCHES):
-            drawn.append(indices)
-            seconds.append(clock() - begun)
-            if sum(seconds[1:]) > LONGEST_DRAWING_S:
-                break
-            begun = clock()
-        self.drawing_s = median(seconds[1:] or [0.0])
-        """Seconds for the indices of a batch, by the median."""
-        self.start_s = max(0.0, seconds[0] - self.drawing_s) if seconds else 0.0
-        """So many more for those of the first."""
-        self._left, self._taken = itertools.chain(drawn, left), list[Any]()
-
-    def __iter__(self) -> Iterator[Any]:
-        before = list(self._taken)
-        for indices in self._left:
-            self._taken.append(indices)
-            yield indices
-        yield from before
 
 
 class TimedCollate:
@@ -184,7 +152,7 @@ class _Worker:
     start_s: float
 
 
-def _in_a_worker(variants: Variants, epoch: _Epoch, seconds: float, timeout_s: float) -> _Worker:
+def _in_a_worker(variants: Variants, epoch: Epoch, seconds: float, timeout_s: float) -> _Worker:
     """Load batches in one worker, one at a time, and those that took suspiciously long again."""
     notebook = Notebook()
     wrapper = StreamProbe if variants.is_streaming else ItemProbe
@@ -193,14 +161,14 @@ def _in_a_worker(variants: Variants, epoch: _Epoch, seconds: float, timeout_s: f
         ONE_WORKER,
         sampler=lambda _: until,
         timeout_s=timeout_s,
+        is_plain=True,  # batches carry their notes here
         dataset=wrapper(variants.loader.dataset, notebook),
         collate_fn=CollateProbe(variants.loader.collate_fn, notebook),
         worker_init_fn=InitProbe(variants.loader.worker_init_fn, notebook),
     )
     try:
         begun = time.perf_counter()
-        # Past a subclass that does something to batches, which here carry their notes.
-        iterator = DataLoader.__iter__(loader)
+        iterator = iter(loader)
         started = time.perf_counter()
         seen, batch = _arrivals(iterator)
         if len(seen) < 2:
@@ -210,7 +178,7 @@ def _in_a_worker(variants: Variants, epoch: _Epoch, seconds: float, timeout_s: f
         taken = list(until.taken)
         until.only([taken[place] for place in doubted for _ in TURNS] or taken[:1])
         resuming = time.perf_counter()
-        again = DataLoader.__iter__(loader)
+        again = iter(loader)
         resumed = time.perf_counter()
         repeated, _ = _arrivals(again)
         del again, iterator
@@ -286,19 +254,3 @@ def _empty_handover_s(variants: Variants, timeout_s: float) -> float:
     finally:
         dismiss(loader, iterator)
     return median(arrival.delivered_s for arrival in seen)
-
-
-def _tensors(batch: Any, depth: int = 4) -> Iterator[torch.Tensor | np.ndarray[Any, Any]]:
-    if isinstance(batch, torch.Tensor | np.ndarray):
-        yield batch
-        return
-    parts = batch if isinstance(batch, list | tuple) else getattr(batch, "__dict__", {}).values()
-    for part in batch.values() if isinstance(batch, Mapping) else parts if depth else ():
-        yield from _tensors(part, depth - 1)
-
-
-def _bytes(tensor: torch.Tensor | np.ndarray[Any, Any]) -> int:
-    try:
-        return int(tensor.nbytes)
-    except RuntimeError:  # a sparse tensor does not say
-        return 0

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
-from spritedocs.tuning.dataset_kinds import complaint, unwrapped
+from spritedocs.target import complaint, unwrapped
 from spritedocs.tuning.indices import Cut, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
 
@@ -128,16 +128,18 @@ class Variants:
         """Batches of an epoch; ``None`` where the dataset does not say."""
         try:
             return len(_copy(self.loader))  # which notes that it was asked for, in a stream's loader
-        except (TypeError, NotImplementedError):
-            return None
+        except Exception as error:
+            if self.is_streaming or isinstance(error, TypeError | NotImplementedError):
+                return None
+            raise
 
     @cached_property
     def indices(self) -> Iterable[Any]:
         """The loader's own source of (batches of) indices."""
         loader = self.loader
         source: Iterable[Any] = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
-        if isinstance(source, Iterator):
-            return Replayed(source)
+        if isinstance(source, Iterator) or isinstance(getattr(source, "sampler", None), Iterator):
+            return Replayed(iter(source))
         return Cut(source, self.batches) if _kept_iterator(loader) else source
 
     @property
@@ -152,20 +154,21 @@ class Variants:
         *,
         sampler: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
         timeout_s: float = 0.0,
+        is_plain: bool = False,
         **attributes: Any,
     ) -> DataLoader[Any]:
         """A new loader with ``settings``.
 
         ``sampler`` makes another source of (batches of) indices from the loader's own. ``timeout_s`` is how
-        many seconds a worker that runs may take for a batch. ``attributes`` replace any others, ``dataset``
-        and ``collate_fn`` for instance.
+        many seconds a worker that runs may take for a batch. What ``is_plain`` is of torch's own class, so
+        that no subclass does anything to batches. ``attributes`` replace any others, ``dataset`` and
+        ``collate_fn`` for instance.
         """
         workers = settings.num_workers
         source = "batch_sampler" if self.loader.batch_sampler is not None else "sampler"
         indices = self.indices if sampler is None else sampler(self.indices)
-        twin: DataLoader[Any] = _copy(
-            self.loader, DataLoader if _kept_iterator(self.loader) else type(self.loader)
-        )
+        kind = DataLoader if is_plain or _kept_iterator(self.loader) else type(self.loader)
+        twin: DataLoader[Any] = _copy(self.loader, kind)
         # Past DataLoader.__setattr__, which refuses some of these, and __init__, which warns of more
         # workers than cores each time.
         vars(twin).update(

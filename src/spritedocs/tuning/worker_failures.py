@@ -6,12 +6,11 @@ import re
 import signal
 from collections.abc import Mapping
 
+from spritedocs.errors import is_crash, killer
 from spritedocs.tuning.worker_watch import BatchLost, NotStarted, WorkerEnded, WorkerError
 
 __all__ = ["as_torch_said", "scarcity", "worker_sentence"]
 
-_CRASH_ON_WINDOWS = 0xC0000000
-_CRASHES = ("SIGSEGV", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
 _LOOK = "what it printed may say more"
 _SIGNALS: Mapping[str, str] = {
     "SIGABRT": "compiled code that an item uses gave up, and what it printed may say why. If it loads "
@@ -89,10 +88,8 @@ def as_torch_said(message: str) -> WorkerEnded | None:
 
 def _ended(error: WorkerEnded, start_method: str) -> str:
     code, while_starting = error.exit_code, "" if error.ran else " while it started"
-    if code is not None and code < 0:
-        return _killed(_name(-code), while_starting, error.out_of_memory)
-    if code is not None and code >= _CRASH_ON_WINDOWS:
-        return _killed(f"{code:#x}", while_starting, None)
+    if code is not None and (named := killer(code)):
+        return _killed(named, while_starting, error.out_of_memory)
     if scarce := scarcity(error.raised):
         return scarce.rstrip(".")
     if error.raised:
@@ -131,17 +128,10 @@ def _killed(name: str, while_starting: str, out_of_memory: bool | None) -> str:
             f"A worker was killed{while_starting} (SIGKILL), {reason}: see whether your code kills "
             "processes, or what watches over them here, as a job manager does"
         )
-    if name in _CRASHES or name.startswith("0x"):
+    if is_crash(name) and name not in _SIGNALS:
         return (
             f"A worker crashed{while_starting} ({name}), in compiled code that an item uses: 'python -X "
             "faulthandler' shows where. If it loads without workers, try another start method"
         )
     why = _SIGNALS.get(name, "see whether your code, or a program that watches over processes, sent it")
     return f"A worker ended{while_starting} by a signal ({name}): {why}"
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -10,9 +10,9 @@ import pytest
 from torch.utils.data import DataLoader
 
 from spritedocs.model import Costs, Settings, predict
+from spritedocs.target.loading import load
+from spritedocs.target.their_errors import TheirError, failed, their_traceback
 from spritedocs.timing import dismiss
-from spritedocs.tuning.targets import load
-from spritedocs.tuning.their_errors import TheirError, failed, their_traceback
 
 THEIRS = """\
 import json

@@ -15,7 +15,9 @@ import pytest
 from tiny import Traces
 
 from spritedocs.machine import Interrupted
-from spritedocs.tuning import Ears, RunError, run
+from spritedocs.target import Callbacks, RunError, run
+
+TUNE = "spritedocs.tuning.tune"
 
 # Stands in for the tuner, and for torch, whose import would take longer than all the rest. A file of
 # this name is imported by every Python that finds it.
@@ -28,7 +30,9 @@ def tune(dataset, *, step, progress, start_method, **others):
         try:
             item = dataset[index]
         except KeyError as error:
-            raise TuneError(f"Item {index:,} cannot be loaded.") from error
+            from spritedocs.target import TheirError
+
+            raise TheirError(f"Item {index:,} cannot be loaded.") from error
     if step:
         step(item)
     if start_method:
@@ -36,17 +40,14 @@ def tune(dataset, *, step, progress, start_method, **others):
             item = pool.apply(dataset.__getitem__, [0])
     return types.SimpleNamespace(as_json=lambda: {"item": item, **others})
 
-class TuneError(RuntimeError):
-    pass
-
 tuning = types.ModuleType("spritedocs.tuning.tuner")
-kinds = types.ModuleType("spritedocs.tuning.dataset_kinds")
-tuning.tune, tuning.TuneError = tune, TuneError
+kinds = types.ModuleType("spritedocs.target.dataset_kinds")
+tuning.tune = tune
 kinds.complaint = lambda thing: "" if hasattr(thing, "__len__") else "no dataset"
 kinds.is_something_else = lambda thing: False
 kinds.dataset_of, kinds.is_stream = lambda thing: thing, lambda thing: False
 kinds.kind_of = lambda thing: type(thing).__name__
-sys.modules |= {"spritedocs.tuning.tuner": tuning, "spritedocs.tuning.dataset_kinds": kinds}
+sys.modules |= {"spritedocs.tuning.tuner": tuning, "spritedocs.target.dataset_kinds": kinds}
 """
 
 MINE = """\
@@ -170,15 +171,19 @@ def options(name: str, **others: Any) -> dict[str, Any]:
 
 def failure(name: str, **others: Any) -> RunError:
     with pytest.raises(RunError) as caught:
-        run(options(name, **others), Ears())
+        run(TUNE, options(name, **others), Callbacks())
     assert "\n" not in str(caught.value)
     return caught.value
 
 
 def test_a_result_comes_through_and_nothing_stays(folder: Path, traces: Traces) -> None:
     tried: list[tuple[str, float, float]] = []
-    ears = Ears(tries=lambda *heard: tried.append(heard))
-    assert run(options("Lasting", batch_size=7), ears) == {"item": 0, "batch_size": 7, "budget_s": 2.0}
+    callbacks = Callbacks(tries=lambda *heard: tried.append(heard))
+    assert run(TUNE, options("Lasting", batch_size=7), callbacks) == {
+        "item": 0,
+        "batch_size": 7,
+        "budget_s": 2.0,
+    }
     assert [says for says, *_ in tried] == [
         "importing torch",
         "importing 01-mine.py and calling Lasting",
@@ -191,14 +196,14 @@ def test_a_result_comes_through_and_nothing_stays(folder: Path, traces: Traces) 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_workers_find_their_classes_however_they_start(folder: Path, traces: Traces, method: str) -> None:
-    assert run(options("Sprites", start_method=method), Ears())["item"] == 0
+    assert run(TUNE, options("Sprites", start_method=method), Callbacks())["item"] == 0
     assert (traces.processes(), traces.files()) == ([], [])
     assert [path.name for path in folder.iterdir()] == ["01-mine.py"]
 
 
 def test_what_prints_is_passed_on_up_to_a_limit(folder: Path) -> None:
     printed: list[str] = []
-    run(options("Noisy"), Ears(prints=printed.append))
+    run(TUNE, options("Noisy"), Callbacks(prints=printed.append))
     assert printed[:5] == ["item 0", "item 1", "straight to stdout", "a child", "item 2"]
     assert len(printed) == 11
     assert printed[-1] == "… 1,992 more lines from your code"
@@ -219,7 +224,7 @@ def test_what_their_code_raises_is_a_failure_with_their_frames(folder: Path) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes have no such numbers there")
 def test_what_their_code_writes_into_the_pipe_is_no_result(folder: Path) -> None:
     tried: list[str] = []
-    assert run(options("Forging"), Ears(tries=lambda says, *_: tried.append(says))) == {
+    assert run(TUNE, options("Forging"), Callbacks(tries=lambda says, *_: tried.append(says))) == {
         "item": 2,
         "budget_s": 2.0,
     }
@@ -235,9 +240,9 @@ def test_the_pipe_that_their_code_closes_is_told(folder: Path) -> None:
 
 
 def test_their_code_may_take_standard_output_away_or_print_a_lot(folder: Path) -> None:
-    assert run(options("Silent"), Ears())["item"] == 2
+    assert run(TUNE, options("Silent"), Callbacks())["item"] == 2
     printed: list[str] = []
-    assert run(options("Loud"), Ears(prints=printed.append))["item"] == 2
+    assert run(TUNE, options("Loud"), Callbacks(prints=printed.append))["item"] == 2
     assert len(printed) == 11
 
 
@@ -259,7 +264,7 @@ def test_what_ends_before_their_code_runs_is_not_their_doing(
 @pytest.mark.parametrize("target", ["", ":", "\n"])
 def test_a_target_that_names_nothing_is_misuse_in_the_process_too(folder: Path, target: str) -> None:
     with pytest.raises(RunError, match=r"write it as path/to/file\.py:callable") as caught:
-        run({**options("Sprites"), "target": target}, Ears())
+        run(TUNE, {**options("Sprites"), "target": target}, Callbacks())
     assert (caught.value.status, caught.value.traceback) == (2, "")
 
 
@@ -295,7 +300,7 @@ def test_one_that_hangs_is_ended_with_what_it_started(folder: Path, traces: Trac
     with pytest.raises(
         RunError, match="while loading item 0: if it hangs, mend that; if it only takes long,"
     ) as caught:
-        run(options("Ignoring"), Ears(), patience_s=8.0)
+        run(TUNE, options("Ignoring"), Callbacks(), patience_s=8.0)
     assert caught.value.status == 1
     assert (traces.processes(), traces.files()) == ([], [])
 
@@ -306,13 +311,14 @@ def test_an_interruption_ends_all_and_passes_through(folder: Path, traces: Trace
             raise Interrupted(signal.SIGINT)
 
     with pytest.raises(Interrupted):
-        run(options("Ignoring"), Ears(tries=interrupt))
+        run(TUNE, options("Ignoring"), Callbacks(tries=interrupt))
     assert (traces.processes(), traces.files()) == ([], [])
 
 
 def test_a_command_that_is_killed_takes_its_process_along(folder: Path, traces: Traces) -> None:
     code = (
-        "import json, sys; from spritedocs.tuning.guard import *; run(json.loads(sys.argv[1]), Ears(print))"
+        "import json, sys; from spritedocs.target.guard import *; "
+        f"run({TUNE!r}, json.loads(sys.argv[1]), Callbacks(print))"
     )
     command = [sys.executable, "-uc", code, json.dumps(options("Ignoring"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spritedocs.tuning.target_files import TargetError, check_file, current_folder, defined, nearest, shown
-from spritedocs.tuning.their_errors import TheirError, failed
+from spritedocs.target.files import TargetError, check_file, current_folder, defined, nearest, shown
+from spritedocs.target.their_errors import TheirError, failed
 
 __all__ = ["Target", "TargetError", "load", "load_step"]
 
@@ -86,7 +86,7 @@ def load(text: str) -> Any:
     however they are started; a file of a package as its module. A module is looked for in the current
     folder first. Raises ``TargetError`` and ``TheirError``.
     """
-    from spritedocs.tuning.dataset_kinds import complaint, dataset_of, is_something_else, is_stream
+    from spritedocs.target.dataset_kinds import complaint, dataset_of, is_something_else, is_stream
 
     target = Target.parse(text)
     found, verb = _found(target), "is"
@@ -94,14 +94,14 @@ def load(text: str) -> Any:
         found, verb = _called(target, found), "gives"
     if why := complaint(found):
         raise TargetError(f"{target} {verb} {why}.")
-    dataset = dataset_of(found)
-    _check_length(target, dataset, (TypeError, NotImplementedError) if is_stream(dataset) else ())
+    # A loader, and a stream, load without a length.
+    _check_length(target, dataset_of(found), is_needed=found is dataset_of(found) and not is_stream(found))
     return found
 
 
 def load_step(text: str) -> Callable[[Any], object]:
     """The callable that ``text`` names, to be called with a batch. Raises as ``load`` does."""
-    from spritedocs.tuning.dataset_kinds import kind_of
+    from spritedocs.target.dataset_kinds import kind_of
 
     target = Target.parse(text)
     found: Any = _found(target)
@@ -187,15 +187,15 @@ def _refusal(found: Callable[..., Any], *arguments: str) -> str:
     return ""
 
 
-def _check_length(target: Target, dataset: Any, unknown: tuple[type[Exception], ...]) -> None:
-    """Raise for a dataset that is empty or cannot be counted; ``unknown`` errors say that no one knows."""
+def _check_length(target: Target, dataset: Any, is_needed: bool) -> None:
+    """Raise for a dataset that is empty, or cannot be counted where that ``is_needed``."""
     if not hasattr(type(dataset), "__len__"):
         return
     try:
         length = len(dataset)
-    except unknown:
-        return
     except Exception as error:
+        if not is_needed:
+            return
         raise TheirError(failed(f"The __len__ of what {target} gives", error)) from error
     if length == 0:
         raise TargetError(

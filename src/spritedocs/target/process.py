@@ -1,14 +1,15 @@
-"""The process in which the reader's code runs: ``python -m spritedocs.tuning.process``.
+"""The process in which the reader's code runs: ``python -m spritedocs.target.process``.
 
 It reads its options, an object, as one line of JSON from its standard input, which then stays open for as
 long as the command lives. What it says goes to what was its standard output, as in
-``spritedocs.tuning.channel``: ``{"tries": [says, done_s, total_s]}`` any number of times, then
+``spritedocs.target.channel``: ``{"tries": [says, done_s, total_s]}`` any number of times, then
 ``{"result": …}`` or ``{"error": {"sentence", "status", "traceback"}}``. Whatever else prints there, a worker
 too, prints to standard error. So no more is needed of a system than pipes, and workers may start in any way.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -24,9 +25,9 @@ from typing import IO, Any
 import psutil
 
 from spritedocs.machine import remains
-from spritedocs.tuning.channel import Channel
-from spritedocs.tuning.targets import Target, TargetError, load, load_step
-from spritedocs.tuning.their_errors import TheirError, failed, their_traceback
+from spritedocs.target.channel import Channel
+from spritedocs.target.loading import Target, TargetError, load, load_step
+from spritedocs.target.their_errors import TheirError, failed, their_traceback
 
 __all__ = ["MARKER"]
 
@@ -80,8 +81,9 @@ def _leave_nothing(folder: str) -> None:
 def _outcome(options: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """What to say in the end: a result or an error."""
     channel.tries("importing torch")
+    module, _, name = options["function"].rpartition(".")
     try:
-        from spritedocs.tuning import tuner  # before their folder stands first on the path
+        function = getattr(importlib.import_module(module), name)  # before their folder is first on the path
     except Exception as error:  # noqa: BLE001 - a torch that is broken may raise anything
         remedy = """see whether python -c 'import torch' works"""
         return _error(f"The tuner cannot be imported ({type(error).__name__}: {error}): {remedy}.")
@@ -91,14 +93,14 @@ def _outcome(options: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
         channel.tries(f"importing {target.place} and calling {target.name}")
         dataset = load(options["target"])
         step = None if options["step"] is None else load_step(options["step"])
-        arguments = {name: options[name] for name in options.keys() - {"target", "step", "folder"}}
-        tuned = tuner.tune(
-            dataset, step=step, progress=lambda progress: channel.tries(*progress), **arguments
-        )
+        arguments = {
+            name: options[name] for name in options.keys() - {"target", "step", "folder", "function"}
+        }
+        tuned = function(dataset, step=step, progress=lambda progress: channel.tries(*progress), **arguments)
         return {"result": tuned.as_json()}
     except TargetError as error:
         return _error(str(error), status=2)
-    except (TheirError, tuner.TuneError) as error:
+    except TheirError as error:
         return _error(str(error), error.__cause__)
     except BaseException as error:  # noqa: BLE001 - theirs, or a mistake of ours
         if their_traceback(error):

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from spritedocs.tuning import Target, TargetError, target_files
-from spritedocs.tuning.targets import load
+from spritedocs.target import Target, TargetError
+from spritedocs.target import files as target_files
+from spritedocs.target.loading import load
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="not on Windows")
 

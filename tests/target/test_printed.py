@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from spritedocs.tuning import printed as module
-from spritedocs.tuning.printed import FIRST, LAST, Printed
+from spritedocs.target import printed as module
+from spritedocs.target.printed import FIRST, LAST, Printed
 
 
 def printed(said: bytes) -> tuple[Printed, list[str]]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from spritedocs.tuning import channel
-from spritedocs.tuning.channel import CLOSED_STATUS, Channel, signed
+from spritedocs.target import channel
+from spritedocs.target.channel import CLOSED_STATUS, Channel, signed
 
 KEY = b"sprite"
 
@@ -90,7 +90,7 @@ def test_what_has_another_shape_is_no_message(message: dict[str, Any]) -> None:
 
 CODE = """
 import os, sys
-from spritedocs.tuning.channel import Channel
+from spritedocs.target.channel import Channel
 os.dup2(1, 9)
 channel = Channel(9)
 if sys.argv[1] == "close":

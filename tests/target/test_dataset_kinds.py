@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, TensorDataset
 
-from spritedocs.tuning.dataset_kinds import complaint, starts_processes, unwrapped
+from spritedocs.target.dataset_kinds import complaint, starts_processes, unwrapped
 
 
 class Stream(IterableDataset[int]):

@@ -1,6 +1,6 @@
 """Runs the tuner in a process of its own, so that the reader's code can neither hold nor harm the command.
 
-What it says is read here; how it says it stands in ``spritedocs.tuning.process``.
+What it says is read here; how it says it stands in ``spritedocs.target.process``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import queue
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -18,12 +17,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+from spritedocs.errors import is_crash, killer
 from spritedocs.machine import marked, remove_leftovers, room_for, supervised, undisturbed
-from spritedocs.tuning.channel import CLOSED_STATUS, signed
-from spritedocs.tuning.printed import Printed
-from spritedocs.tuning.process import MARKER
+from spritedocs.target.channel import CLOSED_STATUS, signed
+from spritedocs.target.printed import Printed
+from spritedocs.target.process import MARKER
 
-__all__ = ["Ears", "RunError", "run"]
+__all__ = ["Callbacks", "RunError", "run"]
 
 PATIENCE_S = 30.0
 """How long nothing may be heard of a run; the whole budget, if that is longer."""
@@ -40,10 +40,8 @@ _ENVIRONMENT = {
 _APART: dict[str, Any] = {"start_new_session": True}
 if sys.platform == "win32":
     _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-_CRASH_ON_WINDOWS = 0xC0000000
 _OURS = ("starting Python", "importing torch")
 """What is done before any code of theirs runs."""
-_SENT = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGALRM")
 
 
 class RunError(RuntimeError):
@@ -58,7 +56,7 @@ class RunError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Ears:
+class Callbacks:
     """Who hears what a run says. All are called in the thread that called ``run``."""
 
     tries: Callable[[str, float, float], object] = lambda says, done_s, total_s: None
@@ -69,25 +67,27 @@ class Ears:
     """Called with a line that their code printed, or that says how many more there were."""
 
 
-def run(options: Mapping[str, Any], ears: Ears, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-    """Tune by ``options``, and return what ``result.Tuning.as_json`` gives.
+def run(
+    function: str, options: Mapping[str, Any], callbacks: Callbacks, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
+    """Call ``function``, such as ``spritedocs.tuning.tune``; returns what ``as_json()`` of its result gives.
 
-    ``options`` holds ``target``, ``step`` (a target too, or ``None``), and the other arguments of
-    ``tuner.tune`` by their names. Raises ``RunError``, and lets ``Interrupted`` pass; whatever happens, no
-    process of the run stays behind.
+    ``options`` holds ``target``, ``step`` (a target too, or ``None``), and other arguments by their names;
+    ``function`` is called with what they stand for. Raises ``RunError``, and lets ``Interrupted`` pass;
+    whatever happens, no process of the run stays behind.
     """
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     printed = Printed(lambda line: messages.put({"prints": line}))
     came = False
     try:
-        with _child(options, messages, printed) as child:
-            result = _result(child, messages, ears, options["budget_s"], patience_s)
+        with _child({**options, "function": function}, messages, printed) as child:
+            result = _result(child, messages, callbacks, options["budget_s"], patience_s)
             came = True
     finally:
         late = [messages.get() for _ in range(messages.qsize())]
         lines = [message["prints"] for message in late if "prints" in message]
         for line in lines + printed.rest(with_last=not came):
-            ears.prints(line)
+            callbacks.prints(line)
     return result
 
 
@@ -105,7 +105,7 @@ def _child(
         stack.callback(_join, listeners, children)
         environment = stack.enter_context(marked(MARKER))
         child = subprocess.Popen(
-            supervised([sys.executable, "-P", "-m", "spritedocs.tuning.process"], folder),
+            supervised([sys.executable, "-P", "-m", "spritedocs.target.process"], folder),
             env=environment | _ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -149,7 +149,7 @@ def _listen(stream: IO[bytes], key: bytes, messages: queue.SimpleQueue[Any]) -> 
 def _result(
     child: subprocess.Popen[bytes],
     messages: queue.SimpleQueue[Any],
-    ears: Ears,
+    callbacks: Callbacks,
     budget_s: float,
     patience_s: float,
 ) -> dict[str, Any]:
@@ -176,37 +176,35 @@ def _result(
             return result
         if tries := message.get("tries"):
             doing, heard = tries[0], now
-            ears.tries(*tries)
+            callbacks.tries(*tries)
         if "prints" in message:
-            ears.prints(message["prints"])
+            callbacks.prints(message["prints"])
         if now > heard + patience_s:
             remedy = "if it hangs, mend that; if it only takes long, give it longer by --budget"
             raise RunError(f"Nothing was heard for {now - heard:.0f} s while {doing}: {remedy}.")
         if now > end:
             remedy = "give it a larger one, fewer items in a batch, or fewer workers"
             raise RunError(f"It is still {doing}, long after its budget of {budget_s:g} s: {remedy}.")
-        ears.waits()
+        callbacks.waits()
 
 
 def _ended(status: int, doing: str) -> str:
     """What it means that the process ended, and had said no result."""
-    crash = signal.Signals(-status).name if -status in set(signal.Signals) else ""
-    if status >= _CRASH_ON_WINDOWS:
-        crash = f"{status:#x}"
-    if crash == "SIGKILL":
+    named = killer(status)
+    if named == "SIGKILL":
         remedy = "if it was for want of memory, a smaller --batch-size or --max-workers takes less"
         return f"The process of your code was killed while {doing}: {remedy}."
     if doing in _OURS:
-        how = crash or f"status {status}"
+        how = named or f"status {status}"
         return (
             f"The tuner's own Python ended ({how}) while {doing}: see whether python -c 'import torch' works."
         )
-    if crash in _SENT:
-        remedy = "see whether your code, or a program that watches over processes, sent it"
-        return f"Python was ended by a signal ({crash}) while {doing}: {remedy}."
-    if crash:
+    if is_crash(named):
         remedy = "run it by 'python -X faulthandler' to see where"
-        return f"Your code crashed Python ({crash}) while {doing}: {remedy}."
+        return f"Your code crashed Python ({named}) while {doing}: {remedy}."
+    if named:
+        remedy = "see whether your code, or a program that watches over processes, sent it"
+        return f"Python was ended by a signal ({named}) while {doing}: {remedy}."
     if status == CLOSED_STATUS:
         remedy = "let it close only what it has opened itself"
         return f"Your code closed the pipe through which the tuner answers, while {doing}: {remedy}."
