@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections.abc import Iterator
@@ -97,18 +96,6 @@ class Buckets:
         time.sleep(self.start_s)
         order = random.sample(range(400), 400)
         return iter([order[start : start + BATCH] for start in range(0, 400, BATCH)])
-
-
-class Locked(Pictures):
-    """One item at a time, whoever asks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = multiprocessing.get_context("fork").Lock()
-
-    def __getitem__(self, index: int) -> Any:
-        with self.lock:
-            return super().__getitem__(index)
 
 
 class HardlyEverSlow(Pictures):
