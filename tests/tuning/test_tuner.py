@@ -557,7 +557,7 @@ def test_absurd_options_are_refused_before_anything_is_loaded(options: Any, said
     ids=lambda thing: type(thing).__name__,
 )
 def test_what_is_no_data_set(thing: Any) -> None:
-    with pytest.raises(TypeError, match="^the dataset is "):
+    with pytest.raises(TypeError, match=r"^the dataset is "):
         tune(thing)
 
 
