@@ -125,8 +125,11 @@ def test_where_a_value_could_not_be_measured_its_page_says_why(good: Built) -> N
 
 
 def test_code_that_only_measures_and_shows_is_folded_away(good: Built) -> None:
-    [folded] = re.findall(r'<details class="abstract".*?</details>', good.page(EXPERIMENT), re.DOTALL)
+    opening = re.findall(r'<details class="abstract".*?</details>', good.page(EXPERIMENT), re.DOTALL)
+    folded, claims, values = opening
     assert "The code of this step (12 lines)" in text_of(folded)
+    assert "Claims (2)" in text_of(claims)
+    assert "Every measured value (3)" in text_of(values)
     assert "counted = Measurement.of(" in text_of(folded)
     assert "import Bars" not in text_of(folded)
 
