@@ -271,7 +271,7 @@ def test_the_command_tells_people_what_bites_and_the_rest_in_short(call: Callabl
     assert (
         said.index("will break") < said.index("will bite") < said.index("unknown here") < said.index(" fine ")
     )
-    assert "guide/summoning-helpers/#memory-goblins" in said
+    assert "in-depth/memory/#shm" in said
     assert "start-method By fork, the default here" in said
 
 

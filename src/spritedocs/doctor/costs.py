@@ -13,7 +13,7 @@ __all__ = ["check_cores", "check_start_method", "check_threads", "check_worker_t
 SLOW_START_S = 1.0
 """A start of a second is 5% of an epoch of 20 seconds, and below 5% this guide stops."""
 
-_RIGHT_NUMBER = "guide/summoning-helpers/#finding-the-right-number"
+_RIGHT_NUMBER = "in-depth/the-right-number/#usable-cores"
 
 
 def check_cores(facts: Facts) -> Finding:
@@ -58,7 +58,7 @@ def check_start_method(facts: Facts) -> Finding:
     One start under each method, with one worker and a dataset of one number. ``spawn`` starts a new
     Python that imports torch, ``forkserver`` a server at its first start, too.
     """
-    key, page = "start-method", "guide/summoning-helpers/#platform-quirks"
+    key, page = "start-method", "in-depth/platforms-and-notebooks/#what-a-start-costs"
     if not facts.starts:
         says = f"Workers start by {facts.machine.start_method}; what that costs was not measured."
         return Finding(key, UNKNOWN, says, "Leave --quick out.", page)

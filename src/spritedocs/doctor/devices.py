@@ -20,7 +20,7 @@ OUTSIDE = ("9p", "virtiofs", "vboxsf", "fakeowner")
 """How the names of those begin that fetch files from outside of a virtual machine, as WSL does for Windows'
 own disks, and Docker Desktop for a Mac's (nolabs-ai/nono#1445)."""
 
-_SLOW_DISKS = "guide/summoning-helpers/#slow-disks"
+_SLOW_DISKS = "in-depth/slow-disks/#storage"
 
 
 def check_worker_memory(facts: Facts) -> Finding:
@@ -101,7 +101,7 @@ def check_disk(facts: Facts) -> Finding | None:
 
 def check_gpu(facts: Facts) -> Finding:
     """Whether torch uses a GPU, and has it for itself."""
-    key, page = "gpu", "guide/summoning-helpers/#keeping-the-gpu-fed"
+    key, page = "gpu", "in-depth/handing-batches-to-the-gpu/#measure"
     here, load = facts.machine, facts.gpu_load
     values = {"gpu": here.gpu, "busy": load.as_dict() if load else None}
     if here.gpu is None:

@@ -40,7 +40,7 @@ def check_shared_memory(facts: Facts) -> Finding:
     Where it is full, torch says "unable to allocate shared memory", or a worker dies of a bus error
     (pytorch/pytorch#5040). Python's semaphores, which every worker's queue needs, lie there too.
     """
-    key, page = "shared-memory", "guide/summoning-helpers/#memory-goblins"
+    key, page = "shared-memory", "in-depth/memory/#shm"
     if not facts.system.startswith("linux"):
         return Finding(key, UNKNOWN, "Only Linux tells how much room batches have on their way.", "", page)
     cores = max(FEW_WORKERS, facts.machine.usable_cores)
@@ -118,7 +118,7 @@ def check_processes(facts: Facts) -> Finding:
     all programs in a cgroup (``pids.max``, as by ``docker run --pids-limit``), whoever started them. The
     limit that leaves less room is the one that is told.
     """
-    key, page = "processes", "tune-your-own-dataset/#doctor"
+    key, page = "processes", "api/doctor/#finding"
     limits = (
         (facts.tasks_limit, facts.tasks, "ulimit -u", "Raise ulimit -u, end other programs of yours"),
         (
@@ -161,7 +161,7 @@ def check_temporary_folder(facts: Facts) -> Finding:
     ``multiprocessing.resource_sharer`` makes it in the temporary folder; its path may have about a
     hundred bytes. Where that fails the worker prints a traceback, and the loop waits for ever.
     """
-    key, page = "temporary-folder", "guide/summoning-helpers/#debugging-headaches"
+    key, page = "temporary-folder", "in-depth/debugging-and-randomness/#messages"
     if facts.socket_problem is None:
         return Finding(key, FINE, "Workers need no temporary folder on this system.", "", page)
     if not facts.socket_problem:

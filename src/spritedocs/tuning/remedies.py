@@ -11,7 +11,6 @@ from spritedocs.tuning.situations import Situation, faster
 
 __all__ = ["Remedy", "remedies"]
 
-GUIDE = "guide/summoning-helpers/"
 LEAST_TOLD = 1.05
 """From this gain on, a remedy for the bottleneck is told: what the model promises below that is lost in what
 it misses by, and would be read as 1×."""
@@ -34,7 +33,7 @@ class Remedy:
 
 class _Cure(NamedTuple):
     says: str
-    anchor: str
+    page: str
     changed: Callable[[Situation], Situation] | None = None
     """The situation once it is done; ``None`` where nobody can say."""
     fits: Callable[[Situation], bool] = lambda situation: True
@@ -42,20 +41,20 @@ class _Cure(NamedTuple):
 
 _LESS_COMPUTING = _Cure(
     "Do half of an item's computing ahead of time, and store the result.",
-    "#slow-disks",
+    "in-depth/slow-disks/#storage",
     would_be.computing_half,
 )
 _CURES: Mapping[str, tuple[_Cure, ...]] = {
     "epoch-start": (
         _Cure(
             "Begin an epoch at once: list files in __init__, keep a shuffle buffer small.",
-            "#slow-disks",
+            "in-depth/slow-disks/#storage",
             would_be.without_a_start,
             lambda s: s.is_streaming,
         ),
         _Cure(
             "Let the sampler begin at once: sort, or divide into buckets, in __init__.",
-            "#the-spell",
+            "in-depth/handing-batches-to-the-gpu/#ahead-of-time",
             would_be.without_a_start,
             lambda s: not s.is_streaming,
         ),
@@ -63,7 +62,7 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     "waiting": (
         _Cure(
             "Bring the data nearer: to a local disk, into memory, or into one packed file.",
-            "#slow-disks",
+            "in-depth/slow-disks/#storage",
             would_be.without_waiting,
         ),
     ),
@@ -71,14 +70,14 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     "gil": (
         _Cure(
             "Replace Python loops by calls of NumPy, PyTorch or Pillow: this is for half the time.",
-            "#finding-the-right-number",
+            "in-depth/the-right-number/#waiting-and-working",
             would_be.computing_half,
         ),
     ),
     "handover": (
         _Cure(
             "Hand over less: one tensor an item, small types such as uint8, or smaller batches.",
-            "#summoning-cost",
+            "in-depth/slow-disks/#cheap-items",
             would_be.handed_over_as_one_number,
         ),
     ),
@@ -86,44 +85,44 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     "slow-sample": (
         _Cure(
             "Make the slow samples as fast as the others: store them ready made, or shrink them.",
-            "#slow-disks",
+            "in-depth/slow-disks/#storage",
             would_be.without_slow_samples,
         ),
         _Cure(
             "Let other batches overtake, with in_order=False: their order then differs from run to run.",
-            "#the-spell",
+            "in-depth/handing-batches-to-the-gpu/#ahead-of-time",
             would_be.out_of_order,
         ),
         _Cure(
             "Fetch further ahead: a prefetch_factor four times as large, which takes memory.",
-            "#the-spell",
+            "in-depth/handing-batches-to-the-gpu/#ahead-of-time",
             would_be.fetched_further_ahead,
         ),
     ),
     "contention": (
         _Cure(
             "Give each worker a file or connection of its own, and hold no lock while reading.",
-            "#slow-disks",
+            "in-depth/slow-disks/#storage",
         ),
     ),
     "consumer": (
         _Cure(
             "Make the step faster, which every batch waits for: this is for half its time.",
-            "#core-concept",
+            "guide/summoning-helpers/#core-concept",
             would_be.with_half_the_step,
         ),
     ),
     "memory": (
         _Cure(
             "Make room for more workers: lists and dicts in one tensor, or smaller batches.",
-            "#memory-goblins",
+            "in-depth/memory/#less",
             would_be.with_more_workers,
         ),
     ),
     "cores": (
         _Cure(
             "Ask for more cores: a larger quota, a wider affinity, or a larger machine.",
-            "#finding-the-right-number",
+            "in-depth/the-right-number/#waiting-and-working",
             would_be.with_all_cores,
         ),
         _LESS_COMPUTING,
@@ -131,12 +130,12 @@ _CURES: Mapping[str, tuple[_Cure, ...]] = {
     "nothing-to-gain": (
         _Cure(
             "If loading still has to be faster, fetch whole batches with __getitems__, or enlarge them.",
-            "#summoning-cost",
+            "in-depth/slow-disks/#cheap-items",
             fits=lambda s: not (s.loads_whole_batches or s.is_streaming),
         ),
         _Cure(
             "If loading still has to be faster, make batches larger.",
-            "#summoning-cost",
+            "in-depth/slow-disks/#cheap-items",
             fits=lambda s: s.loads_whole_batches or s.is_streaming,
         ),
     ),
@@ -156,12 +155,12 @@ def remedies(name: str, s: Situation) -> Iterator[Remedy]:
             gain = faster(s, cure.changed) if cure.changed else None
             if gain is None or gain >= (LEAST_TOLD if cause == name else WORTH_TELLING):
                 told.add(cure.says)
-                yield Remedy(cure.says, gain, GUIDE + cure.anchor)
+                yield Remedy(cure.says, gain, cure.page)
 
 
 def _settings(name: str, s: Situation) -> Remedy:
     workers, present = s.recommended.num_workers, s.present.num_workers
-    page = f"{GUIDE}#finding-the-right-number"
+    page = "in-depth/the-right-number/#procedure"
     if s.recommends_a_change:
         chosen = f"num_workers={workers}"
         if workers:
@@ -171,6 +170,7 @@ def _settings(name: str, s: Situation) -> Remedy:
         return Remedy(
             f"Use num_workers={workers}: fewer workers, as fast as these rounds can tell.", None, page
         )
-    why = "the step takes most of the time" if name == "consumer" else "no others were faster"
-    anchor = "#core-concept" if name == "consumer" else "#summoning-cost"
-    return Remedy(f"Leave num_workers at {present}: {why}.", None, GUIDE + anchor)
+    why, page = "no others were faster", "in-depth/slow-disks/#cheap-items"
+    if name == "consumer":
+        why, page = "the step takes most of the time", "guide/summoning-helpers/#core-concept"
+    return Remedy(f"Leave num_workers at {present}: {why}.", None, page)
