@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Any
 
 from spritedocs.machine import usable_cores
 from spritedocs.model import Costs
 from spritedocs.tuning.lock_watch import NAP_S
 from spritedocs.tuning.probes import ITEMS, WATCHED, WHOLE, Note
 
-__all__ = ["Arrival", "Starting", "costs_of", "suspects"]
+__all__ = ["Arrival", "Starting", "TimedCollate", "costs_of", "suspects"]
 
 SUSPICIOUS = 3.0
 """A batch that took so many times the median was held up, by an item or by another program."""
@@ -48,6 +50,19 @@ class Starting:
     boot_s: float
     resume_s: float
     stop_s: float
+
+
+class TimedCollate:
+    """A collate_fn that notes how long it takes."""
+
+    def __init__(self, inner: Callable[[Any], Any]) -> None:
+        self.inner, self.seconds = inner, list[float]()
+
+    def __call__(self, samples: Any) -> Any:
+        begun = time.perf_counter()
+        batch = self.inner(samples)
+        self.seconds.append(time.perf_counter() - begun)
+        return batch
 
 
 def costs_of(

@@ -18,7 +18,7 @@ from spritedocs.tuning.probes import BatchError, ItemError
 from spritedocs.tuning.worker_failures import as_torch_said, scarcity, worker_sentence
 from spritedocs.tuning.worker_watch import WorkerError
 
-__all__ = ["GAVE_NOTHING", "ArgumentError", "StepError", "TuneError", "told"]
+__all__ = ["GAVE_NOTHING", "ArgumentError", "StepError", "TuneError", "told", "too_short"]
 
 _PACKAGE = Path(__file__).parents[1]
 GAVE_NOTHING = "yielded no batch"
@@ -35,6 +35,24 @@ class StepError(RuntimeError):
 
 class ArgumentError(ValueError):
     """An argument cannot be used, which only loading has shown: a budget that is too small for instance."""
+
+
+def too_short(batches: int, items: int | None) -> str:
+    """Why an epoch of no batch or one cannot be tuned, and what would help.
+
+    Examples:
+        >>> too_short(0, 0)
+        'the dataset is empty (length 0): give it items'
+    """
+    if items == 0:
+        return "the dataset is empty (length 0): give it items"
+    counted = "1 batch" if batches else "no batch"
+    if items is not None:
+        counted += f" ({items} item{'s' * (items != 1)})"
+    return (
+        f"an epoch has {counted}, so that workers have nothing to share: give the dataset more items, or "
+        "choose a smaller batch size"
+    )
 
 
 @contextmanager

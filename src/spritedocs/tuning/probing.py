@@ -17,14 +17,14 @@ from spritedocs.errors import raised, said_by
 from spritedocs.model import Costs, Settings
 from spritedocs.target import starts_processes
 from spritedocs.timing import EpochTiming, TimingError, dismiss, time_epoch
-from spritedocs.tuning.costing import Arrival, Starting, costs_of, suspects
-from spritedocs.tuning.failures import GAVE_NOTHING, ArgumentError
+from spritedocs.tuning.costing import Arrival, Starting, TimedCollate, costs_of, suspects
+from spritedocs.tuning.failures import GAVE_NOTHING, ArgumentError, too_short
 from spritedocs.tuning.indices import Epoch, Until
 from spritedocs.tuning.init_probe import InitProbe
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.probes import ITEMS, TURNS, CollateProbe, ItemProbe, Notebook, StreamProbe
 from spritedocs.tuning.tensors import bytes_of, tensors_in
-from spritedocs.tuning.variants import Variants, too_short
+from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["Probe", "probe"]
@@ -125,19 +125,6 @@ def probe(
         start_s=worker.start_s,
         drawing_start_s=epoch.start_s,
     )
-
-
-class TimedCollate:
-    """A collate_fn that notes how long it takes."""
-
-    def __init__(self, inner: Callable[[Any], Any]) -> None:
-        self.inner, self.seconds = inner, list[float]()
-
-    def __call__(self, samples: Any) -> Any:
-        begun = time.perf_counter()
-        batch = self.inner(samples)
-        self.seconds.append(time.perf_counter() - begun)
-        return batch
 
 
 @dataclass(frozen=True)

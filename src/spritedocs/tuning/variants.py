@@ -16,10 +16,11 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
 from spritedocs.target import complaint, unwrapped
+from spritedocs.tuning.failures import too_short
 from spritedocs.tuning.indices import Cut, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
 
-__all__ = ["BATCH_SIZE", "Until", "Variants", "too_short"]
+__all__ = ["BATCH_SIZE", "Until", "Variants"]
 
 BATCH_SIZE = 32
 """The batch size for a dataset that comes without a loader, if none is asked for."""
@@ -195,24 +196,6 @@ class Variants:
             return
         items = len(self.loader.dataset) if isinstance(self.loader.dataset, Sized) else None
         raise ValueError(too_short(batches, items))
-
-
-def too_short(batches: int, items: int | None) -> str:
-    """Why an epoch of no batch or one cannot be tuned, and what would help.
-
-    Examples:
-        >>> too_short(0, 0)
-        'the dataset is empty (length 0): give it items'
-    """
-    if items == 0:
-        return "the dataset is empty (length 0): give it items"
-    counted = "1 batch" if batches else "no batch"
-    if items is not None:
-        counted += f" ({items} item{'s' * (items != 1)})"
-    return (
-        f"an epoch has {counted}, so that workers have nothing to share: give the dataset more items, or "
-        "choose a smaller batch size"
-    )
 
 
 def _copy(loader: DataLoader[Any], kind: type[Any] | None = None) -> Any:
