@@ -52,6 +52,8 @@ class Edition:
     """By page, its claims that do not hold, a sentence each."""
     ratios: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
     """By page, the ratios that it quotes, in their order: the example and the name of each."""
+    quoted: dict[tuple[str, str], list[Status]] = field(default_factory=dict)
+    """By page and example, the recordings of the values that the page has quoted so far."""
     entries: dict[str, Entry] = field(default_factory=dict)
     benchmarks: dict[str, Entry] = field(default_factory=dict)
     """Our own benchmarks that were recorded: pages may quote them, and they have no pages."""
@@ -143,6 +145,7 @@ class Edition:
             return None
         source = entry.source(name)
         if source and source.recording:
+            self.quoted.setdefault((page, example), []).append(source)
             if source.recording.values[name].unit == "×":
                 self.ratios.setdefault(page, {})[example, name] = None
             return source.recording.values[name], source.recording, source.because

@@ -112,11 +112,12 @@ class Macros:
     def provenance(self, example: str) -> str:
         """Where the published figures of an example come from, and how to repeat them.
 
-        A line for each recording that values are from, that of tables and figures first.
+        A line for the recording of tables and figures, and for each that a value above it is from.
         """
         entry = self._plugin.edition.entry(example)
         if self._plugin.edition.wanted(self._page, example) is None or entry is None:
             return MISSING
+        quoted = self._plugin.edition.quoted.get((self._page, example), [])
         lines = [
             provenance_line(
                 status.recording,
@@ -125,7 +126,7 @@ class Macros:
                 "Also: " * (status != entry.sources[0]),
             )
             for status in entry.sources
-            if status.recording
+            if status.recording and (status == entry.sources[0] or status in quoted)
         ]
         return self._plugin.marks.keep("".join(lines))
 
