@@ -411,6 +411,8 @@ def test_the_start_of_a_stream_is_no_cost_of_an_item_or_of_a_worker(at_once: boo
     assert max(seen.costs.item_s) < 0.2
     assert max(seen.costs.resume_s, seen.costs.main_s) < 0.3
     assert probed(Stream(80)).start_s < 0.2
+    first = noted(Listing(at_once))[0].note
+    assert first.loaded_s - first.begun_s >= 0.4, "the first batch begins before the stream does"
 
 
 class Sorting:

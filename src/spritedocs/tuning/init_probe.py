@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +40,7 @@ def _note_questions(info: Any, notebook: Notebook) -> None:
         __slots__ = ()
 
         def __getattribute__(self, name: str) -> Any:
-            if name in WHO and not sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
+            if name in WHO:  # torch itself reads none of them from here on
                 notebook.asked = True
             return super().__getattribute__(name)
 
