@@ -17,7 +17,7 @@ from spritedocs.tuning.diagnosis import Situation, diagnose
 from spritedocs.tuning.notes import line_to_copy, notes
 from spritedocs.tuning.probes import loads_whole_batches
 from spritedocs.tuning.prospects import Prospects
-from spritedocs.tuning.result import Candidate, Tuning
+from spritedocs.tuning.result import Candidate, Tuning, prediction_error
 from spritedocs.tuning.situations import WORTH_CHANGING
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import WholeEpochs
@@ -101,7 +101,7 @@ class Outcome:
             remedies=remedies,
             candidates=candidates,
             costs=seen.costs,
-            prediction_error=_prediction_error(candidates),
+            prediction_error=prediction_error(candidates),
             batch_size=found.batch_size,
             batches=found.batches,
             step_s=step_s,
@@ -209,7 +209,14 @@ class Outcome:
 
     def _doubt(self, recommended: Settings) -> str:
         """Where what was measured is far from what one worker showed."""
-        if times := self._remembered:
+        times = self._remembered
+        rounds, disturbed = len(self.epochs.timed.arms[self._best]), self.epochs.timed.disturbed or 0
+        if 2 * disturbed > rounds and (times or 1 / self._explained(recommended) > FAR):
+            return (
+                f"No gain is promised: other programs computed during {disturbed} of {rounds} rounds. End "
+                "them, and run this again."
+            )
+        if times:
             return (
                 f"No gain is promised: batches came {times:.0f}× as fast as loading explains, so items are "
                 "remembered, as by a cache. The settings are for items that are not."
@@ -239,12 +246,3 @@ class Outcome:
 
 def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:
     return Measurement.of(name, [one / other for one, other in zip(above, below, strict=True)], "×")
-
-
-def _prediction_error(candidates: tuple[Candidate, ...]) -> float | None:
-    missed = [
-        abs(each.predicted_items_per_s / each.measured.median - 1)
-        for each in candidates
-        if each.measured is not None and each.settings == steady(each.settings)
-    ]
-    return median(missed) if missed else None

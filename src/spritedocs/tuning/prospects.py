@@ -15,7 +15,7 @@ from spritedocs.tuning.candidates import grid, steady
 from spritedocs.tuning.failures import ArgumentError
 from spritedocs.tuning.pausing import FEWEST_TURNS
 from spritedocs.tuning.probing import Probe
-from spritedocs.tuning.slices import Length
+from spritedocs.tuning.slices import ENOUGH_TURNS, Length
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
 
@@ -29,6 +29,7 @@ SHOWING = 128
 """So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
 FILLINGS = 2
 LONGEST = 3.0
+FEW_TIMES = 4
 SPARE = 1.5
 """So many times the batches that a slice should have are at hand, as settings may be faster than expected."""
 
@@ -143,11 +144,17 @@ class Prospects:
         return Length(seconds, turn * max(FEWEST_TURNS, turns))
 
     def whole(self, seconds: float) -> int | None:
-        """The batches of an epoch that is over in ``seconds``, too short for slices of it; or ``None``."""
+        """The batches of an epoch too short for slices of it; or ``None``.
+
+        That is one which is over in ``seconds``; or in ``FEW_TIMES`` as many, if its batches are so few that
+        the workers hardly find a pace.
+        """
         batches, best = self.batches, max(self.rates.values())
-        if batches is None or self.start_s + batches * self.batch_size / best > seconds:
+        if batches is None:
             return None
-        return batches
+        few = batches < ENOUGH_TURNS * max(each.num_workers for each in self.rates)
+        longest_s = seconds * (FEW_TIMES if few else 1)
+        return batches if self.start_s + batches * self.batch_size / best <= longest_s else None
 
     def slice_s(self, settings: Settings, seconds: float) -> float:
         """How long a slice takes that should take so many ``seconds``: at least two turns of its workers."""

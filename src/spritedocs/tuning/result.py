@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from spritedocs.machine import Machine
 from spritedocs.model import Costs, Settings
 from spritedocs.report import Measurement
+from spritedocs.tuning.candidates import steady
 from spritedocs.tuning.diagnosis import Remedy
 
-__all__ = ["Candidate", "Tuning"]
+__all__ = ["Candidate", "Tuning", "prediction_error"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,16 @@ class Candidate:
             "against_best": self.against_best and self.against_best.as_json(),
             "memory_mb": self.memory_mb,
         }
+
+
+def prediction_error(candidates: tuple[Candidate, ...]) -> float | None:
+    """By how much the model missed what was measured of those whose workers stay, in the median."""
+    missed = [
+        abs(each.predicted_items_per_s / each.measured.median - 1)
+        for each in candidates
+        if each.measured is not None and each.settings == steady(each.settings)
+    ]
+    return median(missed) if missed else None
 
 
 @dataclass(frozen=True)

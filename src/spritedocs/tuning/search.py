@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, NamedTuple
@@ -31,6 +29,7 @@ from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import WholeEpochs, scatter
+from spritedocs.tuning.worker_watch import without_advice
 
 __all__ = ["Progress", "Search"]
 
@@ -83,7 +82,7 @@ class Search:
         timeout_s = max(2.0, self.budget_s / 2)
         self.variants = variants = replace(self.variants, starting=self._starting)
         step = None if self.step is None else TimedStep(self.step)
-        with told(variants.start_method, timeout_s), _without_advice(), randomness.kept(variants.loader):
+        with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
             self._say("looking at the items", self.budget_s)
             seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
             self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
@@ -153,6 +152,8 @@ class Search:
         def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
             epochs = WholeEpochs(self._found, final, leads, whole)
             looked, memory_mb = self._looked(self._took), self._slices.memory_mb
+            if needed_s:  # and half as much again as was allowed, at least
+                needed_s = max(needed_s, self._left_s + self.budget_s / 2)
             return Outcome(epochs, looked, memory_mb, self.begun_s, needed_s)
 
         seconds = FINAL_S * self._found.unevenness
@@ -206,7 +207,8 @@ class Search:
 
         said(0, rounds)
         lengths = {each: self._found.length(each, seconds, self._rates[steady(each)]) for each in settings}
-        timed = race(self._slices.arms(lengths), rounds, warmup=False, progress=said)
+        arms = {each: self._told(arm) for each, arm in self._slices.arms(lengths).items()}
+        timed = race(arms, rounds, warmup=False, progress=said)
         for why_not in timed.missing.values():
             raise NotHere(why_not)
         for each in self._looked(timed.arms):
@@ -215,6 +217,15 @@ class Search:
         batches = self._found.batches or self._slices.batches
         self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
         return timed
+
+    def _told(self, arm: Callable[[], dict[str, float]]) -> Callable[[], dict[str, float]]:
+        """``arm``, before which is told what is done: on a busy machine a round takes long."""
+
+        def called() -> dict[str, float]:
+            self._tell(self.doing, max(0.0, self._left_s))
+            return arm()
+
+        return called
 
     @property
     def _left_s(self) -> float:
@@ -233,12 +244,3 @@ class Search:
         if self.progress is not None:
             done_s = time.perf_counter() - self.begun_s
             self.progress(Progress(says, done_s, done_s + left_s))
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Without torch's warnings of what is found out here: too many workers, what cannot be pickled."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This DataLoader will create")
-        warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
-        yield

@@ -15,10 +15,10 @@ from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.probes import items_in
 from spritedocs.tuning.variants import Variants
 
-__all__ = ["Length", "Slices"]
+__all__ = ["ENOUGH_TURNS", "Length", "Slices"]
 
 ENOUGH_TURNS = 4
-"""From so many on, the last one does not count either: as workers run dry, others have the cores."""
+"""From so many on, the first and the last do not count: a pipe that fills, and workers that run dry."""
 ATTEMPTS = 3
 """So often a stream that ends within a slice is begun anew."""
 
@@ -145,7 +145,11 @@ class Slices:
             return self._rate(
                 loader, seen, seen[first:], seen[-1].done_s - (seen[0].done_s if first else begun)
             )
-        counted = seen[turn : len(seen) - turn * (len(seen) >= ENOUGH_TURNS * turn)]
+        if len(seen) < ENOUGH_TURNS * turn:
+            # All that was loaded, in all of its time. From one batch to a later one much of what comes next
+            # has been loaded before, while they shared the cores: at the end that is made up for by nothing.
+            return self._rate(loader, seen, seen, ended - begun)
+        counted = seen[turn:-turn]
         return self._rate(loader, seen, counted, counted[-1].arrived_s - seen[turn - 1].arrived_s)
 
     def _rate(

@@ -11,9 +11,10 @@ import multiprocessing
 import re
 import sys
 import time
+import warnings
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from multiprocessing.util import Finalize
@@ -22,7 +23,7 @@ from typing import Any
 
 from spritedocs.machine import usable_cores
 
-__all__ = ["BatchLost", "NotStarted", "WorkerEnded", "WorkerError", "watch"]
+__all__ = ["BatchLost", "NotStarted", "WorkerEnded", "WorkerError", "watch", "without_advice"]
 
 STARTING_S = 60.0
 """So long workers may take to start, for each that shares a core."""
@@ -124,6 +125,15 @@ def watch(loader: Any, starting: Callable[[bool], object] = lambda are_starting:
         return iterator
 
     loader._get_iterator = get_iterator
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Without torch's warnings of what is found out here: too many workers, what cannot be pickled."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        warnings.filterwarnings("ignore", "Got pickle error")  # which is told as a TuneError
+        yield
 
 
 class _Watch:
