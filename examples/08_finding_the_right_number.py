@@ -1,8 +1,8 @@
 # ---
 # title: Finding the right number of helpers
 # description: Throughput against the number of workers, for items that wait, that compute, and PNG files.
-# headline: "With two helpers a core in place of one, items that wait are {waiting_beyond_cores} as fast,
-#   items that compute {computing_beyond_cores}."
+# headline: "Two helpers a core in place of one: loading is {waiting_beyond_cores} as fast for items that
+#   wait, {computing_beyond_cores} for items that compute."
 # time_limit_s: 240
 # claims:
 #   - waiting_beyond_cores > 1.3

@@ -214,7 +214,8 @@ def test_a_fresh_notebook_has_the_scripts_prose_and_a_stale_one_what_was_recorde
 )
 def test_what_is_no_difference_or_one_run_is_never_quoted_bare(samples: list[float], said: str) -> None:
     found = Measurement.of("gain", samples, "×"), SimpleNamespace(provenance={"machine": {}}), ""
-    plugin = SimpleNamespace(edition=SimpleNamespace(value=lambda *wanted: found), current_page="index.md")
+    edition = SimpleNamespace(value=lambda *wanted: found, entry=lambda name: None)
+    plugin = SimpleNamespace(edition=edition, current_page="index.md")
     assert Macros(plugin).measured("speed", "gain", interval=True).endswith(said)
 
 

@@ -46,12 +46,13 @@ class Macros:
         stale = f" (stale: {because})" if because else ""
         told = f"{value.interval_text or 'no interval'}, measured on {where}{stale}"
         said = value.in_full if interval else str(value)
-        if value.remark:
-            said = (
-                f"{said.removesuffix(')')}, {value.remark})"
-                if said.endswith(")")
-                else f"{said} ({value.remark})"
-            )
+        remarks = [value.remark] if value.remark else []
+        entry = self._plugin.edition.entry(example)
+        if entry and entry.published and entry.published.recording != recording:
+            remarks += [where, "stale"] if because else [where]  # not that of the tables
+        if remarks:
+            said = f"{said[:-1]}, " if said.endswith(")") else f"{said} ("
+            said += f"{', '.join(remarks)})"
         return f'<span class="sprite-measured" title="{plain(told)}">{plain(said)}</span>'
 
     def table(self, example: str, which: int | str = 1) -> str:

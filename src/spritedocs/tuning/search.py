@@ -96,6 +96,7 @@ class Search:
                 crowded=not found.fit(tried),
                 whole=found.whole(WHOLE_S),
                 copies=found.delivers_copies,
+                begins=lambda: self._tell(self.doing, max(0.0, self._left_s)),
             )
             with self._slices:
                 outcome = self._settled(self._halved(tried))
@@ -207,8 +208,7 @@ class Search:
 
         said(0, rounds)
         lengths = {each: self._found.length(each, seconds, self._rates[steady(each)]) for each in settings}
-        arms = {each: self._told(arm) for each, arm in self._slices.arms(lengths).items()}
-        timed = race(arms, rounds, warmup=False, progress=said)
+        timed = race(self._slices.arms(lengths), rounds, warmup=False, progress=said)
         for why_not in timed.missing.values():
             raise NotHere(why_not)
         for each in self._looked(timed.arms):
@@ -217,15 +217,6 @@ class Search:
         batches = self._found.batches or self._slices.batches
         self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
         return timed
-
-    def _told(self, arm: Callable[[], dict[str, float]]) -> Callable[[], dict[str, float]]:
-        """``arm``, before which is told what is done: on a busy machine a round takes long."""
-
-        def called() -> dict[str, float]:
-            self._tell(self.doing, max(0.0, self._left_s))
-            return arm()
-
-        return called
 
     @property
     def _left_s(self) -> float:
