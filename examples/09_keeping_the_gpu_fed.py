@@ -7,8 +7,8 @@
 #   - utilisation_helped > utilisation_0
 #   - data_wait_helped < data_wait_0
 #   - speedup_helped > 1.2
-#   - helped_over_headroom < 2
-#   - fed_over_headroom < 1.7
+#   - helped_over_headroom > 1
+#   - fed_over_headroom < 3
 #   - loss_last < loss_first
 # ---
 

@@ -259,7 +259,8 @@ def test_what_only_a_stale_recording_has_is_quoted_from_it_and_labelled(tiny: Ti
     tiny.add_recording(tiny.recording(), gap)
     edition, marks = Edition(tiny.project, ["cpu-13-cores", "other-machine"], claims_stop=False), Marks()
     macros = Macros(SimpleNamespace(edition=edition, current_page="index.md", repo_url="", marks=marks))
-    assert 'title="no interval, measured on CPU, 13 cores">4<' in macros.measured(NAME, "helpers")
+    helpers = macros.measured(NAME, "helpers")
+    assert 'title="no interval, measured on CPU, 13 cores">4 (CPU, 13 cores)<' in helpers
     assert "measured on Other machine (stale: other has changed since)" in macros.measured(NAME, "ratio")
     lines = text_of(marks.replaced(macros.provenance(NAME)).replace("</p>", " | ")).split(" | ")
     assert [line.split(" ")[0] for line in lines[:2]] == ["Stale:", "Also:"]
