@@ -74,7 +74,7 @@ def test_a_cache_of_few_items_of_many_is_as_cold_as_in_training() -> None:
 def test_what_is_remembered_after_an_epoch_promises_nothing() -> None:
     found = tuned(DataLoader(Remembering(), BATCH), max_workers=2)
     assert found.gain is None
-    assert "items are remembered" in found.doubt
+    assert found.doubt.startswith("No gain is promised: ")  # the other tests may compute, too
     assert found.recommended["num_workers"] == 2
 
 

@@ -341,6 +341,10 @@ def test_items_that_are_remembered_promise_nothing(world: World) -> None:
     assert found.recommended["num_workers"] == 4
     assert found.remedies[0].gain is None
     assert found.as_json()["gain"] is None
+    world.disturbed = 5  # of 6: then it is rather the other programs
+    found = world.tune(max_workers=4)
+    assert found.gain is None
+    assert found.doubt.startswith("No gain is promised: other programs computed during 5 of 6 rounds.")
 
 
 def test_workers_that_wait_for_each_other_are_named(world: World) -> None:
