@@ -35,7 +35,6 @@ install: $(STAMP)
 
 # Without exec a shell would get the SIGTERM that make passes on, and the server would stay.
 serve: $(STAMP)
-	-@$(BIN)/spritedocs status --short
 	@exec $(BIN)/mkdocs serve --dev-addr "$$ADDRESS"
 
 site: $(STAMP)
@@ -62,7 +61,7 @@ lint: $(STAMP)
 	$(BIN)/zizmor --offline --quiet --persona auditor .github/workflows
 
 clean:
-	rm -rf site .site.building .site.former .cache/spritedocs/rendered .cache/spritedocs/templates .cache/spritedocs/notebooks
+	rm -rf site .site.building .site.former .cache/spritedocs/rendered .cache/spritedocs/templates .cache/spritedocs/notebooks .cache/spritedocs/search.json
 	rm -rf dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -18,7 +18,6 @@ from spritedocs.cli.tune_command import tune
 from spritedocs.machine import Interrupted, interruptible, undisturbed
 from spritedocs.recordings import (
     Beside,
-    Example,
     ExampleError,
     Library,
     Project,
@@ -26,9 +25,6 @@ from spritedocs.recordings import (
     Status,
     orphans,
 )
-
-_USUAL_S = 20.0
-"""How long an example that nobody has recorded yet is expected to take."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,7 +104,7 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     except RecordError as error:
         raise click.ClickException(str(error)) from None
     failures = []
-    with bar({example.name: _expected_s(library, example) for example in wanted}) as shown:
+    with bar({example.name: library.expected_s(example) for example in wanted}) as shown:
         for example in wanted:
             try:
                 with shown.running(example.name):
@@ -124,15 +120,6 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
         _complain(failure)
     if failures:
         sys.exit(1)
-
-
-def _expected_s(library: Library, example: Example) -> float:
-    """How long recording ``example`` should take, from how long it took before, here or elsewhere."""
-    try:
-        known = library.own(example) + library.reference(example, library.machines())
-    except RecordingError:
-        known = []
-    return next((float(s.recording.provenance["duration_s"]) for s in known if s.recording), _USUAL_S)
 
 
 def _shortened(path: Path) -> str:
@@ -151,7 +138,7 @@ def status(as_json: bool, short: bool) -> None:
     library = Library(project)
     examples = [project.example(name) for name in project.names()]
     if short:
-        click.echo(_short_status(library, examples))
+        click.echo(library.own_summary(examples))
         return
     with undisturbed():
         from spritedocs import machine  # here: asking for a GPU loads torch
@@ -181,19 +168,6 @@ def status(as_json: bool, short: bool) -> None:
 
 def _when(row: Status) -> str:
     return f"{row.recording.recorded_at:%Y-%m-%d}" if row.recording else ""
-
-
-def _short_status(library: Library, examples: list[Example]) -> str:
-    missing = [e for e in examples if not any(s.state == "fresh" for s in library.own(e))]
-    measured = f"Your machine: {len(examples) - len(missing)} of {len(examples)} measured"
-    if not missing:
-        return f"{measured}; they stand beside the published ones."
-    minutes = max(1, round(sum(_expected_s(library, example) for example in missing) / 60))
-    them = "it" if len(missing) == 1 else "them"
-    return (
-        f"{measured}; 'make record' (or 'spritedocs record'), about {minutes} "
-        f"minute{'' if minutes == 1 else 's'}, puts {them} beside ours."
-    )
 
 
 @cli.command()

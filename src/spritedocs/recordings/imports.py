@@ -76,7 +76,7 @@ def _found(package: Path, module: str, name: str) -> set[str]:
         return set()
     if path.name != "__init__.py":
         return {module}
-    target, target_name = _face(package, module).get(name, (module, name))
+    target, target_name = _offered_from(package, module, name)
     if target != module:
         return _found(package, target, target_name)
     inner = f"{module}.{name}".lstrip(".")
@@ -92,16 +92,16 @@ def _everything(package: Path, folder: Path) -> set[str]:
     return {".".join(each) for each in parts if each}
 
 
-def _face(package: Path, module: str) -> dict[str, tuple[str, str]]:
-    """The names that a wing's face offers, each with the module that has it, and its name there."""
+def _offered_from(package: Path, module: str, name: str) -> tuple[str, str]:
+    """The module that has ``name``, which a wing's face may offer, and what it is called there."""
     face = module_path(package, module)
-    texts = [path.read_text(encoding="utf-8") for path in (face, face.with_suffix(".pyi")) if path.is_file()]
-    return {
-        name: (target, there)
-        for text in texts
-        for name, where, there in _offered(text)
-        if (target := _absolute(where, package, module)) is not None
-    }
+    for path in (face.with_suffix(".pyi"), face):
+        for offered, where, there in reversed(
+            _offered(path.read_text(encoding="utf-8") if path.is_file() else "")
+        ):
+            if offered == name and (target := _absolute(where, package, module)) is not None:
+                return target, there
+    return module, name
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +15,9 @@ from spritedocs.recordings.recording import Recording, RecordingError
 from spritedocs.recordings.summaries import ContradictionError
 
 __all__ = ["Library", "Status"]
+
+_USUAL_S = 20.0
+"""How long a recording takes of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,31 @@ class Library:
         """The reader's own recordings of ``example``, of each machine that made one."""
         found = (self.status(example, folder) for folder in sorted(self.project.own.glob("*/")))
         return [status for status in found if status.state != "missing"]
+
+    def own_summary(self, examples: Sequence[Example]) -> str:
+        """How many of ``examples`` the reader has measured, and how long the rest would take: a sentence."""
+        missing = [each for each in examples if not any(s.state == "fresh" for s in self.own(each))]
+        measured = f"Your machine: {len(examples) - len(missing)} of {len(examples)} measured"
+        if not missing:
+            return f"{measured}; they stand beside the published ones."
+        minutes = max(1, round(sum(map(self.expected_s, missing)) / 60))
+        them = "it" if len(missing) == 1 else "them"
+        return (
+            f"{measured}; 'make record' (or 'spritedocs record'), about {minutes} "
+            f"minute{'' if minutes == 1 else 's'}, puts {them} beside ours."
+        )
+
+    def expected_s(self, example: Example) -> float:
+        """How long recording ``example`` should take, from how long it took before, here or elsewhere."""
+        folders = [
+            *sorted(self.project.own.glob("*/")),
+            *(self.project.recorded / m for m in self.machines()),
+        ]
+        for path in (folder / f"{example.name}.ipynb" for folder in folders):
+            with contextlib.suppress(RecordingError):
+                if path.exists():
+                    return float(_recording(path).provenance["duration_s"])
+        return _USUAL_S
 
 
 def _recording(path: Path) -> Recording:

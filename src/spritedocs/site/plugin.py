@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from spritedocs.recordings import ExampleError, Project, cleaned_notebook
+from spritedocs.recordings import ExampleError, Library, Project, RecordingError, cleaned_notebook
 from spritedocs.site.content_policy import ContentPolicy
 from spritedocs.site.edition import Edition
 from spritedocs.site.execution import CLAIMS, EXECUTE, asked, recorded_here
@@ -38,6 +39,7 @@ from spritedocs.site.rebuilds import (
     keep_compiled_templates,
 )
 from spritedocs.site.rendering_cache import RenderedPages
+from spritedocs.site.second_process import SecondProcess
 from spritedocs.site.serving import watched
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self._here: str | None = None
         self._faults: list[str] = []
         self._rendered, self._search = RenderedPages(), SearchEntries()
+        self._second = SecondProcess()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether this is ``serve``: there problems are shown, and nothing stops."""
@@ -119,11 +122,15 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             config.watch += watched(project, self._rendered.mark)
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> None:
-        """The first build stands: let the server last."""
+        """The first build stands: let the server last, and say what of it the reader could measure."""
         self._output.serve(server)
+        with contextlib.suppress(RecordingError):  # of which the build has told
+            examples = [entry.example for entry in self.edition.entries.values()]
+            log.info(Library(self.edition.project).own_summary(examples))
 
     def on_build_error(self, *, error: Exception) -> None:
         """What was built is not to be published."""
+        self._second.end()
         self._output.fail(error)
 
     def on_shutdown(self) -> None:
@@ -154,7 +161,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
         self._rendered.begin(config, files)
-        self._search.use_for(config)
+        self._second.is_wanted = not self._rendered.are_kept
+        self._search.use_for(config, self._rendered.folder.with_name("search.json"))
         keep_compiled_api_templates(config, self._rendered.folder.with_name("templates") / "api")
 
     @event_priority(-100)
@@ -162,6 +170,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Render only what is new. The first answer of ``serve`` waits for no view of a notebook."""
         # A server that watches nothing would never show the view.
         later = self._command == "serve" and "--no-livereload" not in sys.argv
+        self._second.start(config, files, leave_out="notebooks/" if later else None)
         self._rendered.use_for(page, later and page.file.src_uri.startswith("notebooks/"))
         return page
 
@@ -193,6 +202,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
+        self._second.end()
         for notice in dict.fromkeys(self.edition.notices):
             log.info(notice)
         problems = list(dict.fromkeys(self.edition.problems))
@@ -206,6 +216,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Keep what was rendered, and make what was left for later."""
         self._rendered.end()
+        self._search.keep()
         self._output.complete()
         self._rendered.render_postponed()
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+
+from spritedocs.site.notebook_views import write_whole
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -74,24 +78,35 @@ class SearchEntries:
     """The sections that Material's search found in a page, for as long as the page stays the same."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+        self._known: dict[str, list[dict[str, Any]]] = {}
+        self._used: set[str] = set()
 
-    def use_for(self, config: MkDocsConfig) -> None:
-        """Let the build's search index take apart only pages that have changed."""
+    def use_for(self, config: MkDocsConfig, path: Path) -> None:
+        """Let the index take apart only pages that the build did not that wrote the file ``path``."""
+        self._used, self._path = set(), path
         index = getattr(config.plugins.get("material/search"), "search_index", None)
         if index is None:
             return
         take_apart = index.add_entry_from_context
+        if not self._known:
+            with contextlib.suppress(OSError, ValueError):
+                self._known = json.loads(path.read_text(encoding="utf-8"))
 
         def add(page: Page) -> None:
-            read = repr((page.content, page.title, page.url, page.meta))
+            read = repr((version("mkdocs-material"), page.content, page.title, page.url, page.meta))
             digest = hashlib.sha256(read.encode()).hexdigest()
-            known, entries = self._known.get(page.file.src_uri, ("", []))
-            if known == digest:
-                index.entries += entries
-                return
-            before = len(index.entries)
-            take_apart(page)
-            self._known[page.file.src_uri] = digest, index.entries[before:]
+            self._used.add(digest)
+            if digest not in self._known:
+                before = len(index.entries)
+                take_apart(page)
+                self._known[digest] = index.entries[before:]
+            else:
+                index.entries += self._known[digest]
 
         index.add_entry_from_context = add
+
+    def keep(self) -> None:
+        """Write down what this build has used, for the next one."""
+        self._known = {digest: entries for digest, entries in self._known.items() if digest in self._used}
+        with contextlib.suppress(OSError):  # a full disk, or a folder that is not ours
+            write_whole(self._path, json.dumps(self._known).encode())

@@ -51,6 +51,11 @@ class RenderedPages:
         self._thread: threading.Thread | None = None
         self._nothing_is_built = threading.Event()
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether any are, by a build before."""
+        return any(self.folder.glob("*.json"))
+
     def wait_for_build(self) -> None:
         """Render nothing in the background until the build that begins now has come to its ``end``."""
         self._nothing_is_built.clear()
