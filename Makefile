@@ -3,6 +3,7 @@
 PYTHON ?= python3
 ADDRESS ?= 127.0.0.1:8000
 EXAMPLES ?=
+RECORD ?=
 LOCK :=
 export ADDRESS
 
@@ -17,7 +18,7 @@ STAMPED := $(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null)
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve site record test test-all test-publish lint clean FORCE
+.PHONY: help install serve site record test test-all test-publish lighthouse lint clean FORCE
 
 help:
 	@echo "make serve         read the guide at $(ADDRESS), with live reload"
@@ -26,6 +27,7 @@ help:
 	@echo "make site          build the site into site/, strictly"
 	@echo "make test-all      run every example under every start method, and try random inputs"
 	@echo "make test-publish  run the steps of the publishing workflow in a fresh clone: minutes"
+	@echo "make lighthouse    judge every page with Lighthouse, by npm: minutes; RECORD=--record keeps the result"
 	@echo "make lint          check style, types and workflows"
 	@echo "make install       only set up $(VENV), which each of these does first; LOCK=requirements.lock checks hashes"
 	@echo "make clean         remove what was built; $(VENV) and your recordings stay"
@@ -51,6 +53,11 @@ test-all: $(STAMP)
 
 test-publish: $(STAMP)
 	$(BIN)/python -m pytest -m publishing tests/test_workflows.py
+
+# Lighthouse 12 is the last that runs on Node 20.
+lighthouse: site
+	npm install --prefix .cache/lighthouse --silent --no-fund --no-audit lighthouse@12.8.2
+	$(BIN)/python benchmarks/site/lighthouse.py $(RECORD)
 
 lint: $(STAMP)
 	$(BIN)/ruff check

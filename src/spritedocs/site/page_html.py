@@ -1,10 +1,10 @@
-"""What Jupyter, Pygments and Markdown put into the HTML of a page that no reader needs, taken out."""
+"""The HTML of a page: without what no reader needs, and with what a screen reader does."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["light_notebook", "light_page"]
+__all__ = ["light_notebook", "light_page", "with_names", "with_row_headings"]
 
 _SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
 _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
@@ -35,3 +35,22 @@ def light_page(html: str) -> str:
 def light_notebook(html: str) -> str:
     """The view of a notebook without what Jupyter brings along."""
     return _PLAIN.sub(r"\1", _JUPYTERS_OWN.sub("", html))
+
+
+_NAMES_ROWS = re.compile(
+    r"<table\b[^>]*>\s*(?:<caption>[^<]*</caption>)?\s*<thead>\s*<tr>\s*<th[^>]*></th>.*?</table>", re.DOTALL
+)
+"""A table with an empty corner: its first column says what each row is."""
+_FIRST_CELL = re.compile(r"(<tr>\s*)<td>(.*?)</td>", re.DOTALL)
+
+
+def with_row_headings(html: str) -> str:
+    """The content of a page whose tables have headings at their rows, where these are headings."""
+    return _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
+
+
+def with_names(page: str) -> str:
+    """A whole page, in which what Material leaves without a name, or without a size, has one."""
+    search = 'data-md-component="search" role="dialog"'
+    named = page.replace(search, f'{search} aria-label="Search"')
+    return named.replace('alt="logo">', 'alt="logo" width="48" height="48">')

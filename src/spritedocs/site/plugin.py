@@ -29,9 +29,9 @@ from spritedocs.site.notebooks import published_notebook
 from spritedocs.site.output import SiteOutput
 from spritedocs.site.page_faults import content_faults, read, told
 from spritedocs.site.page_files import kind_faults, link_faults
-from spritedocs.site.page_html import light_notebook, light_page
+from spritedocs.site.page_html import light_notebook, light_page, with_names, with_row_headings
 from spritedocs.site.page_outputs import traces
-from spritedocs.site.pages import doubted, experiment_page
+from spritedocs.site.pages import doubted, experiment_page, extend_navigation
 from spritedocs.site.rebuilds import (
     SearchEntries,
     keep_compiled_api_templates,
@@ -156,7 +156,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         for program in sorted(programs):
             target = f"downloads/programs/{program.name}"
             files.append(File.generated(config, target, abs_src_path=str(program)))
-        _extend_navigation(config, list(self.edition.entries))
+        extend_navigation(config, list(self.edition.entries))
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
@@ -198,7 +198,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             shown = f"{page.title} {page.meta.get('description')} {html}"
             self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
         self.edition.problems += self._faults
-        return told(self._faults) + self.marks.replaced(light_page(html))
+        return told(self._faults) + with_row_headings(self.marks.replaced(light_page(html)))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
@@ -238,17 +238,9 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Put the policy into the pages that are no documents, such as 404.html."""
         if not template_name.endswith(".html"):
             return output
-        return self._policy.guarded(output, urlsplit(config.site_url or "/").path, config)
+        return with_names(self._policy.guarded(output, urlsplit(config.site_url or "/").path, config))
 
     @event_priority(-100)
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """Put the policy into the page, and make it valid HTML whatever a recording printed."""
-        return visible(self._policy.guarded(output, get_relative_url(".", page.url), config))
-
-
-def _extend_navigation(config: MkDocsConfig, names: list[str]) -> None:
-    """List the experiments under the heading of that name, so that a new one needs no other edit."""
-    for item in config.nav or []:
-        if isinstance(item, dict) and isinstance(item.get("Experiments"), list):
-            listed = [entry for entry in item["Experiments"] if entry == "experiments/index.md"]
-            item["Experiments"] = listed + [f"experiments/{name}.md" for name in names]
+        return with_names(visible(self._policy.guarded(output, get_relative_url(".", page.url), config)))
