@@ -34,12 +34,23 @@ class Box(NamedTuple):
         )
 
 
+_DRAWN: dict[tuple[int, bool], tuple[Figure, str]] = {}
+
+
+def svg_of(figure: Figure, wide: bool = True) -> str:
+    """The drawing, made once: a figure may be looked at in many tests."""
+    key = id(figure), wide
+    if key not in _DRAWN:
+        _DRAWN[key] = figure, figure.svg(wide)  # with the figure, so that no other one gets its id
+    return _DRAWN[key][1]
+
+
 def words(figure: Figure, wide: bool = True) -> list[str]:
-    return [text.strip() for text in ElementTree.fromstring(figure.svg(wide)).itertext() if text.strip()]
+    return [text.strip() for text in ElementTree.fromstring(svg_of(figure, wide)).itertext() if text.strip()]
 
 
 def boxes(figure: Figure, wide: bool) -> list[Box]:
-    return list(_boxes(ElementTree.fromstring(figure.svg(wide)), ""))
+    return list(_boxes(ElementTree.fromstring(svg_of(figure, wide)), ""))
 
 
 def _boxes(element: ElementTree.Element, style: str) -> Iterator[Box]:
@@ -71,7 +82,7 @@ def hidden(figure: Figure, wide: bool) -> list[tuple[str, str]]:
 
 def outside(figure: Figure, wide: bool) -> list[str]:
     """Texts that the edge of the picture cuts off."""
-    root = ElementTree.fromstring(figure.svg(wide))
+    root = ElementTree.fromstring(svg_of(figure, wide))
     _, _, width, height = map(float, (root.get("viewBox") or "").split())
     return [
         box.text

@@ -160,7 +160,8 @@ class Lines(Figure):
         ys = [y for points in self._shown.values() for _, y in points]
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         if self.spacing == "log-log":
-            _make_logarithmic(axes.yaxis, [_middle(y) for y in ys], 60)
+            ends = [end for y in ys for end in (_middle(y), *_bounds(y)) if end > 0]
+            _make_logarithmic(axes.yaxis, ends, 60)
         else:
             axes.set_ylim(bottom=min(0, *(_bounds(y)[0] for y in ys)))
             put_linear_ticks(axes.yaxis, 60)
