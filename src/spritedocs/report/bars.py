@@ -49,7 +49,7 @@ class Bars(Figure):
 
     def _draw(self, wide: bool) -> Any:
         rows = self._rows
-        is_beside = wide and max(len(name) for name, _, _ in rows) <= letters(wide, 0.35)
+        is_beside = max(len(name) for name, _, _ in rows) <= letters(wide, 0.35)
         # Where there is no room for names beside the bars they stand above them, values and all.
         above = [
             [] if is_beside else _wrapped(f"{name}: ", str(value), letters(wide, 0.96))

@@ -61,17 +61,18 @@ class Lines(Figure):
     """The colours of series that have a meaning: 0 grey, 1 purple, 2 orange."""
 
     def __post_init__(self) -> None:
-        if not self.series or not all(self._shown.values()):
+        if not self._shown:
             raise ValueError(f"a figure of lines needs points, not {dict(self.series)!r:.60}")
 
     @property
     def _shown(self) -> dict[str, list[tuple[float, Measurement | float]]]:
         above = 0.0 if self.spacing == "log-log" else float("-inf")
         from_x = 0.0 if self.spacing in ("log", "log-log") else float("-inf")
-        return {
+        shown = {
             label: [(x, y) for x, y in points if x > from_x and _middle(y) > above]
             for label, points in self.series.items()
         }
+        return {label: points for label, points in shown.items() if points}
 
     @property
     def _ticks(self) -> list[float]:
