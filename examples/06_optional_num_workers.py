@@ -92,6 +92,7 @@ if __name__ == "__main__":
         .row("first epoch", first_s | {"gain": first_gain})
         .row("later epochs", later_s | {"gain": later_gain})
         .bars("seconds per epoch", first_s, later_s)
+        .finding("Later epochs are {speedup_4} as fast with 4 helpers.")
         .warn(first, later)
     )
 
@@ -125,9 +126,8 @@ if __name__ == "__main__":
             {"0 helpers": alone, "4 helpers": helped},
             main="·",
             x_label="batches in the order of their arrival",
-            alt="Without helpers the main process loads every batch; "
-            "with four they take turns, 0 to 3.",
         )
+        .finding("Who loaded which batch? The number is the helper's.")
     )
 
 # %% [markdown]

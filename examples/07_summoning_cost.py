@@ -197,7 +197,11 @@ if __name__ == "__main__":
         .row("receive it, when it is ready", handover)
         .row("make it, dear enough to break even", batch_ms)
         .row("which is, for each sprite", even.values("break_even_us{}", "us"))
-        .bars("ms per batch", making, handover, batch_ms)
+        .bars("ms per batch", making, handover, batch_ms, groups=(0, 1, 2))
+        .finding(
+            "A batch of 8 takes {handover_ms_per_batch} to receive, "
+            "and {making_ms_per_batch} to make."
+        )
         .warn(bills, even)
     )
 

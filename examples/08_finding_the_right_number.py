@@ -69,8 +69,7 @@ class Kinds(Dataset):
 
     def __getitem__(self, index):
         kind, number = index
-        picture, _ = self.kinds[kind][number]
-        return picture[:, :32, :32]
+        return self.kinds[kind][number][0][:, :32, :32]
 
 
 def core_pct(dataset, kind):
@@ -105,9 +104,8 @@ if __name__ == "__main__":
 # %%
 def make_loader(dataset, n):
     """A loader whose items are still to be listed; its n helpers stay."""
-    return DataLoader(
-        dataset, 16, sampler=[], num_workers=n, persistent_workers=n > 0
-    )
+    told = {"num_workers": n, "persistent_workers": n > 0}
+    return DataLoader(dataset, 16, sampler=[], **told)
 
 
 def epoch_of(loader, kind, step=None):
@@ -133,10 +131,8 @@ if __name__ == "__main__":
     with room_for(megabytes=2) as room:
         dataset = Kinds(room / "png")
         loaders = {n: make_loader(dataset, n) for n in numbers}
-        arms = {
-            (kind, n): partial(items_per_s, loaders[n], kind)
-            for kind, n in product(KINDS, numbers)
-        }
+        pairs = product(KINDS, numbers)
+        arms = {(k, n): partial(items_per_s, loaders[n], k) for k, n in pairs}
         fetched = race(arms, rounds=6)
 
     table = Table("Items per second", rows=numbers, head="helpers")
@@ -147,12 +143,16 @@ if __name__ == "__main__":
         times[kind] = by_n.ratios(f"{kind}_speedup", over=0)
         at.append(by_n.ratio(f"{kind}_at_cores", cores, 0))
         beyond.append(by_n.ratio(f"{kind}_beyond_cores", 2 * cores, cores))
-    line = (cores, "usable cores")
+    look = {"spacing": "log-log", "mark": (cores, "usable cores")}
     show(
         table.footer(f"{cores} against 0", *at)
         .footer(f"{2 * cores} against {cores}", *beyond)
         .footer("usable cores", count("usable_cores", cores))
-        .lines("helpers", "× 0 helpers", times, spacing="even", reference=line)
+        .lines("helpers", "times as fast", times, ideal="ideal", **look)
+        .finding(
+            "Two helpers a core, not one: {waiting_beyond_cores} as fast where "
+            "items wait, {computing_beyond_cores} where they compute."
+        )
         .warn(fetched)
     )
 
@@ -216,15 +216,14 @@ if __name__ == "__main__":
         for before, n in pairwise(arms)
     }
     good = count("smallest_good_waiting", partial(smallest_good, wait, gain))
-    series, line = {"waiting": wait}, (5, "5%: stop")
+    look = {"spacing": "even", "reference": (5, "5%: stop")}
     show(
         Table("Training, 14 ms a step", rows=list(arms), head="helpers")
         .column("data wait", wait)
         .column("times as fast as before", gain)
         .footer("so stop at", good)
-        .lines(
-            "helpers", "data wait, %", series, spacing="even", reference=line
-        )
+        .lines("helpers", "data wait, %", {"waiting": wait}, **look)
+        .finding("With 4 helpers the data wait is {waiting_data_wait_pct_4}.")
         .warn(trained)
     )
 

@@ -133,13 +133,9 @@ if __name__ == "__main__":
     room = ExitStack()
     atexit.register(room.close)
     folder = room.enter_context(machine.room_for(megabytes=20)) / "png"
-    load = partial(
-        DataLoader,
-        Lessons(write_png_folder(folder, count, size=96)),
-        batch_size=batch_size,
-        shuffle=True,
-        pin_memory=device == "cuda",
-    )
+    lessons = Lessons(write_png_folder(folder, count, size=96))
+    told = {"shuffle": True, "pin_memory": device == "cuda"}
+    load = partial(DataLoader, lessons, batch_size, **told)
     helped = load(num_workers=helpers, persistent_workers=True)
     loaders = {0: load(), "helped": helped}
     fit = fit_step(Hero, WIDTHS, loaders[0], helpers, times=times)
@@ -178,19 +174,19 @@ if __name__ == "__main__":
     first = {label: line.between(0, end_s) for label, line in last.items()}
     losses = learned.samples("helped", "loss")
     table = Table("Share of the epoch", rows=labels)
-    for what in ("loading", "waiting", "computing", "utilisation", "data_wait"):
+    for what in ("data_wait", "utilisation", "loading", "waiting", "computing"):
         table.column(what, learned.values(what, f"{what}_pct"))
     wait = learned.values("first_batch_ms", "first_batch_ms")
-    ends = [
-        measured("loss_first", losses[0]),
-        measured("loss_last", losses[-1]),
-    ]
+    ends = measured("loss_first", losses[0]), measured("loss_last", losses[-1])
     alt = "With helpers, the next batches are loaded while the model trains."
     show(
         table.column("first batch", wait)
         .figure(Lanes(alt, first, names={"device": "GPU"}))
+        .finding(
+            "Data wait: {data_wait_0}, and {data_wait_helped} with helpers."
+        )
         .trace(merged_trace(last))
-        .record([*ends, measured("helpers", helpers)])
+        .record((*ends, measured("helpers", helpers)))
         .warn(learned)
     )
 
@@ -224,6 +220,7 @@ if __name__ == "__main__":
         .footer("÷ headroom", timed.ratio("helped_over_headroom", *pair))
         .footer("after the first batch", fed)
         .bars("seconds per epoch", epochs, groups=colours)
+        .finding("Helpers take {helped_over_headroom} the headroom run's time.")
         .warn(timed)
     )
 

@@ -154,13 +154,8 @@ LOOKS = (0, 5, 10, 20, 40, 60, 80, 100)
 def epoch_of(make, helpers):
     """An epoch's memory, the dataset's size, and µs to read a caption."""
     dataset = make()
-    loader = DataLoader(
-        dataset,
-        batch_size=500,
-        shuffle=True,
-        num_workers=helpers,
-        collate_fn=len,
-    )
+    told = {"shuffle": True, "num_workers": helpers, "collate_fn": len}
+    loader = DataLoader(dataset, batch_size=500, **told)
     memory = watch_memory(loader, looks=LOOKS)
     some = torch.randint(CAPTIONS, (1000,)).tolist()
     seconds = timeit.repeat(lambda: [dataset[n] for n in some], number=1)
@@ -200,16 +195,21 @@ if __name__ == "__main__":
     )
     show(
         Table("A worker, one of 4, over an epoch", rows=list(four.arms))
+        .column("its price", price)
         .column("size", sizes)
         .column("to read one", alone.values("read_us", "read_us"))
         .column("USS grows", four.values("growth_{}_mb", "growth_mb"))
         .column("RSS grows", four.values("rss_growth_{}_mb", "rss_growth_mb"))
-        .column("its price", price)
-        .footer("a million in a list", *[""] * 4, million)
+        .footer("a million in a list", million)
         .lines(
             "captions read, %",
             "USS of a worker, MB",
             four.curves("uss_mb", "uss_at_{}_mb", LOOKS),
+            groups={"nothing": 2},
+        )
+        .finding(
+            "A helper grows by {growth_list_mb} with the list, and by "
+            "{growth_tensor_mb} with the tensor."
         )
         .warn(seen)
     )

@@ -37,7 +37,7 @@ import multiprocessing
 from functools import partial
 
 from spritedocs.machine import needs, run_program
-from spritedocs.report import Table, show
+from spritedocs.report import Dots, Table, show
 from spritedocs.timing import race
 
 if __name__ == "__main__":
@@ -87,7 +87,11 @@ if __name__ == "__main__":
         .column("same workers", same)
         .column("times as fast", gain)
         .column("new workers under 5% of", small)
-        .bars("seconds", first, new)
+        .bars("seconds", first, new, kind=Dots)
+        .finding(
+            "The first batch comes after {first_batch_s_fork} by fork, "
+            "and after {first_batch_s_spawn} by spawn."
+        )
         .record(found.values("first_epoch_s", "first_epoch_s"))
         .warn(found)
     )

@@ -103,8 +103,8 @@ if __name__ == "__main__":
             {"0 helpers": alone, "2 helpers": two[:16], "2, later": two[16:]},
             names="ABCDEFGHIJKLMNOP",
             x_label="items in order; same letter: same draw",
-            alt="With 2 helpers each letter comes twice, in both epochs.",
         )
+        .finding("Does each helper roll numbers of its own?")
     )
 
 # %% [markdown]

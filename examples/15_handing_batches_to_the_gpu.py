@@ -136,6 +136,10 @@ if __name__ == "__main__":
         .lines(
             "MB", "GB/s", {"pageable": plain, "pinned": pinned}, spacing="log"
         )
+        .finding(
+            "100 MB go at {gb_per_s_pinned_nb_100} from pinned memory, "
+            "at {gb_per_s_pageable_100} from pageable."
+        )
         .warn(rates)
     )
 

@@ -101,6 +101,7 @@ if __name__ == "__main__":
         .column("USS grows", growth | {"again": grown.value(*again)})
         .column("to shuffled", {"in_order": grown.ratio(*ratio)})
         .bars("MB that a helper grows by", growth)
+        .finding("A helper grows by {growth_shuffled_mb} in a shuffled epoch.")
         .warn(grown)
     )
 

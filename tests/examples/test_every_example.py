@@ -42,6 +42,25 @@ def test_it_tells_its_motive_its_measure_and_its_caveat(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_it_is_short_enough_to_copy(name: str) -> None:
+    """Blank lines and comments, the narrative among them, do not count; docstrings do."""
+    lines = [line.strip() for line in PROJECT.example(name).text.splitlines()]
+    assert sum(bool(line) and not line.startswith("#") for line in lines) <= 120
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_findings_are_true_whichever_way_the_values_turn_out(name: str) -> None:
+    """They are values in a sentence, such as "3.8 times as fast", or questions: never "faster"."""
+    for node in ast.walk(ast.parse(PROJECT.example(name).text)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".finding"):
+            said = ast.literal_eval(node.args[0])
+            assert "{" in said or "?" in said
+            assert not re.search(
+                r"(fast|slow|long|short|larg|small|few|cheap)er|more|less|most|least|best", said
+            )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_passes_on_what_its_comparisons_warn_of(name: str) -> None:
     """Where one round is taken, it counts: there is nothing to warn of but the single round."""
     compared, warned = set(), set()

@@ -44,6 +44,7 @@ ATTACKS = [
     '<svg><use href="https://pwn.example/x.svg#a"/></svg>',
     '<svg><use xlink:href="data:image/svg+xml,pwn"/></svg>',
     '<svg onload="pwn()"></svg>',
+    '<svg display="block; position: fixed"></svg>',
     '<svg><animate onbegin="pwn()" attributeName="x"/></svg>',
     '<svg><set attributeName="href" to="javascript:pwn()"/></svg>',
     "<svg><foreignObject><iframe srcdoc='pwn'></iframe></foreignObject></svg>",

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spritedocs.report import MIME, TRACE_MIME, Bars, Gap, Measurement, Report, Table, count, measured, show
+from spritedocs.recordings.cleaning import drawn
+from spritedocs.report import (
+    MIME,
+    TRACE_MIME,
+    Bars,
+    Dots,
+    Gap,
+    Measurement,
+    Report,
+    Table,
+    count,
+    measured,
+    show,
+)
 
 FAST = Measurement.of("epoch_s_4", [0.33, 0.34, 0.32] * 2, "s")
 SLOW = Measurement.of("epoch_s_0", [1.31, 1.30, 1.32] * 2, "s", "none")
@@ -210,6 +223,62 @@ def test_bars_are_named_after_rows_and_keys_and_leave_gaps_out() -> None:
     assert bars.in_words.startswith("seconds per epoch: first, alone about 5.0 s; first, two about 3.0 s;")
     one = Table("x", rows=[0, 2]).bars("s", {2: LATER[2]}, groups={2: 2}, alt="A bar.").report.figure
     assert ([bar.label for bar in one.values], one.groups, one.in_words) == (["2"], [2], "A bar.")
+
+
+def test_no_helpers_are_grey_wherever_they_stand_and_colours_may_be_given() -> None:
+    def groups_of(keys: list[Any], **options: Any) -> Sequence[int]:
+        values = {key: measured(f"x_{number}", 1.0, "s") for number, key in enumerate(keys)}
+        more = {key: measured(f"y_{number}", 1.0, "s") for number, key in enumerate(keys)}
+        figure = Table("x", rows=keys).bars("s", values, more, **options).report.figure
+        assert isinstance(figure, Bars)
+        return figure.groups
+
+    assert groups_of([4, 0]) == [1, 0] * 2
+    assert groups_of(["fork", "spawn"]) == [1, 1] * 2
+    assert groups_of(["fork", "spawn"], groups={"fork": 0, "spawn": 2}) == [0, 2] * 2
+    assert groups_of([0, 4], groups=(0, 2)) == [0, 0, 2, 2]
+
+
+def test_dots_are_drawn_for_bars_where_they_are_asked_for() -> None:
+    assert type(Table("x", rows=[0]).bars("s", {0: LATER[0]}, kind=Dots).report.figure) is Dots
+
+
+def found(finding: str, *values: Measurement | Gap) -> str:
+    return Table("x", rows=[0]).record(values).bars("s", {0: LATER[0]}).finding(finding).report.found
+
+
+GAIN = measured("gain", [3.8, 3.9, 3.7] * 2, "×")
+
+
+def test_a_finding_says_what_was_measured_whichever_way_it_turned_out() -> None:
+    said = "Helpers are {gain} as fast."
+    assert found(said, GAIN) == "Helpers are 3.80 times as fast."
+    assert found(said, measured("gain", [0.5, 0.51, 0.49] * 2, "×")) == "Helpers are 0.500 times as fast."
+    none = found(said, measured("gain", [0.9, 1.1, 1.0] * 2, "×"))
+    assert none == "Helpers are 1.00 times (0.91–1.10) as fast."
+    assert found("Who is it?") == "Who is it?"
+
+
+def test_a_finding_without_all_of_its_values_is_left_out_and_one_of_unknown_values_refused() -> None:
+    assert found("Helpers are {gain} as fast.", Gap("gain", "Not here.")) == ""
+    with pytest.raises(ValueError, match="the finding quotes gian, which 'x' lacks"):
+        found("Helpers are {gian} as fast.", GAIN)
+
+
+def test_a_finding_stands_above_its_figure_on_a_page_and_in_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = Table("x", rows=[0]).record([GAIN]).bars("s", {0: LATER[0]}).finding("Is it <{gain}>?")
+    html = table.report.bundle()["text/html"]
+    assert html.index("<figcaption>Is it &lt;3.80 times&gt;?</figcaption>") < html.index("<svg")
+    assert [tag.attributes["class"] for tag in drawn(html) if tag.name == "svg"] == [
+        "sprite-svg sprite-narrow",
+        "sprite-svg sprite-wide",
+    ]
+    show(table)
+    printed = capsys.readouterr().out
+    assert printed.index("Is it <3.80 times>?") < printed.index("█")
+    assert "figcaption" not in Table("x", rows=[0]).bars("s", {0: LATER[0]}).report.bundle()["text/html"]
 
 
 def test_figures_without_values_are_left_out_and_a_table_has_one() -> None:

@@ -29,7 +29,8 @@ _DRAWN: dict[str, set[str]] = {
     "ul": {"class"},
     "li": set(),
     "figure": {"class", "data-search-exclude"},
-    "svg": {"class", "viewBox", "role", "aria-label", "xmlns", "xmlns:xlink"},
+    "figcaption": set(),
+    "svg": {"class", "display", "viewBox", "role", "aria-label", "xmlns", "xmlns:xlink"},
     "g": _FIGURE,
     "path": {*_FIGURE, "id", "d"},
     "text": {*_FIGURE, "x", "y"},
@@ -62,6 +63,7 @@ _NOTEBOOK: dict[str, set[str]] = {
 _NUMBERS = r"[\w\s.,#%+-]*"
 _DRAWN_VALUES = {
     "class": r"(?:sprite-[a-z-]+\s*)*",
+    "display": "none",
     "id": r"sprite-[\w-]+",
     "href": r"#sprite-[\w-]+",
     "clip-path": r"url\(#sprite-[\w-]+\)",

@@ -3,6 +3,9 @@
 matplotlib refuses CSS variables as colours, so figures are drawn in sentinel colours that are then
 replaced. What else it writes into an SVG that a page does not want (metadata, a style that would
 reach the whole page, ids that two figures would share) is taken out.
+
+A figure is drawn twice, for a phone and for a wide column: letters that are read on one would be lost on,
+or fill, the other. The page's stylesheet shows the one that fits; without it the wide one shows.
 """
 
 from __future__ import annotations
@@ -24,18 +27,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "FONT_POINTS",
     "GRID",
     "INK",
-    "LETTERS",
     "MUTED",
     "PANEL",
     "Figure",
     "axes_of",
     "colour_of",
-    "finished",
+    "kind_of",
+    "letters",
     "name_x_axis",
-    "plain_matplotlib",
     "terminal_colour_of",
 ]
 
@@ -49,13 +50,16 @@ _COLOURS = {
     "#010212": "var(--sprite-series-2)",
     "#010213": "var(--sprite-series-3)",
     "#010214": "var(--sprite-series-4)",
+    "#010215": "var(--sprite-series-5)",
 }
 INK, MUTED, GRID, PANEL, *_SERIES = _COLOURS
-_TERMINAL_SERIES = ("bright_black", "magenta", "yellow", "cyan", "green")
-FONT_POINTS = 9
-LETTERS: Any = {"color": INK, "fontsize": FONT_POINTS}
-_WIDTH_INCHES = 4.0
-_LABEL_LETTERS = 40
+_TERMINAL_SERIES = ("bright_black", "magenta", "yellow", "cyan", "green", "blue")
+_KINDS = (1, 3, 4, 5)
+_SIZES = {False: (328, 12), True: (760, 14)}
+"""How wide a drawing is and how large its letters are, on a phone and in a wide column: a point is a pixel
+where the column is as wide as the drawing."""
+_LETTER_WIDTH = 0.6
+"""In heights of a letter: no less than a reader's own font has on average."""
 _RECTANGLE = r"M (\S+) (\S+)\s+L (\S+) \2\s+L \3 (\S+)\s+L \1 \4\s+L \1 \2\s+z\s*"
 _TEXT = '<text style="{}"([^>]*>[^<]*</text>) ?'
 _TEXTS = _TEXT.format('([^"]*)') + "(?:" + _TEXT.format(r"\1") + ")+"
@@ -68,9 +72,17 @@ class Figure(ABC):
     alt: str
     """What it shows, in words; where this is empty the words are composed from the values."""
 
+    def svg(self, wide: bool = True) -> str:
+        """The picture as one line of inline SVG, coloured by ``--sprite-…`` CSS variables.
+
+        It is drawn for a column of about 760 pixels, or where it is not ``wide``, for one of 328.
+        """
+        with _plain_matplotlib(wide):
+            return _finished(self._draw(wide), self.in_words, wide)
+
     @abstractmethod
-    def svg(self) -> str:
-        """The picture as one line of inline SVG, coloured by ``--sprite-…`` CSS variables."""
+    def _draw(self, wide: bool) -> Any:
+        """The picture in matplotlib, in the sentinel colours."""
 
     @property
     def in_words(self) -> str:
@@ -87,8 +99,16 @@ class Figure(ABC):
 
 
 def colour_of(group: int) -> str:
-    """Grey for group 0, that without helpers; purple, orange and two more for the others, over and over."""
+    """Grey for group 0, no helpers; purple for 1, helpers; orange for 2, the control or a remedy's price.
+
+    Three more have no meaning of their own.
+    """
     return _SERIES[1 + (group - 1) % (len(_SERIES) - 1) if group else 0]
+
+
+def kind_of(number: int) -> int:
+    """The group of the kind ``number``, from 0, where kinds are told apart: never grey or orange."""
+    return _KINDS[number % len(_KINDS)]
 
 
 def terminal_colour_of(group: int) -> str:
@@ -97,39 +117,46 @@ def terminal_colour_of(group: int) -> str:
 
 
 @contextmanager
-def plain_matplotlib() -> Iterator[None]:
+def _plain_matplotlib(wide: bool) -> Iterator[None]:
     """matplotlib as it comes: settings of the reader's own would change the figures."""
     import matplotlib
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "spritedocs"})
-        matplotlib.rcParams["font.size"] = FONT_POINTS
+        matplotlib.rcParams["font.size"] = _SIZES[wide][1]
         yield
 
 
-def axes_of(height_inches: float) -> tuple[Any, Axes]:
-    """An empty figure, ``height_inches`` tall, in the sentinel colours."""
+def axes_of(height: float, wide: bool) -> tuple[Any, Axes]:
+    """An empty figure, ``height`` letters tall, in the sentinel colours."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
+    width, letter = _SIZES[wide]
+    figure = Canvas(figsize=(width / 72, height * letter / 72), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     axes.set_axisbelow(True)
-    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=FONT_POINTS, length=0)
+    axes.tick_params(colors=MUTED, labelcolor=INK, length=0)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "left")
         spine.set_color(MUTED)
     return figure, axes
 
 
-def name_x_axis(axes: Axes, label: str) -> None:
+def letters(wide: bool, share: float = 1.0) -> int:
+    """How many letters fit side by side into a ``share`` of a drawing's width."""
+    width, letter = _SIZES[wide]
+    return int(share * width / letter / _LETTER_WIDTH)
+
+
+def name_x_axis(axes: Axes, label: str, wide: bool) -> None:
     """Write ``label`` below the axis, in several lines where it would be cut off."""
-    axes.set_xlabel(textwrap.fill(label, _LABEL_LETTERS), color=MUTED, fontsize=FONT_POINTS)
+    axes.set_xlabel(textwrap.fill(label, letters(wide, 0.75)), color=MUTED)
 
 
-def finished(figure: Any, alt: str) -> str:
+def _finished(figure: Any, alt: str, wide: bool) -> str:
     """``figure`` as one line of SVG that several pages, and several figures on one, can hold."""
     stream = io.StringIO()
     unwanted = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -143,12 +170,13 @@ def finished(figure: Any, alt: str) -> str:
     for sentinel, variable in _COLOURS.items():
         drawn = drawn.replace(sentinel, variable)
     box = re.search(r'viewBox="([^"]+)"', drawn)
+    size = 'sprite-wide"' if wide else 'sprite-narrow" display="none"'
     opening = (
-        f'<svg class="sprite-svg" viewBox="{box[1] if box else ""}" role="img" '
+        f'<svg class="sprite-svg {size} viewBox="{box[1] if box else ""}" role="img" '
         f'aria-label="{html.escape(alt)}" xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
-    return re.sub(r"\s*\n\s*", " ", re.sub(r"<svg[^>]*>", opening, drawn, count=1)).strip()
+    return re.sub(r"\s*\n\s*", " ", re.sub(r"<svg[^>]*>", lambda _: opening, drawn, count=1)).strip()
 
 
 def _slim(drawn: str) -> str:

@@ -21,6 +21,7 @@ from spritedocs.report.measurement import MIME, TRACE_MIME, Gap, Measurement
 __all__ = ["Report", "as_text"]
 
 PAYLOAD_FORMAT = 1
+_QUOTED = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Report:
     """Values to record that the table does not show."""
     trace: Mapping[str, Any] | None = None
     """A trace to keep beside the result, in the trace event format: ``timeline.merged_trace`` makes one."""
+    finding: str = ""
+    """What the figure shows, in a sentence; ``{name}`` is one of the values."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -50,6 +53,8 @@ class Report:
             raise ValueError(
                 f"{', '.join(sorted(twice))} stands in the report twice: give each value its own name"
             )
+        if unknown := set(_QUOTED.findall(self.finding)).difference(names):
+            raise ValueError(f"the finding quotes {', '.join(sorted(unknown))}, which {self.title!r} lacks")
 
     @property
     def values(self) -> tuple[Measurement, ...]:
@@ -60,6 +65,14 @@ class Report:
     def gaps(self) -> tuple[Gap, ...]:
         """The values that could not be measured here."""
         return tuple(cell for cell in self._recorded if isinstance(cell, Gap))
+
+    @property
+    def found(self) -> str:
+        """The finding with its values, or ``""`` where one of them was not measured."""
+        said = {value.name: _in_a_sentence(value) for value in self.values}
+        if not said.keys() >= set(_QUOTED.findall(self.finding)):
+            return ""
+        return _QUOTED.sub(lambda quoted: said[quoted[1]], self.finding)
 
     @property
     def remarks(self) -> list[str]:
@@ -75,7 +88,7 @@ class Report:
         return traced | {
             "text/plain": plain.getvalue(),
             # A line for each row and shape: a recording that changes is to be read in a review.
-            "text/html": re.sub(r"(?=<(?:tr|li|figure|g|path|text|use)\b)", "\n", _html(self)),
+            "text/html": re.sub(r"(?=<(?:tr|li|figure|figcaption|svg|g|path|text|use)\b)", "\n", _html(self)),
             MIME: {
                 "format": PAYLOAD_FORMAT,
                 "title": self.title,
@@ -104,7 +117,7 @@ def as_text(report: Report) -> Group:
         table.add_row(*(_text_cell(cell) for cell in row))
     parts: list[Text | Table] = [Text(report.title, style="bold"), table]
     if report.figure:
-        parts += [Text(), report.figure.text()]
+        parts += [Text(report.found and f"\n{report.found}"), report.figure.text()]
     parts += [Text(f"• {note}") for note in report.remarks]
     return Group(*parts)
 
@@ -137,11 +150,19 @@ def _html_parts(report: Report) -> Iterator[str]:
         yield "</tr>"
     yield "</tbody></table></div>"
     if report.figure:
-        yield f'<figure class="sprite-figure" data-search-exclude>{report.figure.svg()}</figure>'
+        yield '<figure class="sprite-figure" data-search-exclude>'
+        if report.found:
+            yield f"<figcaption>{html.escape(report.found)}</figcaption>"
+        yield f"{report.figure.svg(wide=False)}{report.figure.svg()}</figure>"
     if report.remarks:
         items = "".join(f"<li>{html.escape(note)}</li>" for note in report.remarks)
         yield f'<ul class="sprite-notes">{items}</ul>'
     yield "</div>"
+
+
+def _in_a_sentence(value: Measurement) -> str:
+    """The value in words; with its interval where that leaves open on which side it lies."""
+    return (value.in_full if value.shows_no_difference else str(value)).replace("×", " times")
 
 
 def _html_cell(cell: Measurement | Gap | str) -> str:

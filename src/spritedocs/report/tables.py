@@ -5,30 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Self
 
+from spritedocs.report.bars import Bars
+from spritedocs.report.blocks import Blocks
+from spritedocs.report.cells import Cell, Warned, as_shown
 from spritedocs.report.drawing import Figure
-from spritedocs.report.figures import Bars, Blocks
-from spritedocs.report.lines import Lines
+from spritedocs.report.lines import Lines, Spacing
 from spritedocs.report.measurement import Gap, Measurement
 from spritedocs.report.results import Report
 
 __all__ = ["Table"]
-
-Cell = Measurement | Gap | str | float
-"""What a cell shows: a value, why there is none, a text, or a number that nobody measured."""
-
-
-class Warned(Protocol):
-    """What a comparison says beside its values."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What makes the values less trustworthy than they look."""
-
-    @property
-    def missing(self) -> Mapping[Any, str]:
-        """The arms that could not run here, each with the reason."""
 
 
 class Table:
@@ -75,6 +62,7 @@ class Table:
         self._notes = list(notes)
         self._more: list[Measurement | Gap] = []
         self._figure: Figure | None = None
+        self._finding = ""
         self._trace: Mapping[str, Any] | None = None
 
     def column(self, heading: str, cells: Mapping[Any, Cell]) -> Self:
@@ -121,25 +109,26 @@ class Table:
         self,
         x_label: str,
         *mappings: Mapping[Any, Measurement | Gap],
-        groups: Mapping[Any, int] | None = None,
+        groups: Mapping[Any, int] | Sequence[int] | None = None,
         alt: str = "",
+        kind: type[Bars] = Bars,
     ) -> Self:
         """Draw a bar for each measured value of ``mappings``, which are recorded too.
 
-        ``groups`` says which colour a key has: 0 grey, 1 purple, 2 orange. Without it the table's first key,
-        such as 0 helpers, is grey and the others are purple. ``alt`` says in words what the bars show;
-        without it their values do.
+        ``groups`` says which colour a key has, or each of ``mappings``: 0 grey, 1 purple, 2 orange. Without
+        it the key 0, no helpers, is grey and the others are purple. ``alt`` says in words what is shown;
+        without it the values do. ``kind`` may be ``Dots``, on a logarithmic axis.
         """
-        first = next(iter(self._labels), None)
         values, colours = [], []
-        for mapping in mappings:
+        for number, mapping in enumerate(mappings):
             heading = next((name for name, cells in self._lines if _are_in(mapping, cells)), "")
             for key, value in self._drawn(mapping):
                 label = self._labels.get(key, str(key))
                 named = f"{heading}, {label}" if heading and len(mappings) > 1 else label
                 values.append(replace(value, label=value.label or named))
-                colours.append(int(key != first) if groups is None else groups[key])
-        return self._draw(Bars(alt, values, colours, x_label) if values else None)
+                at = key if isinstance(groups, Mapping) else number
+                colours.append(int(key != 0) if groups is None else groups[at])
+        return self._draw(kind(alt, values, colours, x_label) if values else None)
 
     def lines(
         self,
@@ -147,15 +136,18 @@ class Table:
         y_label: str,
         series: Mapping[str, Mapping[Any, Measurement | Gap | float]],
         *,
-        spacing: Literal["linear", "log", "even"] = "linear",
+        spacing: Spacing = "linear",
         reference: tuple[float, str] | None = None,
+        mark: tuple[float, str] | None = None,
+        ideal: str = "",
+        groups: Mapping[str, int] | None = None,
         alt: str = "",
     ) -> Self:
         """Draw a line for each of ``series``, a mapping from x to y, and record what was measured of it.
 
         An x is a number, or a measured value that stands in the table.
         ``spacing="even"`` puts the x that occur side by side, as suits 0, 1, 2, 4, 8; ``reference`` is a y to
-        compare with, and what it means.
+        compare with, and what it means. See ``Lines`` for the rest.
         """
         drawn = {
             label: sorted(
@@ -164,7 +156,8 @@ class Table:
             for label, points in series.items()
         }
         drawn = {label: points for label, points in drawn.items() if points}
-        return self._draw(Lines(alt, drawn, x_label, y_label, spacing, reference) if drawn else None)
+        told = (x_label, y_label, spacing, reference, mark, ideal, groups or {})
+        return self._draw(Lines(alt, drawn, *told) if drawn else None)
 
     def blocks(
         self,
@@ -185,6 +178,15 @@ class Table:
     def figure(self, figure: Figure) -> Self:
         """Show a figure of another kind, such as ``timeline.Lanes``."""
         return self._draw(figure)
+
+    def finding(self, sentence: str) -> Self:
+        """Say above the figure what it shows; ``{name}`` is a value of this table, as it was measured.
+
+        The sentence has to be true whichever way the values turn out: "as fast", never "faster". Where one
+        of its values was not measured it is left out.
+        """
+        self._finding = sentence
+        return self
 
     def trace(self, trace: Mapping[str, Any]) -> Self:
         """Keep a trace beside the result, in the trace event format: ``timeline.merged_trace`` makes one."""
@@ -227,18 +229,13 @@ class Table:
         return Report(
             self.title,
             columns,
-            [[_cell(cell) for cell in row] for row in rows],
+            [[as_shown(cell) for cell in row] for row in rows],
             self._figure,
             self._notes,
             more,
             self._trace,
+            self._finding,
         )
-
-
-def _cell(cell: Cell) -> Measurement | Gap | str:
-    if isinstance(cell, Measurement | Gap | str):
-        return cell
-    return f"{cell:,g}" if isinstance(cell, float) else f"{cell:,}"
 
 
 def _number(x: Measurement | float) -> float:

@@ -1,10 +1,12 @@
-"""Ticks of a logarithmic axis that people read: 0.5, 1, 2, 4 or 1, 10, 100."""
+"""Ticks that people read: 0.5, 1, 2, 4 or 1, 10, 100; never 6×10⁰."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["log_ticks", "written"]
+__all__ = ["log_ticks", "put_linear_ticks", "put_ticks", "written"]
 
 _MOST = 7
 _DOUBLING = (0.25, 64)
@@ -44,6 +46,26 @@ def written(number: float) -> str:
         >>> [written(number) for number in (0.001, 0.5, 20, 1000.0, 10e6, 1e9)]
         ['0.001', '0.5', '20', '1,000', '10 million', '1,000 million']
     """
-    if number >= 1e6:
-        return f"{number / 1e6:,.0f} million"
-    return f"{number:,.0f}" if number >= 10 else f"{number:.10f}".rstrip("0").rstrip(".")
+    if abs(number) >= 1e6:
+        return f"{number / 1e6:,.10g} million"
+    return f"{number:,.10g}" if abs(number) >= 10 else f"{number + 0.0:.10f}".rstrip("0").rstrip(".")
+
+
+def put_ticks(axis: Any, places: Sequence[float], names: Sequence[str], letters: int) -> None:
+    """Write ``names`` at ``places`` of an axis: as many of them, evenly, as ``letters`` have room for."""
+    step = math.ceil(sum(len(name) + 2 for name in names) / letters)
+    axis.set_ticks(places[::step], names[::step])
+    axis.set_ticks([], minor=True)
+
+
+def put_linear_ticks(axis: Any, letters: int) -> None:
+    """Put round numbers on an axis, as many as ``letters`` have room for."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axis.get_view_interval()
+    round_steps = [1, 2, 2.5, 5, 10]
+    longest = max(len(written(tick)) for tick in MaxNLocator(2, steps=round_steps).tick_values(low, high))
+    most = max(1, min(_MOST, letters // (longest + 3)))
+    ticks = MaxNLocator(most, steps=round_steps).tick_values(low, high)
+    inside = [tick for tick in ticks if low <= tick <= high]
+    axis.set_ticks(inside, [written(round(tick, 12)) for tick in inside])

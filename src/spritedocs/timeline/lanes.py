@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.text import Text
 
 from spritedocs.report import (
-    FONT_POINTS,
     GRID,
     INK,
-    LETTERS,
     MUTED,
     PANEL,
     Figure,
     axes_of,
     colour_of,
-    finished,
+    letters,
     name_x_axis,
-    plain_matplotlib,
+    put_linear_ticks,
 )
 from spritedocs.timeline.strips import Piece, cells_of, pieces_of, runs_of
 
@@ -42,7 +40,7 @@ _BAR = 11.0
 _LOOKS = {
     "load": _Look(colour_of(1), _BAR, "▓", "magenta"),
     "collate": _Look(colour_of(4), _BAR, "▒", "yellow"),
-    "copy": _Look(colour_of(2), _BAR, "▚", "red"),
+    "copy": _Look(colour_of(5), _BAR, "▚", "blue"),
     "compute": _Look(colour_of(3), _BAR, "█", "green"),
     # Thin, so that what is busy stands out without colours too.
     "wait": _Look(MUTED, 2.0, "·", "dim"),
@@ -53,9 +51,9 @@ _TERMINAL_CELLS = 64
 _MOST_BARS = 360
 """With more of them, cells show what took most of each, so that the picture stays light."""
 _MOST_NUMBERS = 40
-_DRAWN_POINTS = 220.0
-"""About how wide the time axis is drawn."""
-_ROW_INCHES = 0.22
+_DRAWN_POINTS = {False: 260.0, True: 680.0}
+"""About how wide the time axis is drawn, on a phone and in a wide column."""
+_NUMBER_POINTS = 9
 
 
 @dataclass(frozen=True)
@@ -87,22 +85,20 @@ class Lanes(Figure):
         found = {span.kind for line in self.panels.values() for span in line.spans}
         return [kind for kind in _LOOKS if kind in found]
 
-    @plain_matplotlib()
-    def svg(self) -> str:
-        """See ``Figure.svg``."""
+    def _draw(self, wide: bool) -> Any:
         begin, end = self._range
         rows = sum(len(line.lanes) + 1.3 for line in self.panels.values())
-        figure, axes = axes_of(0.75 + _ROW_INCHES * rows)
+        figure, axes = axes_of(5.5 + 1.4 * rows, wide)
         axes.set_xlim(begin * 1e3, end * 1e3)
         axes.spines["left"].set_visible(False)
         places = dict(self._places())
-        bars = self._light({where: pieces_of(self.panels[where[0]], where[1]) for where in places})
+        bars = self._light({where: pieces_of(self.panels[where[0]], where[1]) for where in places}, wide)
         for where, row in places.items():
             line = self.panels[where[0]]
             whole = (line.begin_s * 1e3, (line.begin_s + line.wall_s) * 1e3)
             axes.plot(whole, (row, row), color=GRID, linewidth=1, solid_capstyle="butt", zorder=1)
             self._draw_lane(axes, bars[where], row)
-        self._write_numbers(axes, bars, places)
+        self._write_numbers(axes, bars, places, wide)
         for panel in self.panels:
             top = min(row for (name, _), row in places.items() if name == panel)
             axes.annotate(
@@ -111,14 +107,15 @@ class Lanes(Figure):
                 xycoords=("axes fraction", "data"),
                 va="center",
                 weight="bold",
-                **LETTERS,
+                color=INK,
             )
         axes.set_ylim(max(places.values()) + 0.6, -1.4)
         axes.set_yticks(list(places.values()), [self.names.get(lane, lane) for _, lane in places])
         axes.grid(axis="x", color=GRID, linewidth=0.8)
-        name_x_axis(axes, self.x_label)
-        self._explain(figure)
-        return finished(figure, self.in_words)
+        put_linear_ticks(axes.xaxis, letters(wide, 0.6))
+        name_x_axis(axes, self.x_label, wide)
+        self._explain(figure, wide)
+        return figure
 
     def _composed(self) -> str:
         return "; ".join(f"{panel}, {line.wall_s * 1e3:.0f} ms" for panel, line in self.panels.items()) + "."
@@ -132,10 +129,10 @@ class Lanes(Figure):
                 row += 1
             row += 1.3
 
-    def _light(self, bars: dict[Any, list[Piece]]) -> dict[Any, list[Piece]]:
+    def _light(self, bars: dict[Any, list[Piece]], wide: bool) -> dict[Any, list[Piece]]:
         """``bars``, or if they are too many, cells just wide enough for few of them."""
         begin, end = self._range
-        cells = int(_DRAWN_POINTS * 2)
+        cells = int(_DRAWN_POINTS[wide] * 2)
         drawn = bars
         while sum(map(len, drawn.values())) > _MOST_BARS and cells > 1:
             drawn = {
@@ -167,16 +164,18 @@ class Lanes(Figure):
                 )
             )
 
-    def _write_numbers(self, axes: Any, bars: Mapping[Any, list[Piece]], places: Mapping[Any, float]) -> None:
+    def _write_numbers(
+        self, axes: Any, bars: Mapping[Any, list[Piece]], places: Mapping[Any, float], wide: bool
+    ) -> None:
         begin, end = self._range
-        points_per_s = _DRAWN_POINTS / (end - begin)
+        points_per_s = _DRAWN_POINTS[wide] / (end - begin)
         fitting = [
             (bar, row)
             for where, row in places.items()
             for bar in bars[where]
             if bar.kind in _NUMBERED
             and bar.batch >= 0
-            and (bar.end_s - bar.begin_s) * points_per_s > 4.5 * len(str(bar.batch)) + 2
+            and (bar.end_s - bar.begin_s) * points_per_s > 6 * len(str(bar.batch)) + 2
         ]
         every, last = 1, max((bar.batch for bar, _ in fitting), default=0)
         # Batch 0 always stays, and as many lanes may show it as there are.
@@ -189,12 +188,12 @@ class Lanes(Figure):
                     row,
                     str(bar.batch),
                     color=PANEL,
-                    fontsize=7,
+                    fontsize=_NUMBER_POINTS,
                     ha="center",
                     va="center_baseline",
                 )
 
-    def _explain(self, figure: Any) -> None:
+    def _explain(self, figure: Any, wide: bool) -> None:
         from matplotlib.lines import Line2D
 
         handles = [
@@ -205,9 +204,8 @@ class Lanes(Figure):
         figure.legend(
             handles=handles,
             loc="outside upper left",
-            ncols=len(handles),
+            ncols=len(handles) if wide else 3,
             frameon=False,
-            fontsize=FONT_POINTS,
             labelcolor=INK,
             handlelength=1.0,
             columnspacing=1.0,
