@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["light_notebook", "light_page"]
+__all__ = ["light_notebook", "light_page", "search_light"]
 
 _SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
 _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
@@ -23,13 +23,23 @@ _PLAIN = re.compile(r'<span class="[nwp]">([^<]*)</span>')
 are little paler: a third of a long page."""
 
 
-_NOT_SEARCHED = re.compile(r'(?<=<details class="abstract")|(?<=<div class="highlight")')
-"""What opens on demand, and code: most of the words of an experiment, and nothing that is looked for."""
+_NOT_SEARCHED = re.compile(
+    r'<\w+ (?=class="(?:abstract|example|(?:doc-signature )?highlight)")'
+    r'|<\w+ (?=class="sprite-(?:downloads|provenance|stream|table)")'
+    r'|<div class="doc doc-object doc-attribute">\s*<h\d '
+)
+"""What opens on demand, code, signatures, attributes, and what was printed: most of the words of the site.
+Nobody looks for them, and an error message would lead to where it was provoked, not to its remedy."""
 
 
 def light_page(html: str) -> str:
     """The content of a page without needless marks, and with tables that scroll by themselves."""
-    return _NOT_SEARCHED.sub(" data-search-exclude", _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html)))
+    return _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html))
+
+
+def search_light(html: str) -> str:
+    """The content of a page with marks, which Material takes out again, at what its search leaves out."""
+    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', html)
 
 
 def light_notebook(html: str) -> str:

@@ -22,12 +22,15 @@ _VERDICTS = {
     "is not certain": "**not certain here:**",
 }
 """What the table of claims says, by ``Verdict.in_words``."""
+_SEARCH = "search:\n  boost: 0.5\n"
+"""In the front matter: an experiment comes behind the page that says what to do."""
 
 
 def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
     """The Markdown page of one experiment, front matter included."""
     example = entry.example
-    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(example.description)}\n---"]
+    title, description = _quoted(example.title), _quoted(example.description)
+    parts = [f"---\ntitle: {title}\ndescription: {description}\n{_SEARCH}---"]
     outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
     number, programs = -1, list(example.programs)
     headline, faults = filled(example.headline, entry)
@@ -209,7 +212,8 @@ def _take_it_along(entry: Entry, marks: Marks) -> str:
         f'<a href="../../downloads/programs/{path.name}" download>Download {path.name}</a>'
         for path in entry.example.programs
     ]
-    parts = ["## Take it along", f"`python {name}.py` runs anywhere the package is installed."]
+    heading = "## Take it along { data-search-exclude }"
+    parts = [heading, f"`python {name}.py` runs anywhere the package is installed."]
     if entry.published:
         parts[-1] += f" The same run is also [a notebook](../notebooks/{name}.ipynb)."
         links.append(f'<a href="../../notebooks/{name}/{name}.ipynb" download>Download the notebook</a>')

@@ -28,7 +28,7 @@ from spritedocs.site.notebooks import published_notebook
 from spritedocs.site.output import SiteOutput
 from spritedocs.site.page_faults import content_faults, read, told
 from spritedocs.site.page_files import kind_faults, link_faults
-from spritedocs.site.page_html import light_notebook, light_page
+from spritedocs.site.page_html import light_notebook, light_page, search_light
 from spritedocs.site.page_outputs import traces
 from spritedocs.site.pages import doubted, experiment_page
 from spritedocs.site.rebuilds import (
@@ -189,7 +189,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             shown = f"{page.title} {page.meta.get('description')} {html}"
             self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
         self.edition.problems += self._faults
-        return told(self._faults) + self.marks.replaced(light_page(html))
+        return told(self._faults) + search_light(self.marks.replaced(light_page(html)))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
