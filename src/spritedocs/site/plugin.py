@@ -21,6 +21,7 @@ from spritedocs.site.content_policy import ContentPolicy
 from spritedocs.site.edition import Edition
 from spritedocs.site.execution import CLAIMS, EXECUTE, asked, recorded_here
 from spritedocs.site.fences import visible
+from spritedocs.site.glossary import Glossary
 from spritedocs.site.macros import macros_of
 from spritedocs.site.marks import Marks
 from spritedocs.site.notebook_views import notebook_file
@@ -155,6 +156,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """All files are known: look which rendered pages can be used again."""
         self._rendered.begin(config, files)
         self._search.use_for(config)
+        glossary = files.get_file_from_path("glossary.md")
+        self._glossary = Glossary(glossary.content_string if glossary else "")
         keep_compiled_api_templates(config, self._rendered.folder.with_name("templates") / "api")
 
     @event_priority(-100)
@@ -189,7 +192,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             shown = f"{page.title} {page.meta.get('description')} {html}"
             self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
         self.edition.problems += self._faults
-        return told(self._faults) + search_light(self.marks.replaced(light_page(html)))
+        html = self._glossary.explained(light_page(html), page.file.src_uri)
+        return told(self._faults) + search_light(self.marks.replaced(html))
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
