@@ -40,6 +40,7 @@ from spritedocs.site.rebuilds import (
 )
 from spritedocs.site.rendering_cache import RenderedPages
 from spritedocs.site.serving import watched
+from spritedocs.site.twins import Twins
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -155,6 +156,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
         self._rendered.begin(config, files)
+        self._twins = Twins(nav)
         self._search.use_for(config)
         glossary = files.get_file_from_path("glossary.md")
         self._glossary = Glossary(glossary.content_string if glossary else "")
@@ -187,11 +189,11 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
             return cleaned_notebook(light_notebook(html))
-        if not self._faults:
-            # One that could not be read would be told of again, as what it left on the page.
+        if not self._faults:  # one that could not be read would be told of again, as what it left on the page
             shown = f"{page.title} {page.meta.get('description')} {html}"
             self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
         self.edition.problems += self._faults
+        self._twins.add(page, files, self.marks)
         html = self._glossary.explained(light_page(html), page.file.src_uri)
         return told(self._faults) + search_light(self.marks.replaced(html))
 
@@ -210,6 +212,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Keep what was rendered, and make what was left for later."""
         self._rendered.end()
+        self._twins.write(config)
         self._output.complete()
         self._rendered.render_postponed()
 
