@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from spritedocs.recordings import Claim, ClaimError, Entry, Recording, plain, provenance_line
 from spritedocs.site.edition import Edition
@@ -14,7 +15,10 @@ from spritedocs.site.marks import Marks
 from spritedocs.site.page_outputs import outputs_of
 from spritedocs.site.placeholders import filled
 
-__all__ = ["doubted", "experiment_page"]
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+
+__all__ = ["doubted", "experiment_page", "extend_navigation"]
 
 _VERDICTS = {
     "holds": "holds:",
@@ -73,6 +77,14 @@ def doubted(markdown: str, sentences: list[str]) -> str:
     end = heading.end() if heading else 0
     rest = markdown[end:].lstrip("\n")
     return f"{markdown[:end]}\n\n{box}\n\n{rest}"
+
+
+def extend_navigation(config: MkDocsConfig, names: list[str]) -> None:
+    """List the experiments under the heading of that name, so that a new one needs no other edit."""
+    for item in config.nav or []:
+        if isinstance(item, dict) and isinstance(item.get("Experiments"), list):
+            listed = [entry for entry in item["Experiments"] if entry == "experiments/index.md"]
+            item["Experiments"] = listed + [f"experiments/{name}.md" for name in names]
 
 
 def _folded(code: str, title: str = "The code of this step") -> str:

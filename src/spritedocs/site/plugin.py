@@ -26,12 +26,13 @@ from spritedocs.site.macros import macros_of
 from spritedocs.site.marks import Marks
 from spritedocs.site.notebook_views import notebook_file
 from spritedocs.site.notebooks import published_notebook
+from spritedocs.site.offline import add_worker, flat_links
 from spritedocs.site.output import SiteOutput
 from spritedocs.site.page_faults import content_faults, read, told
 from spritedocs.site.page_files import kind_faults, link_faults
 from spritedocs.site.page_html import light_notebook, light_page, search_light
 from spritedocs.site.page_outputs import traces
-from spritedocs.site.pages import doubted, experiment_page
+from spritedocs.site.pages import doubted, experiment_page, extend_navigation
 from spritedocs.site.rebuilds import (
     SearchEntries,
     keep_compiled_api_templates,
@@ -151,7 +152,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         for program in sorted(programs):
             target = f"downloads/programs/{program.name}"
             files.append(File.generated(config, target, abs_src_path=str(program)))
-        _extend_navigation(config, list(self.edition.entries))
+        extend_navigation(config, list(self.edition.entries))
+        add_worker(config, files)
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
@@ -195,7 +197,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         self.edition.problems += self._faults
         self._twins.add(page, files, self.marks)
         html = self._glossary.explained(light_page(html), page.file.src_uri)
-        return told(self._faults) + search_light(self.marks.replaced(html))
+        return told(self._faults) + flat_links(search_light(self.marks.replaced(html)), config)
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
@@ -240,11 +242,3 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """Put the policy into the page, and make it valid HTML whatever a recording printed."""
         return visible(self._policy.guarded(output, get_relative_url(".", page.url), config))
-
-
-def _extend_navigation(config: MkDocsConfig, names: list[str]) -> None:
-    """List the experiments under the heading of that name, so that a new one needs no other edit."""
-    for item in config.nav or []:
-        if isinstance(item, dict) and isinstance(item.get("Experiments"), list):
-            listed = [entry for entry in item["Experiments"] if entry == "experiments/index.md"]
-            item["Experiments"] = listed + [f"experiments/{name}.md" for name in names]
