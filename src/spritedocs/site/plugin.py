@@ -42,6 +42,7 @@ from spritedocs.site.rebuilds import (
 from spritedocs.site.rendering_cache import RenderedPages
 from spritedocs.site.serving import watched
 from spritedocs.site.twins import Twins
+from spritedocs.site.wheel import add_wheel
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -70,8 +71,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     edition: Edition
     marks: Marks
-    current_page = ""
-    repo_url = ""
+    current_page = current_url = ""
+    repo_url = wheel = ""
 
     def __init__(self) -> None:
         self._command = "build"
@@ -136,9 +137,11 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     @event_priority(100)
     def on_files(self, files: Files, config: MkDocsConfig) -> None:
         """Add the experiments' pages, notebooks and downloads, before other plugins look at the files."""
-        folder = self.edition.project.root / ".cache" / "spritedocs" / "notebooks"
+        root = self.edition.project.root
+        folder = root / ".cache" / "spritedocs" / "notebooks"
+        self.wheel = add_wheel(config, files, root)
         for name, entry in self.edition.entries.items():
-            page = experiment_page(entry, self.edition, self.marks, self.repo_url)
+            page = experiment_page(entry, self.edition, self.marks, self.repo_url, self.wheel)
             files.append(File.generated(config, f"experiments/{name}.md", content=page))
             script = str(entry.example.path)
             files.append(File.generated(config, f"downloads/{name}.py", abs_src_path=script))
@@ -177,7 +180,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Read the page's front matter, check its claims, and put in what its macros say."""
         if page.file.src_uri.endswith(".ipynb"):
             return markdown
-        self.current_page = f"docs/{page.file.src_uri}"
+        self.current_page, self.current_url = f"docs/{page.file.src_uri}", page.url
         if page.file.generated_by:
             self.current_page = f"examples/{Path(page.file.src_uri).stem}.py"
         page.meta, markdown, self._faults = read(page.file.content_string, self.current_page, macros_of(self))

@@ -60,7 +60,7 @@ class Twins:
             if found["table"]:
                 return _table(found["table"])
             if found["printed"]:
-                return f"\n```text\n{html.unescape(found['printed']).strip()}\n```\n"
+                return f"\n```text\n{_printed(found['printed'])}\n```\n"
             if found["href"]:
                 return f"[{found['text']}]({found['href']})"
             if found["link"]:
@@ -96,6 +96,12 @@ class Twins:
 
 def _twin(path: str) -> str:
     return path.removesuffix(".html") + ".md"
+
+
+def _printed(inner: str) -> str:
+    """The text of a block of code, with addresses in place of links."""
+    addressed = re.sub(r'<a\b[^>]*href="([^"]*)".*?</a>', r"\1", inner)
+    return html.unescape(re.sub(r"<[^>]+>", "", addressed)).strip()
 
 
 def _character(reference: str) -> str:
