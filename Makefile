@@ -68,7 +68,8 @@ lint: $(STAMP)
 	$(BIN)/zizmor --offline --quiet --persona auditor .github/workflows
 
 clean:
-	rm -rf site .site.building .site.former .cache/spritedocs/rendered .cache/spritedocs/templates .cache/spritedocs/notebooks .cache/spritedocs/search.json
+	rm -rf site .site.building .site.former .cache/spritedocs/rendered .cache/spritedocs/templates .cache/spritedocs/notebooks \
+	  .cache/spritedocs/search.json .cache/spritedocs/wheel
 	rm -rf dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -275,6 +275,14 @@ def test_the_command_tells_people_what_bites_and_the_rest_in_short(call: Callabl
     assert "start-method By fork, the default here" in said
 
 
+def test_where_the_site_is_known_each_page_stands_in_one_piece(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = f"https://{'sprites' * 12}.example/"
+    monkeypatch.setattr("spritedocs.cli.doctor_command.whole", lambda page: site + page)
+    assert f"\n    {site}in-depth/memory/#shm\n" in call(DOCKER).said
+
+
 def test_the_command_tells_programs_an_object_and_nothing_else(call: Callable[..., Answer]) -> None:
     answer = call(DOCKER, "--json")
     told = json.loads(answer.said)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import html
-import http.server
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import material
 import pytest
+from browsing import launched, needs_chromium, serving
 from mkdocs.config.defaults import MkDocsConfig
 from tiny import NAME, Built, Tiny
 
 from spritedocs.site.content_policy import ContentPolicy
 
 THEME = [str(Path(material.__file__).parent / "templates")]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PRINTED = 'nil: \0\n```\n<img src=x onerror="ran()">\n--8<-- "mkdocs.yml"\n{{ lipsum }}\n````\nend'
 ATTACKS = (
     '<img src="missing.png" onerror="ran()">\n\n<svg onload="ran()"></svg>\n\n'
@@ -137,28 +134,16 @@ def served(hostile: Built) -> Iterator[str]:
     attack = "<script>ran()</script><script src='data:text/javascript,ran()'></script></article>"
     page.write_text(hostile.page("").replace("</article>", attack, 1), encoding="utf-8")
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(hostile.site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(hostile.site) as address:
+        yield address
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; .ci/run installs it")
+@needs_chromium
 def test_nothing_that_a_page_brings_along_runs_in_a_browser(served: str) -> None:
-    from playwright.sync_api import sync_playwright
-
     ran: list[str] = []
     blocked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         context = browser.new_context()
         context.expose_function("ran", lambda: ran.append("it"))
         context.expose_function("blocked", lambda violated: blocked.append(json.loads(violated)))
@@ -172,6 +157,5 @@ def test_nothing_that_a_page_brings_along_runs_in_a_browser(served: str) -> None
             page.evaluate("document.getElementById('attack').click()")
             # The theme's own scripts run: the one that every other needs, and its bundle.
             assert page.evaluate("typeof __md_get + typeof document$") == "functionobject"
-        browser.close()
     assert ran == []
     assert {"script-src-elem", "script-src-attr"} <= set(blocked)

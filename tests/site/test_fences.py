@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import markdown
 import pytest
-import yaml
+from mkdocs.utils.yaml import yaml_load
 from running import PROJECT
 
 from spritedocs.site.fences import fenced, left_open, visible
@@ -17,7 +17,8 @@ from spritedocs.site.pages import _folded
 
 def rendered(page: str) -> str:
     """The HTML that the guide's own Markdown extensions make of ``page``."""
-    listed = yaml.safe_load((PROJECT.root / "mkdocs.yml").read_text(encoding="utf-8"))["markdown_extensions"]
+    with (PROJECT.root / "mkdocs.yml").open(encoding="utf-8") as file:
+        listed = yaml_load(file)["markdown_extensions"]
     options = {
         name: given
         for entry in listed

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
-import http.server
 import json
 import re
-import shutil
-import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,20 +13,11 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from browsing import Quiet, launched, needs_chromium, serving
+from playwright.sync_api import Browser, BrowserContext
 from running import PROJECT
 
 RAW_LIMIT, GZIPPED_LIMIT = 250_000, 60_000
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SETTINGS = [("light", 360), ("dark", 1440), ("dark", 360), ("light", 1440)]
 WITH_AXE = SETTINGS[:2]
 """Both schemes and both widths: colours do not depend on the width, nor sizes on the scheme."""
@@ -166,10 +153,7 @@ def served(site: Path) -> Iterator[str]:
     index = site / "search" / "search_index.json"
     empty = json.dumps({**json.loads(index.read_text(encoding="utf-8")), "docs": []}).encode()
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
+    class Emptied(Quiet):
         def do_GET(self) -> None:
             asking = urlparse(self.headers.get("Referer", "")).path
             if self.path.endswith(index.name) and asking != "/":
@@ -181,21 +165,14 @@ def served(site: Path) -> Iterator[str]:
             else:
                 super().do_GET()
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(site, Emptied) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 NEW_COLOURS = """known => {
@@ -278,7 +255,7 @@ class Watched:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; .ci/run installs it")
+@needs_chromium
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: f"{setting[0]}-{setting[1]}")
 def test_a_browser_finds_nothing_wrong(
     browser: Browser, served: str, pages: dict[str, Page], setting: tuple[str, int]

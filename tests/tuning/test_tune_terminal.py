@@ -244,3 +244,11 @@ def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> 
         print_tuning(TUNED.as_json(), explain=True)
         narrow.flush()
         assert re.search(r"1\.90\? \(1\.8\d+\?1\.9\d+\) as fast", narrow.buffer.getvalue().decode("ascii"))
+
+
+def test_where_the_site_is_known_each_page_stands_in_one_piece(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = f"https://{'sprites' * 12}.example/"
+    monkeypatch.setattr("spritedocs.tuning.terminal.whole", lambda page: site + page)
+    assert f"\n   {site}guide/summoning-workers/#packed\n" in shown()

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from spritedocs.guide import how_to_open, whole
 from spritedocs.machine import Interrupted, undisturbed
 
 if TYPE_CHECKING:
@@ -89,20 +90,23 @@ def _print(machine: Machine, findings: Sequence[Finding]) -> None:
     console.print(Text(machine.summary()))
     for severity, style in _STYLES.items():
         if group := [finding for finding in findings if finding.severity == severity]:
-            shown = _short(group) if severity == "fine" else _whole(group)
             console.print()
             console.print(Text(severity, style=style))
-            console.print(Padding(shown, (0, 0, 0, 2), expand=False))
+            if severity == "fine":
+                console.print(Padding(_short(group), (0, 0, 0, 2), expand=False))
+            else:
+                _print_whole(console, group)
+    if sentence := how_to_open():
+        console.print(Text(f"\n{sentence}", style="dim"))
 
 
-def _whole(findings: Iterable[Finding]) -> Table:
-    table = Table.grid()
+def _print_whole(console: Console, findings: Iterable[Finding]) -> None:
     for finding in findings:
-        table.add_row(Text(finding.says))
-        below = [Text(finding.remedy)] if finding.remedy else []
-        for line in (*below, Text(finding.page, style="dim")):
-            table.add_row(Padding(line, (0, 0, 0, 2), expand=False))
-    return table
+        console.print(Padding(Text(finding.says), (0, 0, 0, 2), expand=False))
+        if finding.remedy:
+            console.print(Padding(Text(finding.remedy), (0, 0, 0, 4), expand=False))
+        # In one piece, to be opened.
+        console.print(Text(f"    {whole(finding.page)}", style="dim"), soft_wrap=True)
 
 
 def _short(findings: Iterable[Finding]) -> Table:

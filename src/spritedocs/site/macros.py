@@ -11,10 +11,13 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mkdocs.utils import get_relative_url
+
 from spritedocs.recordings import joined, machine_name, plain, provenance_line
 from spritedocs.site.fences import fenced
 from spritedocs.site.macro_calls import MISSING
 from spritedocs.site.placeholders import filled
+from spritedocs.site.wheel import install_line
 
 if TYPE_CHECKING:
     from spritedocs.site.plugin import SpritedocsPlugin
@@ -138,6 +141,13 @@ class Macros:
         return (
             "No GPU has recorded these experiments yet: a GPU recording is to come, and the page will say so."
         )
+
+    def install(self) -> str:
+        """The command that installs the package: from the site, or in a clone if the site has no wheel."""
+        if not self._plugin.wheel:
+            return "In a clone of this guide:\n\n" + fenced("pip install -e .", "bash")
+        address = get_relative_url(self._plugin.wheel, self._plugin.current_url)
+        return install_line(address)
 
     def machines(self) -> str:
         """A table of the machines that made the published recordings."""

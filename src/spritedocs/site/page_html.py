@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["light_notebook", "light_page", "with_names", "with_row_headings"]
+__all__ = ["for_readers", "light_notebook", "light_page", "with_names"]
 
 _SCROLLING = re.compile(r"<table>.*?</table>", re.DOTALL)
 _BOXED = r'<div class="sprite-scroll" tabindex="0" role="group" aria-label="Table">\g<0></div>'
@@ -23,13 +23,18 @@ _PLAIN = re.compile(r'<span class="[nwp]">([^<]*)</span>')
 are little paler: a third of a long page."""
 
 
-_NOT_SEARCHED = re.compile(r'(?<=<details class="abstract")|(?<=<div class="highlight")')
-"""What opens on demand, and code: most of the words of an experiment, and nothing that is looked for."""
+_NOT_SEARCHED = re.compile(
+    r'<\w+ (?=class="(?:abstract|example|(?:doc-signature )?highlight)")'
+    r'|<\w+ (?=class="sprite-(?:downloads|provenance|stream|table)")'
+    r'|<div class="doc doc-object doc-attribute">\s*<h\d '
+)
+"""What opens on demand, code, signatures, attributes, and what was printed: most of the words of the site.
+Nobody looks for them, and an error message would lead to where it was provoked, not to its remedy."""
 
 
 def light_page(html: str) -> str:
     """The content of a page without needless marks, and with tables that scroll by themselves."""
-    return _NOT_SEARCHED.sub(" data-search-exclude", _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html)))
+    return _SCROLLING.sub(_BOXED, _PLAIN.sub(r"\1", html))
 
 
 def light_notebook(html: str) -> str:
@@ -44,9 +49,14 @@ _NAMES_ROWS = re.compile(
 _FIRST_CELL = re.compile(r"(<tr>\s*)<td>(.*?)</td>", re.DOTALL)
 
 
-def with_row_headings(html: str) -> str:
-    """The content of a page whose tables have headings at their rows, where these are headings."""
-    return _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
+def for_readers(html: str) -> str:
+    """The content of a page with what no reader sees.
+
+    Those are headings at the rows of tables, where these are headings, and marks, which Material takes out
+    again, at what its search leaves out.
+    """
+    headed = _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
+    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', headed)
 
 
 def with_names(page: str) -> str:

@@ -14,6 +14,7 @@ from spritedocs.site.fences import fenced, left_open
 from spritedocs.site.marks import Marks
 from spritedocs.site.page_outputs import outputs_of
 from spritedocs.site.placeholders import filled
+from spritedocs.site.take_along import take_it_along
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -26,12 +27,15 @@ _VERDICTS = {
     "is not certain": "**not certain here:**",
 }
 """What the table of claims says, by ``Verdict.in_words``."""
+_SEARCH = "search:\n  boost: 0.5\n"
+"""In the front matter: an experiment comes behind the page that says what to do."""
 
 
-def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "") -> str:
+def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str = "", wheel: str = "") -> str:
     """The Markdown page of one experiment, front matter included."""
     example = entry.example
-    parts = [f"---\ntitle: {_quoted(example.title)}\ndescription: {_quoted(example.description)}\n---"]
+    title, description = _quoted(example.title), _quoted(example.description)
+    parts = [f"---\ntitle: {title}\ndescription: {description}\n{_SEARCH}---"]
     outputs = [outputs_of(entry, recording) for _, recording, _ in entry.shown]
     number, programs = -1, list(example.programs)
     headline, faults = filled(example.headline, entry)
@@ -62,7 +66,7 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
         parts.append(_folded(cell.text) if cell.folded else fenced(cell.text))
         parts.append(_tabs(entry, [found.get(number, "") for found in outputs], marks, repo_url))
     parts += [_claims(entry, edition), _values(entry), _of_other_code(entry, marks, repo_url)]
-    parts.append(_take_it_along(entry, marks))
+    parts.append(take_it_along(entry, edition, marks, repo_url, wheel))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -74,6 +78,14 @@ def doubted(markdown: str, sentences: list[str]) -> str:
     end = heading.end() if heading else 0
     rest = markdown[end:].lstrip("\n")
     return f"{markdown[:end]}\n\n{box}\n\n{rest}"
+
+
+def extend_navigation(config: MkDocsConfig, names: list[str]) -> None:
+    """List the experiments under the heading of that name, so that a new one needs no other edit."""
+    for item in config.nav or []:
+        if isinstance(item, dict) and isinstance(item.get("Experiments"), list):
+            listed = [entry for entry in item["Experiments"] if entry == "experiments/index.md"]
+            item["Experiments"] = listed + [f"experiments/{name}.md" for name in names]
 
 
 def _folded(code: str, title: str = "The code of this step") -> str:
@@ -204,25 +216,3 @@ def _by_machine(
         for name, cell in rows.items()
     ]
     return _opening(f"{title} ({len(rows)})", "\n".join(lines))
-
-
-def _take_it_along(entry: Entry, marks: Marks) -> str:
-    name = entry.example.name
-    links = [f'<a href="../../downloads/{name}.py" download>Download the script</a>']
-    links += [
-        f'<a href="../../downloads/programs/{path.name}" download>Download {path.name}</a>'
-        for path in entry.example.programs
-    ]
-    parts = ["## Take it along", f"`python {name}.py` runs anywhere the package is installed."]
-    if entry.published:
-        parts[-1] += f" The same run is also [a notebook](../notebooks/{name}.ipynb)."
-        links.append(f'<a href="../../notebooks/{name}/{name}.ipynb" download>Download the notebook</a>')
-    return "\n\n".join([*parts, marks.keep(f'<p class="sprite-downloads">{" · ".join(links)}</p>')])
-
-
-def extend_navigation(config: MkDocsConfig, names: list[str]) -> None:
-    """List the experiments under the heading of that name, so that a new one needs no other edit."""
-    for item in config.nav or []:
-        if isinstance(item, dict) and isinstance(item.get("Experiments"), list):
-            listed = [entry for entry in item["Experiments"] if entry == "experiments/index.md"]
-            item["Experiments"] = listed + [f"experiments/{name}.md" for name in names]

@@ -22,15 +22,16 @@ from spritedocs.site.content_policy import ContentPolicy
 from spritedocs.site.edition import Edition
 from spritedocs.site.execution import CLAIMS, EXECUTE, asked, recorded_here
 from spritedocs.site.fences import visible
+from spritedocs.site.glossary import Glossary
 from spritedocs.site.macros import macros_of
 from spritedocs.site.marks import Marks
 from spritedocs.site.notebook_views import notebook_file
 from spritedocs.site.notebooks import published_notebook
+from spritedocs.site.offline import add_worker, flat_links
 from spritedocs.site.output import SiteOutput
 from spritedocs.site.page_faults import content_faults, read, told
 from spritedocs.site.page_files import kind_faults, link_faults
-from spritedocs.site.page_html import light_notebook, light_page, with_names, with_row_headings
-from spritedocs.site.page_outputs import traces
+from spritedocs.site.page_html import for_readers, light_notebook, light_page, with_names
 from spritedocs.site.pages import doubted, experiment_page, extend_navigation
 from spritedocs.site.rebuilds import (
     SearchEntries,
@@ -41,6 +42,9 @@ from spritedocs.site.rebuilds import (
 from spritedocs.site.rendering_cache import RenderedPages
 from spritedocs.site.second_process import SecondProcess
 from spritedocs.site.serving import watched
+from spritedocs.site.take_along import downloads
+from spritedocs.site.twins import Twins
+from spritedocs.site.wheel import add_wheel
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -69,8 +73,8 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     edition: Edition
     marks: Marks
-    current_page = ""
-    repo_url = ""
+    current_page = current_url = ""
+    repo_url = wheel = ""
 
     def __init__(self) -> None:
         self._command = "build"
@@ -140,29 +144,28 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     @event_priority(100)
     def on_files(self, files: Files, config: MkDocsConfig) -> None:
         """Add the experiments' pages, notebooks and downloads, before other plugins look at the files."""
-        folder = self.edition.project.root / ".cache" / "spritedocs" / "notebooks"
+        folder = self._rendered.folder.with_name("notebooks")
+        self.wheel = add_wheel(config, files, self.edition.project.root)
         for name, entry in self.edition.entries.items():
-            page = experiment_page(entry, self.edition, self.marks, self.repo_url)
+            page = experiment_page(entry, self.edition, self.marks, self.repo_url, self.wheel)
             files.append(File.generated(config, f"experiments/{name}.md", content=page))
-            script = str(entry.example.path)
-            files.append(File.generated(config, f"downloads/{name}.py", abs_src_path=script))
-            for path, trace in traces(entry).items():
-                files.append(File.generated(config, path, content=trace))
             if entry.published and entry.published.recording:
                 fresh = entry.published.state == "fresh"
                 notebook = published_notebook(entry.published.recording, entry, fresh)
                 files.append(notebook_file(config, name, notebook, folder))
-        programs = {path for entry in self.edition.entries.values() for path in entry.example.programs}
-        for program in sorted(programs):
-            target = f"downloads/programs/{program.name}"
-            files.append(File.generated(config, target, abs_src_path=str(program)))
+        for file in downloads(config, self.edition.entries.values()):
+            files.append(file)
         extend_navigation(config, list(self.edition.entries))
+        add_worker(config, files)
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
         self._rendered.begin(config, files)
         self._second.is_wanted = not self._rendered.are_kept
         self._search.use_for(config, self._rendered.folder.with_name("search.json"))
+        self._twins = Twins(nav)
+        glossary = files.get_file_from_path("glossary.md")
+        self._glossary = Glossary(glossary.content_string if glossary else "")
         keep_compiled_api_templates(config, self._rendered.folder.with_name("templates") / "api")
 
     @event_priority(-100)
@@ -179,7 +182,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Read the page's front matter, check its claims, and put in what its macros say."""
         if page.file.src_uri.endswith(".ipynb"):
             return markdown
-        self.current_page = f"docs/{page.file.src_uri}"
+        self.current_page, self.current_url = f"docs/{page.file.src_uri}", page.url
         if page.file.generated_by:
             self.current_page = f"examples/{Path(page.file.src_uri).stem}.py"
         page.meta, markdown, self._faults = read(page.file.content_string, self.current_page, macros_of(self))
@@ -193,12 +196,13 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         if page.file.src_uri.startswith("notebooks/"):
             page.meta.setdefault("search", {})["exclude"] = True
             return cleaned_notebook(light_notebook(html))
-        if not self._faults:
-            # One that could not be read would be told of again, as what it left on the page.
+        if not self._faults:  # one that could not be read would be told of again, as what it left on the page
             shown = f"{page.title} {page.meta.get('description')} {html}"
             self._faults = [f"{self.current_page} {fault}" for fault in content_faults(shown)]
         self.edition.problems += self._faults
-        return told(self._faults) + with_row_headings(self.marks.replaced(light_page(html)))
+        self._twins.add(page, files, self.marks)
+        html = self._glossary.explained(light_page(html), page.file.src_uri)
+        return told(self._faults) + flat_links(for_readers(self.marks.replaced(html)), config)
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         """All pages have been read: stop here if anything is wrong with them."""
@@ -217,6 +221,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
         """Keep what was rendered, and make what was left for later."""
         self._rendered.end()
         self._search.keep()
+        self._twins.write(config)
         self._output.complete()
         self._rendered.render_postponed()
 

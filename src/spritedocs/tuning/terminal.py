@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spritedocs.guide import how_to_open, whole
 from spritedocs.machine import Machine
 from spritedocs.report import Measurement, replace_unknown_characters
 
@@ -48,7 +49,9 @@ def print_tuning(result: Json, explain: bool = False) -> None:
         name = result["diagnosis"]
         console.print(f"Diagnosis: {name}. {_SAYS[name]} {_waits(result)}\n")
     with console.capture() as below:
-        console.print(_remedies(result))
+        _print_remedies(console, result)
+        if result["remedies"] and (sentence := how_to_open()):
+            console.print(sentence, style="dim")
         for note in result["warnings"]:
             console.print(f"Note: {note}")
         here = Machine.from_dict(result["machine"]).summary()
@@ -159,14 +162,17 @@ def _remark(candidate: Json, result: Json) -> str:
     return ", ".join(remarks)
 
 
-def _remedies(result: Json) -> Table:
-    table = Table.grid(padding=(0, 1))
+def _print_remedies(console: Console, result: Json) -> None:
     for number, remedy in enumerate(result["remedies"][:MOST_REMEDIES], 1):
         gain = "" if remedy["gain"] is None else f" Predicted: {_times(remedy['gain'])} on top."
         if remedy["gain"] == result["gain"]:  # of the recommended settings themselves
             gain = "" if remedy["gain"] is None else f" Measured: {_times(remedy['gain'])}."
-        table.add_row(f"{number}.", f"{remedy['says']}{gain} {remedy['page']}")
-    return table
+        page, address = remedy["page"], whole(remedy["page"])
+        table = Table.grid(padding=(0, 1))
+        table.add_row(f"{number}.", f"{remedy['says']}{gain}" + f" {page}" * (page == address))
+        console.print(table)
+        if page != address:
+            console.print(f"   {address}", soft_wrap=True)  # in one piece, to be opened
 
 
 def _costs(result: Json) -> Table:

@@ -1,0 +1,53 @@
+"""The package itself as a download of its site: who reads there needs neither a clone nor a package index."""
+
+from __future__ import annotations
+
+import functools
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+__all__ = ["add_wheel", "install_line"]
+
+_SCRIPT = "assets/wheel-address.js"
+
+
+def add_wheel(config: MkDocsConfig, files: Files, root: Path) -> str:
+    """Add the wheel of the package at ``root`` to the site, and return its path there; ``""`` without one.
+
+    None is built where the build backend is not installed: nothing is fetched from anywhere.
+    """
+    wheel = _built(root, root / ".cache" / "spritedocs" / "wheel")
+    if wheel is None:
+        return ""
+    path = f"downloads/{wheel.name}"
+    files.append(File.generated(config, path, abs_src_path=str(wheel)))
+    script = Path(__file__).with_name(Path(_SCRIPT).name).read_text(encoding="utf-8")
+    files.append(File.generated(config, _SCRIPT, content=script))
+    if _SCRIPT not in config.extra_javascript:
+        config.extra_javascript.append(_SCRIPT)
+    return path
+
+
+def install_line(address: str) -> str:
+    """HTML with the command that installs the wheel at ``address``. A script makes it a whole one."""
+    name = html.escape(address.rpartition("/")[2])
+    link = f'<a class="sprite-wheel" href="{html.escape(address)}">{name}</a>'
+    return f'<div class="highlight"><pre><code>pip install {link}</code></pre></div>'
+
+
+@functools.cache
+def _built(root: Path, folder: Path) -> Path | None:
+    if not (root / "pyproject.toml").is_file():
+        return None
+    try:
+        from hatchling.builders.wheel import WheelBuilder
+    except ImportError:
+        return None
+    return Path(next(WheelBuilder(str(root)).build(directory=str(folder), versions=["standard"])))

@@ -1,0 +1,42 @@
+"""Whoever installed the package from a site is sent back to that site."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from types import SimpleNamespace
+
+import pytest
+
+from spritedocs.guide import how_to_open, whole
+
+PAGE = "in-depth/memory/#shm"
+WHEEL = "downloads/spritedocs-0.1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("origin", "address", "is_clone"),
+    [
+        ({"url": f"https://git.example/guide/{WHEEL}"}, f"https://git.example/guide/{PAGE}", False),
+        ({"url": "https://index.example/spritedocs-0.1.0-py3-none-any.whl"}, PAGE, False),
+        ({"url": "file:///home/sprite/guide", "dir_info": {"editable": True}}, PAGE, True),
+        ({"url": "file:///home/sprite/guide", "dir_info": {}}, PAGE, True),
+        ([], PAGE, False),
+        (None, PAGE, False),
+    ],
+)
+def test_a_page_is_told_whole_where_the_site_is_known(
+    monkeypatch: pytest.MonkeyPatch, origin: object, address: str, is_clone: bool
+) -> None:
+    kept = None if origin is None else json.dumps(origin)
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda path: kept))
+    assert whole(PAGE) == address
+    assert bool(how_to_open()) == is_clone
+
+
+def test_a_copy_that_was_never_installed_knows_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", lost)
+    assert (whole(PAGE), how_to_open()) == (PAGE, "")
