@@ -19,6 +19,7 @@ from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
 from spritedocs.recordings import Project, record
+from spritedocs.site.second_process import SecondProcess
 
 Make = Callable[[Path], None]
 
@@ -33,6 +34,14 @@ settings.load_profile("fixed")
 def handlers_of_signals() -> Iterator[None]:
     """Whatever a test lets signals do ends with it."""
     with signals_kept():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_second_process() -> Iterator[None]:
+    """Builds in the process that tests fork nothing: what they find rendered would be luck."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SecondProcess, "start", lambda *_, **__: None)
         yield
 
 

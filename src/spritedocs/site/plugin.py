@@ -79,11 +79,10 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
     def __init__(self) -> None:
         self._command = "build"
         self._executed = False
-        self._output = SiteOutput()
+        self._output, self._second = SiteOutput(), SecondProcess()
         self._here: str | None = None
         self._faults: list[str] = []
         self._rendered, self._search = RenderedPages(), SearchEntries()
-        self._second = SecondProcess()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether this is ``serve``: there problems are shown, and nothing stops."""
