@@ -234,7 +234,7 @@ def _empty_handover_s(variants: Variants, timeout_s: float) -> float:
         collate_fn=CollateProbe(torch.utils.data.default_collate, notebook),
         timeout=timeout_s,
     )
-    watch(loader, variants.starting)
+    watch(loader, variants.waits)
     iterator = iter(loader)
     try:
         seen, _ = _arrivals(iterator)

@@ -1,8 +1,9 @@
 """The search behind ``spritedocs.tune``: successive halving over all settings, then rounds of the best.
 
-Every setting gets a few batches, in turns. The worse half leaves, and the rest get twice as many, until
-three or four are left. Those are compared in rounds whose number is settled beforehand. What the probe and
-the model say decides how long a slice is and what fits into memory and the budget, not what is fast.
+Every number of workers loads a few batches, in turns. The worse half leaves, and what is far behind; the rest
+go on for twice as long, and fetch further ahead, too. The best few are compared in up to three looks, until
+none of those left could change the answer. What the probe and the model say decides how long a slice is and
+what fits into memory and the budget, not what is fast.
 """
 
 from __future__ import annotations
@@ -11,24 +12,26 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
 from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
-from spritedocs.timing import Comparison, race, rounds_for
+from spritedocs.timing import Comparison, race
 from spritedocs.tuning import randomness
-from spritedocs.tuning.candidates import affordable, best, steady
+from spritedocs.tuning.candidates import affordable, best, further_ahead, steady
 from spritedocs.tuning.failures import ArgumentError, told
-from spritedocs.tuning.outcome import Outcome
+from spritedocs.tuning.outcome import LOOKS, Outcome
+from spritedocs.tuning.pausing import OutOfTime
 from spritedocs.tuning.probing import probe
 from spritedocs.tuning.prospects import Prospects
 from spritedocs.tuning.result import Tuning
 from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.whole_epochs import WholeEpochs, scatter
+from spritedocs.tuning.whole_epochs import WholeEpochs
 from spritedocs.tuning.worker_watch import without_advice
 
 __all__ = ["Progress", "Search"]
@@ -44,16 +47,14 @@ TURNS = 2
 """Slices of each setting before the worse half leaves."""
 FEW = 5
 """So many settings are compared thoroughly."""
-WIDTH = 0.025
-"""The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
-MOST_ROUNDS = 8
-MOST_FURTHER_ROUNDS = 24
-"""Where ``MOST_ROUNDS`` leave open what to choose."""
-GRID_SHARE = 0.4
-"""Of what is left of the budget, so much may go into the first slices of all settings."""
+FAR_BEHIND = 0.7
+"""What has less of the leader's throughput in each turn leaves at once."""
+GRID_SHARE = 0.25
+"""Of what is left of the budget, so much may go into each round of halving."""
+WARM_SHARE = 0.1
 PROBING_S = 0.6
-RETAKEN = 1.2
-"""Rounds may have to be taken again, because of other programs."""
+LEAVING_S, LEAVING_SHARE = 2.0, 0.05
+"""Kept back of the budget, for ending workers and the rest of the command; less of a small one."""
 
 
 class Progress(NamedTuple):
@@ -80,75 +81,95 @@ class Search:
     def run(self) -> Tuning:
         """Look at the costs, try all settings, compare the best, decide."""
         timeout_s = max(2.0, self.budget_s / 2)
-        self.variants = variants = replace(self.variants, starting=self._starting)
+        self.variants = variants = replace(self.variants, waits=self._waits)
         step = None if self.step is None else TimedStep(self.step)
         with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
             self._say("looking at the items", self.budget_s)
-            seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
+            try:
+                seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
+            except OutOfTime:
+                raise self._too_small(2 * self.budget_s) from None
             self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
             self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
             tried = self._tried()
+            counts = {each.num_workers for each in tried}
             self._slices = Slices(
                 variants,
                 step,
                 timeout_s=timeout_s,
                 drawing_s=seen.costs.main_s,
-                crowded=not found.fit(tried),
+                crowded=not found.fit(each for each in found.choices if each.num_workers in counts),
                 whole=found.whole(WHOLE_S),
                 copies=found.delivers_copies,
-                begins=lambda: self._tell(self.doing, max(0.0, self._left_s)),
+                ends_s=self._ends_s,
             )
             with self._slices:
-                outcome = self._settled(self._halved(tried))
+                outcome = self._compared(self._halved(tried))
         return outcome.tuning()
 
     def _tried(self) -> list[Settings]:
-        """All settings, or those for which the budget lasts."""
+        """Every number of workers, or those for which the budget lasts, and the present settings."""
         found, left_s = self._found, self._left_s
-        every = {*found.choices, steady(self.variants.present)}
+        ahead = further_ahead(found.choices)
+        every = {*found.choices - ahead, steady(self.variants.present)}
         if found.seen.fails_alone:
             every.discard(Settings())
 
-        def seconds(settings: Collection[Settings], turns: int = TURNS) -> float:
-            return found.starting_s(settings) + turns * self._takes_s(settings, SLICE_S)
+        def seconds(settings: Collection[Settings]) -> float:
+            return found.starting_s(settings) + self._takes_s(settings, SLICE_S)
 
         tried = affordable(every, found.indispensable, seconds, GRID_SHARE * left_s)
-        if (needed_s := seconds(tried, 1)) > left_s + self.budget_s:
-            enough_s = math.ceil((needed_s + self.budget_s - left_s) / 10) * 10
-            raise ArgumentError(
-                f"a budget of {self.budget_s:g} s is too small to measure anything: give {enough_s} s or "
-                "more, or choose a smaller batch size"
-            )
+        if (needed_s := seconds(tried)) > left_s + self.budget_s:
+            raise self._too_small(needed_s + self.budget_s - left_s)
         return tried
 
     def _halved(self, tried: list[Settings]) -> Comparison:
         """Let the worse half leave until few are left, and return what was measured last."""
-        seconds, turns = SLICE_S * self._found.unevenness, TURNS
-        if self._takes_s(tried, WARM_S) < self._left_s / 4:
+        seconds, ahead = SLICE_S * self._found.unevenness, further_ahead(self._found.choices)
+        turns = TURNS
+        if self._takes_s(tried, WARM_S) < WARM_SHARE * self._left_s:
             self._raced(tried, WARM_S, 1, "starting")
             self._took.clear()  # what starting takes is taken once
         while True:
-            turns = max(1, min(turns, int(self._left_s / self._takes_s(tried, seconds))))
+            turns = max(1, min(turns, int(GRID_SHARE * self._left_s / self._takes_s(tried, seconds))))
             last = self._raced(tried, seconds, turns, "trying")
-            kept = best(self._looked(last.arms), self._found.choices, steady(self.variants.present))
+            kept = self._kept(last)
             seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
-            no_time = turns * self._takes_s(kept, seconds) > self._left_s / 2
-            if len(kept) <= FEW or len(kept) == len(tried) or no_time:
+            counts = {each.num_workers for each in kept if each in self._found.choices}
+            more = [*kept, *(each for each in ahead if each.num_workers in counts and each not in kept)]
+            ahead, most_s = frozenset(), GRID_SHARE * self._left_s
+            if len(more) > len(kept) and self._takes_s(more, seconds) <= most_s:
+                kept = more
+            elif len(kept) <= FEW or len(kept) == len(tried) or self._takes_s(kept, seconds) > most_s:
                 return last
             self._slices.keep(kept)
             tried = kept
 
-    def _settled(self, last: Comparison) -> Outcome:
-        """Compare the best in rounds, and once more where that leaves much open.
+    def _kept(self, last: Comparison) -> list[Settings]:
+        """The better half of what was measured ``last``, without what was far behind in each turn."""
+        rates, present = self._looked(last.arms), steady(self.variants.present)
+        kept = best(rates, self._found.choices, present)
+        leader = max(self._found.choices & rates.keys(), key=lambda each: rates[each], default=present)
+        least = [FAR_BEHIND * rate for rate in last.samples(leader, "items_per_s")]
+        return [
+            each
+            for each in kept
+            if each == present or not all(map(float.__lt__, last.samples(each, "items_per_s"), least))
+        ]
 
-        Then only the second comparison decides: the first one's chance is why there is a second.
+    def _compared(self, last: Comparison) -> Outcome:
+        """Compare the best in up to three looks; those that cannot be the answer leave after each.
+
+        When looks are taken is settled beforehand, and ``Outcome`` widens its intervals for them.
         """
-        present, whole = self.variants.present, self._slices.whole is not None
-        remaining = last.arms if not self._found.choices.isdisjoint(last.arms) else self._took
-        chosen = best(self._looked(remaining), self._found.choices, steady(present), most=2)
-        leads = self._leads()
+        present, whole, choices = self.variants.present, self._slices.whole is not None, self._found.choices
+        remaining = self._looked(self._took if choices.isdisjoint(last.arms) else last.arms)
+        left = best(remaining, choices, steady(present), most=2)
+        seconds, leads = FINAL_S * self._found.unevenness, self._leads()
+        if self._time_for(left, seconds) < FEWEST_SAMPLES:
+            left = best(remaining, choices, steady(present), most=1)
         if whole and present != steady(present):
-            chosen.append(present)
+            left.append(present)
 
         def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
             epochs = WholeEpochs(self._found, final, leads, whole)
@@ -157,30 +178,37 @@ class Search:
                 needed_s = max(needed_s, self._left_s + self.budget_s / 2)
             return Outcome(epochs, looked, memory_mb, self.begun_s, needed_s)
 
-        seconds = FINAL_S * self._found.unevenness
-        round_s = self._takes_s(chosen, seconds)
-        if (rounds := self._rounds(last, round_s, MOST_ROUNDS)) < 2:
+        round_s = self._takes_s(left, seconds)
+        if self._time_for(left, seconds) < 2:
             return outcome(last, FEWEST_SAMPLES * round_s)
-        begun = time.perf_counter()
-        final = self._raced(chosen, seconds, rounds, "comparing")
-        if self._found.choices.isdisjoint(chosen):  # their workers have grown
-            return self._settled(last)
-        round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
-        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
-        found = outcome(final, max(0, FEWEST_SAMPLES - rounds) * round_s)
-        if more < 2 * rounds or not found.is_open:
-            return found
-        return outcome(self._raced(chosen, seconds, more, "settling between"))
+        final, done = Comparison(dict.fromkeys(left, ())), 0
+        for look in LOOKS:
+            rounds = min(look - done, self._time_for(left, seconds))
+            if rounds < 1:
+                break
+            final = _joined(final, self._raced(left, seconds, rounds, "comparing"))
+            if self._found.choices.isdisjoint(final.arms):  # their workers have grown
+                return self._compared(last)
+            done = max(map(len, final.arms.values()))
+            left = outcome(final).undecided()
+            if done < look or not left:
+                break
+        return outcome(final, max(0, FEWEST_SAMPLES - done) * round_s)
 
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
-        present = self.variants.present
+        present, leads = self.variants.present, list[float]()
         if present == steady(present) or self._found.batches is None or self._slices.whole:
-            return []
+            return leads
         length = self._found.length(present, FINAL_S, self._rates[steady(present)])
-        arm, leads, begun = self._slices.arms({present: length})[present], list[float](), time.perf_counter()
-        while not leads or (len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20):
-            leads.append(arm()["lead_s"])
+        arm, begun = self._slices.arms({present: length})[present], time.perf_counter()
+        try:
+            while not leads or (
+                len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20
+            ):
+                leads.append(arm()["lead_s"])
+        except OutOfTime:
+            pass
         return leads
 
     def _looked(self, settings: Iterable[Settings]) -> dict[Settings, float]:
@@ -194,21 +222,37 @@ class Search:
             total_s += took_s * max(1.0, seconds / of_s) or self._found.slice_s(each, seconds)
         return total_s
 
-    def _rounds(self, pilot: Comparison, round_s: float, most: int) -> int:
-        """How many rounds of ``round_s`` are needed, by the spread of the ``pilot``, and can be had."""
-        spread, freedom = scatter(pilot)
-        wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
-        return min(max(FEWEST_SAMPLES, wanted), int(self._left_s / round_s / RETAKEN), most)
+    def _time_for(self, settings: Iterable[Settings], seconds: float) -> int:
+        """How many rounds of such slices can be had."""
+        return int(self._left_s / self._takes_s(settings, seconds))
 
     def _raced(self, settings: Collection[Settings], seconds: float, rounds: int, says: str) -> Comparison:
+        """As many ``rounds`` as the budget allows: none is begun that would pass it, and a slice that does
+        is ended. Where not even one is done, what was measured of it."""
         round_s = self._takes_s(settings, seconds)
+        taken: dict[Settings, list[dict[str, float]]] = {each: [] for each in settings}
 
         def said(done: int, planned: int) -> None:
             self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
+        def slice_of(each: Settings, arm: Callable[[], dict[str, float]]) -> dict[str, float]:
+            done = {len(found) for found in taken.values()}
+            if self._left_s < (round_s if done == {len(taken[each])} and done != {0} else 0):
+                raise OutOfTime
+            taken[each].append(arm())
+            return taken[each][-1]
+
         said(0, rounds)
         lengths = {each: self._found.length(each, seconds, self._rates[steady(each)]) for each in settings}
-        timed = race(self._slices.arms(lengths), rounds, warmup=False, progress=said)
+        arms = {each: partial(slice_of, each, arm) for each, arm in self._slices.arms(lengths).items()}
+        try:
+            timed = race(arms, rounds, warmup=False, progress=said)
+        except OutOfTime:
+            whole = max(1, min(map(len, taken.values())))
+            measured = {each: tuple(found[:whole]) for each, found in taken.items() if found}
+            if not self._found.choices & (measured.keys() | self._took.keys()):
+                raise self._too_small(2 * self.budget_s) from None
+            timed = Comparison(measured, disturbed=None)
         for why_not in timed.missing.values():
             raise NotHere(why_not)
         for each in self._looked(timed.arms):
@@ -218,14 +262,26 @@ class Search:
         self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
         return timed
 
+    def _too_small(self, enough_s: float) -> ArgumentError:
+        return ArgumentError(
+            f"a budget of {self.budget_s:g} s is too small to measure anything: give "
+            f"{10 * math.ceil(enough_s / 10)} s or more, or choose a smaller batch size"
+        )
+
+    @property
+    def _ends_s(self) -> float:
+        """When measuring ends, on the clock."""
+        return self.begun_s + self.budget_s - min(LEAVING_S, LEAVING_SHARE * self.budget_s)
+
     @property
     def _left_s(self) -> float:
-        return self.budget_s - (time.perf_counter() - self.begun_s)
+        return self._ends_s - time.perf_counter()
 
-    def _starting(self, are_starting: bool) -> None:
-        """Say that workers are starting, or again what was begun."""
-        says = f"{self.doing} (starting workers)" if are_starting else self.doing
-        self._tell(says, max(0.0, self._left_s))
+    def _waits(self, are_starting: bool) -> None:
+        """Say that workers are starting; raises ``OutOfTime``."""
+        if self._left_s < 0:
+            raise OutOfTime
+        self._tell(f"{self.doing} (starting workers)" if are_starting else self.doing, self._left_s)
 
     def _say(self, says: str, left_s: float) -> None:
         self.doing = says
@@ -235,3 +291,12 @@ class Search:
         if self.progress is not None:
             done_s = time.perf_counter() - self.begun_s
             self.progress(Progress(says, done_s, done_s + left_s))
+
+
+def _joined(one: Comparison, more: Comparison) -> Comparison:
+    """Both, one after the other; what left before has fewer rounds."""
+    return Comparison(
+        {each: found for each, taken in one.arms.items() if (found := taken + more.arms.get(each, ()))},
+        retaken=one.retaken + more.retaken,
+        disturbed=None if one.disturbed is None or more.disturbed is None else one.disturbed + more.disturbed,
+    )

@@ -1,19 +1,18 @@
-"""Whole epochs, as training has them, by what slices of them showed; and how much these scatter."""
+"""Whole epochs, as training has them, by what slices of them showed."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from spritedocs.model import Settings
 from spritedocs.timing import Comparison
 from spritedocs.tuning.candidates import steady
 from spritedocs.tuning.prospects import Prospects
 
-__all__ = ["WholeEpochs", "scatter"]
+__all__ = ["WholeEpochs"]
 
 
 @dataclass(frozen=True)
@@ -61,22 +60,3 @@ class WholeEpochs:
         """As far as slices do not have it; of an epoch that is endless, or may be, nothing."""
         start_s = self.found.seen.drawing_start_s if self.whole else self.found.start_s
         return start_s if self.found.batches else 0.0
-
-
-def scatter(comparison: Comparison) -> tuple[float, int]:
-    """The variance of the logarithm of a ratio of two arms' throughput, from all of them, and the
-    degrees of freedom that are behind it.
-
-    What is left of the logarithms once each arm's and each round's mean is taken off.
-    """
-    logs = [[math.log(each["items_per_s"]) for each in arm] for arm in comparison.arms.values()]
-    freedom = (len(logs) - 1) * (len(logs[0]) - 1)
-    if not freedom:
-        return 0.0, 0
-    arms, rounds = [fmean(row) for row in logs], [fmean(column) for column in zip(*logs, strict=True)]
-    left = sum(
-        (value - arm - column + fmean(arms)) ** 2
-        for row, arm in zip(logs, arms, strict=True)
-        for value, column in zip(row, rounds, strict=True)
-    )
-    return 2 * left / freedom, freedom
