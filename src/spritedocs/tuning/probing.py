@@ -87,11 +87,14 @@ def probe(
     empty_s = _empty_handover_s(variants, timeout_s)
     if step is not None and type(variants.loader) is DataLoader:
         step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
-    least = min(len(worker.seen), FEWEST_BATCHES)
+    least, alone_s = min(len(worker.seen), FEWEST_BATCHES), seconds / 2
+    if least < FEWEST_BATCHES and variants.batches != least:  # they took too long
+        least, alone_s = 1, -1.0
+    variants.waits(False)
     collate, failure = TimedCollate(variants.loader.collate_fn), None
 
     def timed(settings: Settings, **attributes: Any) -> EpochTiming:
-        until = Until(epoch, seconds / 2, least)
+        until = Until(epoch, alone_s, least)
         loader = variants.make(settings, sampler=lambda _: until, timeout_s=timeout_s, **attributes)
         try:
             return time_epoch(loader, step, name="the loader")

@@ -264,8 +264,8 @@ class Search:
 
     def _too_small(self, enough_s: float) -> ArgumentError:
         return ArgumentError(
-            f"a budget of {self.budget_s:g} s is too small to measure anything: give "
-            f"{10 * math.ceil(enough_s / 10)} s or more, or choose a smaller batch size"
+            f"the budget is too small to measure anything, as {max(0.0, self._left_s):.0f} s of it are left: "
+            f"give {10 * math.ceil(enough_s / 10)} s or more, or choose a smaller batch size"
         )
 
     @property
