@@ -22,7 +22,7 @@ from torch.utils.data import (
 )
 
 from spritedocs.model import Settings
-from spritedocs.tuning.pausing import OutOfTime
+from spritedocs.tuning.budget import OutOfTime
 from spritedocs.tuning.slices import Length, Slices
 from spritedocs.tuning.variants import Variants
 

@@ -56,7 +56,6 @@ TUNED = Tuning(
         ),
     ),
     costs=Costs((0.002, 0.0021, 0.013), (0.0003, 0.0003, 0.0004), 32, send_s=0.001, gil_share=0.2, cores=2),
-    prediction_error=0.04,
     batch_size=32,
     batches=100,
     step_s=0.0,
@@ -129,7 +128,7 @@ def test_the_answer_fits_one_screen(shown: Shown, notes: int, doubt: str, presen
     remedies = [number for number in "1234" if re.search(rf"^{number}\. ", text, re.MULTILINE)]
     assert 1 <= len(remedies) <= 3
     for page in pages[: len(remedies) - 1]:
-        assert re.search(rf"{re.escape(page)}$", text, re.MULTILINE)
+        assert re.search(rf"{re.escape(page)} *$", text, re.MULTILINE)
 
 
 def test_of_those_that_left_the_best_are_shown_and_on_request_all(shown: Shown) -> None:
@@ -210,7 +209,6 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
     assert "of which computing, waiting 0.333 ms, 5.37 ms" in text
     assert "handing a batch over 1 ms in the worker" in text
     assert "beginning an epoch 250 ms" in text
-    assert "the predictions miss by 4% of what was measured, in the median" in text
     assert "2 2 about 700 118 about 700 left early" in text
     assert "What loading costs" not in shown()
 

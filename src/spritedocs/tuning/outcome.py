@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import Any
 
 from spritedocs import machine
@@ -18,15 +17,13 @@ from spritedocs.tuning.diagnosis import Situation, diagnose
 from spritedocs.tuning.notes import line_to_copy, notes
 from spritedocs.tuning.probes import loads_whole_batches
 from spritedocs.tuning.prospects import Prospects
-from spritedocs.tuning.result import Candidate, Tuning, prediction_error
+from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.whole_epochs import WholeEpochs
+from spritedocs.tuning.whole_epochs import WholeEpochs, sequential_ratio
 
-__all__ = ["LOOKS", "Outcome", "sequential_ratio"]
+__all__ = ["Outcome"]
 
-LOOKS = (6, 12, 24)
-"""After so many rounds the search looks whether the answer is settled, and ends if it is."""
 MUCH = 1.05
 """What is this many times as fast should not be missed."""
 FEW_TIMES = 2.0
@@ -91,7 +88,6 @@ class Outcome:
         diagnosis, remedies = diagnose(situation)
         if gain is None:
             remedies = (replace(remedies[0], gain=None), *remedies[1:])
-        candidates = self._candidates()
         rates = self.epochs.rates(recommended) or [self.epochs.at(self.looked[recommended])]
         return Tuning(
             recommended=arguments,
@@ -102,9 +98,8 @@ class Outcome:
             present=variants.present,
             diagnosis=diagnosis,
             remedies=remedies,
-            candidates=candidates,
+            candidates=self._candidates(),
             costs=seen.costs,
-            prediction_error=prediction_error(candidates),
             batch_size=found.batch_size,
             batches=found.batches,
             step_s=step_s,
@@ -242,22 +237,3 @@ class Outcome:
             predicted = self.epochs.at(self.found.rates[kept])
             rows.append(Candidate(each, predicted, measured, against, self.memory_mb.get(each.num_workers)))
         return tuple(rows)
-
-
-def sequential_ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:
-    """The ratio in the rounds that both took part in, with an interval that a search may look at.
-
-    A search that ends as soon as the interval says enough ends at a lucky moment: of such 95% intervals only
-    some 91% hold a true gain of 4%, as ``tests/tuning/test_outcome.py`` shows. So each is that of 1 - 5% / 3,
-    for three looks, and by Bonferroni the true ratio is in it in 95% of all searches at least, whichever look
-    ended them.
-    """
-    found = Measurement.of(name, [one / other for one, other in zip(above, below, strict=False)], "×")
-    if found.interval is None or len(set(found.samples)) == 1:
-        return found
-    from scipy.special import stdtrit  # here, as in spritedocs.report.intervals
-
-    logs, count = list(map(math.log, found.samples)), len(found.samples)
-    reach = float(stdtrit(count - 1, 1 - 0.025 / len(LOOKS))) * stdev(logs) / math.sqrt(count)
-    low, high = math.exp(fmean(logs) - reach), math.exp(fmean(logs) + reach)
-    return replace(found, interval=(min(low, found.median), max(high, found.median)))

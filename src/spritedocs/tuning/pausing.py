@@ -18,9 +18,10 @@ from torch.utils.data import dataloader as torchs
 
 from spritedocs.model import Settings
 from spritedocs.timing import TimingError, dismiss
+from spritedocs.tuning.budget import OutOfTime
 from spritedocs.tuning.variants import Variants
 
-__all__ = ["END", "FEWEST_TURNS", "Batch", "OutOfTime", "PausingLoader", "clock"]
+__all__ = ["END", "FEWEST_TURNS", "Batch", "PausingLoader", "clock"]
 
 clock = time.perf_counter
 
@@ -28,10 +29,6 @@ FEWEST_TURNS = 2
 """Batches of each worker in a slice, at least: the first of them fills the pipe, and does not count."""
 END = object()
 SHORT_S = 0.1
-
-
-class OutOfTime(Exception):
-    """The budget is used up."""
 
 
 class _Gate:

@@ -49,8 +49,6 @@ class Probe:
     bytes_per_batch: int
     empty_handover_s: float
     """Seconds to hand over a batch of one number."""
-    seconds: float
-    """How long this took."""
     fails_alone: str | None = None
     """What the dataset raised without workers, although it loads in a worker."""
     asked_who_it_is: bool = True
@@ -74,7 +72,6 @@ def probe(
     hang there. Raises ``TimingError`` or what torch raises where they fail there, ``StepError`` where the
     step fails, and ``ArgumentError`` for a stream without a second batch, or a dataset that starts processes.
     """
-    begun = time.perf_counter()
     epoch = Epoch(variants.indices)
     try:
         worker = _in_a_worker(variants, epoch, seconds, timeout_s)
@@ -122,7 +119,6 @@ def probe(
         tensors_per_batch=len(tensors),
         bytes_per_batch=sum(map(bytes_of, tensors)),
         empty_handover_s=empty_s,
-        seconds=time.perf_counter() - begun,
         fails_alone=failure,
         asked_who_it_is=any(arrival.note.asked for arrival in worker.seen),
         start_s=worker.start_s,

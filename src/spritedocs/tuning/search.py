@@ -8,33 +8,32 @@ what fits into memory and the budget, not what is fast.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison, race
 from spritedocs.tuning import randomness
+from spritedocs.tuning.budget import Budget, OutOfTime
 from spritedocs.tuning.candidates import affordable, best, further_ahead, steady
-from spritedocs.tuning.failures import ArgumentError, told
-from spritedocs.tuning.outcome import LOOKS, Outcome
-from spritedocs.tuning.pausing import OutOfTime
+from spritedocs.tuning.failures import told
+from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.probing import probe
 from spritedocs.tuning.prospects import Prospects
 from spritedocs.tuning.result import Tuning
 from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.whole_epochs import WholeEpochs
+from spritedocs.tuning.whole_epochs import LOOKS, WholeEpochs, joined
 from spritedocs.tuning.worker_watch import without_advice
 
-__all__ = ["Progress", "Search"]
+__all__ = ["Search"]
 
 SLICE_S = 0.15
 """How long a setting's first slices are; each round of halving doubles it."""
@@ -53,16 +52,6 @@ GRID_SHARE = 0.25
 """Of what is left of the budget, so much may go into each round of halving."""
 WARM_SHARE = 0.1
 PROBING_S = 0.6
-LEAVING_S, LEAVING_SHARE = 2.0, 0.05
-"""Kept back of the budget, for ending workers and the rest of the command; less of a small one."""
-
-
-class Progress(NamedTuple):
-    """What is being tried, and how long it all should take."""
-
-    says: str
-    done_s: float
-    total_s: float
 
 
 @dataclass
@@ -73,22 +62,20 @@ class Search:
     step: Callable[[Any], object] | None
     most_workers: int
     memory_limit_mb: float | None
-    budget_s: float
-    progress: Callable[[Progress], object] | None = None
-    begun_s: float = field(default_factory=lambda: time.perf_counter())
-    doing: str = ""
+    budget: Budget
 
     def run(self) -> Tuning:
         """Look at the costs, try all settings, compare the best, decide."""
-        timeout_s = max(2.0, self.budget_s / 2)
-        self.variants = variants = replace(self.variants, waits=self._waits)
+        timeout_s = max(2.0, self.budget.seconds / 2)
+        self.variants = variants = replace(self.variants, waits=self.budget.waits)
         step = None if self.step is None else TimedStep(self.step)
         with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
-            self._say("looking at the items", self.budget_s)
+            self.budget.say("looking at the items", self.budget.seconds)
             try:
-                seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
+                seconds = min(PROBING_S, self.budget.seconds / 10)
+                seen = probe(variants, step, seconds=seconds, timeout_s=timeout_s)
             except OutOfTime:
-                raise self._too_small(2 * self.budget_s) from None
+                raise self.budget.too_small(2 * self.budget.seconds) from None
             self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
             self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
             tried = self._tried()
@@ -101,7 +88,7 @@ class Search:
                 crowded=not found.fit(each for each in found.choices if each.num_workers in counts),
                 whole=found.whole(WHOLE_S),
                 copies=found.delivers_copies,
-                ends_s=self._ends_s,
+                ends_s=self.budget.ends_s,
             )
             with self._slices:
                 outcome = self._compared(self._halved(tried))
@@ -109,7 +96,7 @@ class Search:
 
     def _tried(self) -> list[Settings]:
         """Every number of workers, or those for which the budget lasts, and the present settings."""
-        found, left_s = self._found, self._left_s
+        found, left_s = self._found, self.budget.left_s
         ahead = further_ahead(found.choices)
         every = {*found.choices - ahead, steady(self.variants.present)}
         if found.seen.fails_alone:
@@ -119,25 +106,27 @@ class Search:
             return found.starting_s(settings) + self._takes_s(settings, SLICE_S)
 
         tried = affordable(every, found.indispensable, seconds, GRID_SHARE * left_s)
-        if (needed_s := seconds(tried)) > left_s + self.budget_s:
-            raise self._too_small(needed_s + self.budget_s - left_s)
+        if (needed_s := seconds(tried)) > left_s + self.budget.seconds:
+            raise self.budget.too_small(needed_s + self.budget.seconds - left_s)
         return tried
 
     def _halved(self, tried: list[Settings]) -> Comparison:
         """Let the worse half leave until few are left, and return what was measured last."""
-        seconds, ahead = SLICE_S * self._found.unevenness, further_ahead(self._found.choices)
-        turns = TURNS
-        if self._takes_s(tried, WARM_S) < WARM_SHARE * self._left_s:
+        seconds, turns = SLICE_S * self._found.unevenness, TURNS
+        ahead, last = further_ahead(self._found.choices), Comparison({})
+        if self._takes_s(tried, WARM_S) < WARM_SHARE * self.budget.left_s:
             self._raced(tried, WARM_S, 1, "starting")
             self._took.clear()  # what starting takes is taken once
         while True:
-            turns = max(1, min(turns, int(GRID_SHARE * self._left_s / self._takes_s(tried, seconds))))
-            last = self._raced(tried, seconds, turns, "trying")
-            kept = self._kept(last)
+            turns = max(1, min(turns, int(GRID_SHARE * self.budget.left_s / self._takes_s(tried, seconds))))
+            found = self._raced(tried, seconds, turns, "trying")
+            if last.arms and len(found.arms) < len(tried):  # the time is over
+                return last
+            last, kept = found, self._kept(found)
             seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
             counts = {each.num_workers for each in kept if each in self._found.choices}
             more = [*kept, *(each for each in ahead if each.num_workers in counts and each not in kept)]
-            ahead, most_s = frozenset(), GRID_SHARE * self._left_s
+            ahead, most_s = frozenset(), GRID_SHARE * self.budget.left_s
             if len(more) > len(kept) and self._takes_s(more, seconds) <= most_s:
                 kept = more
             elif len(kept) <= FEW or len(kept) == len(tried) or self._takes_s(kept, seconds) > most_s:
@@ -175,8 +164,8 @@ class Search:
             epochs = WholeEpochs(self._found, final, leads, whole)
             looked, memory_mb = self._looked(self._took), self._slices.memory_mb
             if needed_s:  # and half as much again as was allowed, at least
-                needed_s = max(needed_s, self._left_s + self.budget_s / 2)
-            return Outcome(epochs, looked, memory_mb, self.begun_s, needed_s)
+                needed_s = max(needed_s, self.budget.left_s + self.budget.seconds / 2)
+            return Outcome(epochs, looked, memory_mb, self.budget.begun_s, needed_s)
 
         round_s = self._takes_s(left, seconds)
         if self._time_for(left, seconds) < 2:
@@ -186,7 +175,7 @@ class Search:
             rounds = min(look - done, self._time_for(left, seconds))
             if rounds < 1:
                 break
-            final = _joined(final, self._raced(left, seconds, rounds, "comparing"))
+            final = joined(final, self._raced(left, seconds, rounds, "comparing"))
             if self._found.choices.isdisjoint(final.arms):  # their workers have grown
                 return self._compared(last)
             done = max(map(len, final.arms.values()))
@@ -201,14 +190,10 @@ class Search:
         if present == steady(present) or self._found.batches is None or self._slices.whole:
             return leads
         length = self._found.length(present, FINAL_S, self._rates[steady(present)])
-        arm, begun = self._slices.arms({present: length})[present], time.perf_counter()
-        try:
-            while not leads or (
-                len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20
-            ):
+        arm, left_s = self._slices.arms({present: length})[present], self.budget.left_s
+        with suppress(OutOfTime):
+            while not leads or (len(leads) < FEWEST_SAMPLES and self.budget.left_s > 0.95 * left_s):
                 leads.append(arm()["lead_s"])
-        except OutOfTime:
-            pass
         return leads
 
     def _looked(self, settings: Iterable[Settings]) -> dict[Settings, float]:
@@ -224,7 +209,7 @@ class Search:
 
     def _time_for(self, settings: Iterable[Settings], seconds: float) -> int:
         """How many rounds of such slices can be had."""
-        return int(self._left_s / self._takes_s(settings, seconds))
+        return int(self.budget.left_s / self._takes_s(settings, seconds))
 
     def _raced(self, settings: Collection[Settings], seconds: float, rounds: int, says: str) -> Comparison:
         """As many ``rounds`` as the budget allows: none is begun that would pass it, and a slice that does
@@ -233,11 +218,11 @@ class Search:
         taken: dict[Settings, list[dict[str, float]]] = {each: [] for each in settings}
 
         def said(done: int, planned: int) -> None:
-            self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
+            self.budget.say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
         def slice_of(each: Settings, arm: Callable[[], dict[str, float]]) -> dict[str, float]:
             done = {len(found) for found in taken.values()}
-            if self._left_s < (round_s if done == {len(taken[each])} and done != {0} else 0):
+            if self.budget.left_s < (round_s if done == {len(taken[each])} and done != {0} else 0):
                 raise OutOfTime
             taken[each].append(arm())
             return taken[each][-1]
@@ -251,7 +236,7 @@ class Search:
             whole = max(1, min(map(len, taken.values())))
             measured = {each: tuple(found[:whole]) for each, found in taken.items() if found}
             if not self._found.choices & (measured.keys() | self._took.keys()):
-                raise self._too_small(2 * self.budget_s) from None
+                raise self.budget.too_small(2 * self.budget.seconds) from None
             timed = Comparison(measured, disturbed=None)
         for why_not in timed.missing.values():
             raise NotHere(why_not)
@@ -261,42 +246,3 @@ class Search:
         batches = self._found.batches or self._slices.batches
         self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
         return timed
-
-    def _too_small(self, enough_s: float) -> ArgumentError:
-        return ArgumentError(
-            f"the budget is too small to measure anything, as {max(0.0, self._left_s):.0f} s of it are left: "
-            f"give {10 * math.ceil(enough_s / 10)} s or more, or choose a smaller batch size"
-        )
-
-    @property
-    def _ends_s(self) -> float:
-        """When measuring ends, on the clock."""
-        return self.begun_s + self.budget_s - min(LEAVING_S, LEAVING_SHARE * self.budget_s)
-
-    @property
-    def _left_s(self) -> float:
-        return self._ends_s - time.perf_counter()
-
-    def _waits(self, are_starting: bool) -> None:
-        """Say that workers are starting; raises ``OutOfTime``."""
-        if self._left_s < 0:
-            raise OutOfTime
-        self._tell(f"{self.doing} (starting workers)" if are_starting else self.doing, self._left_s)
-
-    def _say(self, says: str, left_s: float) -> None:
-        self.doing = says
-        self._tell(says, left_s)
-
-    def _tell(self, says: str, left_s: float) -> None:
-        if self.progress is not None:
-            done_s = time.perf_counter() - self.begun_s
-            self.progress(Progress(says, done_s, done_s + left_s))
-
-
-def _joined(one: Comparison, more: Comparison) -> Comparison:
-    """Both, one after the other; what left before has fewer rounds."""
-    return Comparison(
-        {each: found for each, taken in one.arms.items() if (found := taken + more.arms.get(each, ()))},
-        retaken=one.retaken + more.retaken,
-        disturbed=None if one.disturbed is None or more.disturbed is None else one.disturbed + more.disturbed,
-    )

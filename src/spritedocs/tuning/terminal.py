@@ -211,8 +211,6 @@ def _costs(result: Json) -> Table:
         "holding Python's lock": f"{costs['gil_share']:.0%} of the loading",
         "usable cores": f"{costs['cores']:g}",
     }
-    if (missed := result["prediction_error"]) is not None:
-        rows["the predictions miss by"] = f"{missed:.0%} of what was measured, in the median"
     for row in rows.items():
         table.add_row(*row)
     return table

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from spritedocs.report import Measurement
-from spritedocs.tuning.outcome import LOOKS, sequential_ratio
+from spritedocs.tuning.whole_epochs import LOOKS, sequential_ratio
 
 TRUE, NOISE, SEARCHES = 1.04, 0.05, 1500
 """A gain that is hard to tell from none: it is looked at more than once."""
