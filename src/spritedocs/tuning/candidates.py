@@ -75,7 +75,7 @@ def best(
     """The ``most`` fastest choices, or the faster half; the smallest near the best of them; the present.
 
     Examples:
-        >>> rates = {Settings(count, 2, count > 0): 100.0 + count for count in (0, 1, 2, 4, 6, 8)}
+        >>> rates = {Settings(count, 2, count > 0): 100.0 + 2 * count for count in (0, 1, 2, 4, 6, 8)}
         >>> [settings.num_workers for settings in best(rates, rates, Settings(2, 2, True))]
         [2, 4, 6, 8]
         >>> [settings.num_workers for settings in best(rates, rates, Settings(), most=2)]

@@ -44,7 +44,7 @@ WHOLE_S = 0.25
 """An epoch that may be as short as this is measured as a whole."""
 TURNS = 2
 """Slices of each setting before the worse half leaves."""
-FEW = 5
+FEW = 6
 """So many settings are compared thoroughly."""
 FAR_BEHIND = 0.7
 """What has less of the leader's throughput in each turn leaves at once."""
@@ -187,7 +187,8 @@ class Search:
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
         present, leads = self.variants.present, list[float]()
-        if present == steady(present) or self._found.batches is None or self._slices.whole:
+        known = present == steady(present) or self._found.batches is None or self._slices.whole
+        if known or self.budget.left_s < 0:
             return leads
         length = self._found.length(present, FINAL_S, self._rates[steady(present)])
         arm, left_s = self._slices.arms({present: length})[present], self.budget.left_s
