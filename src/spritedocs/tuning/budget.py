@@ -12,7 +12,7 @@ from spritedocs.tuning.failures import ArgumentError
 
 __all__ = ["Budget", "OutOfTime", "Progress"]
 
-LEAVING_S, LEAVING_SHARE = 2.0, 0.05
+LEAVING_S, LEAVING_SHARE = 3.0, 0.05
 """Kept back, for ending workers and the rest of the command; less of a small budget."""
 
 

@@ -119,7 +119,7 @@ class PausingLoader:
                     step(batch)
                 seen.append(Batch(asked_s, arrived_s, clock()))
         except BaseException as error:
-            self.dismiss(at_once=isinstance(error, OutOfTime))
+            self.dismiss(at_once=isinstance(error, OutOfTime) or "timed out" in str(error))
             traceback.clear_frames(error.__traceback__)  # their variables may hold workers
             raise
         if len(seen) < len(self.gate.given):  # a stream has ended, at least in one worker
@@ -144,7 +144,7 @@ class PausingLoader:
         return self.paused
 
     def dismiss(self, at_once: bool = False) -> None:
-        """End its workers; ``at_once`` also those that are in the middle of an item.
+        """End its workers; ``at_once`` also those that are in the middle of an item, or hang.
 
         Torch waits 5 s for each such worker, one after the other, before it ends it.
         """

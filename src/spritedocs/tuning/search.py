@@ -222,8 +222,9 @@ class Search:
             self.budget.say(f"{says} {len(settings)} settings", (planned - done) * round_s)
 
         def slice_of(each: Settings, arm: Callable[[], dict[str, float]]) -> dict[str, float]:
-            done = {len(found) for found in taken.values()}
-            if self.budget.left_s < (round_s if done == {len(taken[each])} and done != {0} else 0):
+            begins = {len(found) for found in taken.values()} == {len(taken[each])}
+            needed_s = round_s if begins and taken[each] else self._takes_s([each], seconds)
+            if self.budget.left_s < (needed_s if self._took or any(taken.values()) else 0):
                 raise OutOfTime
             taken[each].append(arm())
             return taken[each][-1]
