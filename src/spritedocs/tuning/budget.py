@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -58,8 +59,17 @@ class Budget:
             raise OutOfTime
         self._tell(f"{self.doing} (starting workers)" if are_starting else self.doing, self.left_s)
 
-    def too_small(self, enough_s: float) -> ArgumentError:
-        """What to say where nothing could be measured, and ``enough_s`` seconds would do."""
+    @contextmanager
+    def enough(self) -> Iterator[None]:
+        """Raise ``ArgumentError`` where it is used up within this block."""
+        try:
+            yield
+        except OutOfTime:
+            raise self.too_small() from None
+
+    def too_small(self, missing_s: float = 0.0) -> ArgumentError:
+        """What to say where nothing could be measured, for want of ``missing_s`` seconds or as many again."""
+        enough_s = self.seconds + (missing_s or self.seconds)
         return ArgumentError(
             f"the budget is too small to measure anything, as {max(0.0, self.left_s):.0f} s of it are left: "
             f"give {10 * math.ceil(enough_s / 10)} s or more, or choose a smaller batch size"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from spritedocs.model import Settings
 
-__all__ = ["CLOSE", "affordable", "best", "grid", "pick", "steady"]
+__all__ = ["CLOSE", "affordable", "best", "further_ahead", "grid", "is_far_behind", "pick", "steady"]
 
 CLOSE = 0.97
 """Within 3% of the best, fewer workers are better: they take memory, and cores from everything else."""
@@ -15,6 +15,7 @@ TIED = 0.95
 """And within 5%, where nothing says that these are slower at all."""
 NEAR = 0.9
 """What comes this near in a few slices may be within 3% of it."""
+FAR_BEHIND = 0.7
 PREFETCH = (2, 8)
 
 
@@ -85,6 +86,16 @@ def best(
     near = [min(each for each in tried if rates[each] >= NEAR * rates[tried[0]])] if tried else []
     fastest = tried[: math.ceil(len(tried) / 2) if most is None else most]
     return sorted({*fastest, *near, *({present} & rates.keys())})
+
+
+def is_far_behind(rates: Sequence[float], leaders: Sequence[float]) -> bool:
+    """Whether ``rates`` are below 70% of the leader's in each turn.
+
+    Examples:
+        >>> is_far_behind([60, 65], [100, 101]), is_far_behind([60, 95], [100, 101])
+        (True, False)
+    """
+    return all(rate < FAR_BEHIND * leader for rate, leader in zip(rates, leaders, strict=True))
 
 
 def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:

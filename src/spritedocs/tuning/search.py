@@ -21,7 +21,7 @@ from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison, race
 from spritedocs.tuning import randomness
 from spritedocs.tuning.budget import Budget, OutOfTime
-from spritedocs.tuning.candidates import affordable, best, further_ahead, steady
+from spritedocs.tuning.candidates import affordable, best, further_ahead, is_far_behind, steady
 from spritedocs.tuning.failures import told
 from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.probing import probe
@@ -46,12 +46,9 @@ TURNS = 2
 """Slices of each setting before the worse half leaves."""
 FEW = 6
 """So many settings are compared thoroughly."""
-FAR_BEHIND = 0.7
-"""What has less of the leader's throughput in each turn leaves at once."""
 GRID_SHARE = 0.25
 """Of what is left of the budget, so much may go into each round of halving."""
-WARM_SHARE = 0.1
-PROBING_S = 0.6
+WARM_SHARE, PROBING_S = 0.1, 0.6
 
 
 @dataclass
@@ -71,11 +68,9 @@ class Search:
         step = None if self.step is None else TimedStep(self.step)
         with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
             self.budget.say("looking at the items", self.budget.seconds)
-            try:
-                seconds = min(PROBING_S, self.budget.seconds / 10)
+            seconds = min(PROBING_S, self.budget.seconds / 10)
+            with self.budget.enough():
                 seen = probe(variants, step, seconds=seconds, timeout_s=timeout_s)
-            except OutOfTime:
-                raise self.budget.too_small(2 * self.budget.seconds) from None
             self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
             self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
             tried = self._tried()
@@ -107,7 +102,7 @@ class Search:
 
         tried = affordable(every, found.indispensable, seconds, GRID_SHARE * left_s)
         if (needed_s := seconds(tried)) > left_s + self.budget.seconds:
-            raise self.budget.too_small(needed_s + self.budget.seconds - left_s)
+            raise self.budget.too_small(needed_s - left_s)
         return tried
 
     def _halved(self, tried: list[Settings]) -> Comparison:
@@ -126,7 +121,8 @@ class Search:
             seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
             counts = {each.num_workers for each in kept if each in self._found.choices}
             more = [*kept, *(each for each in ahead if each.num_workers in counts and each not in kept)]
-            ahead, most_s = frozenset(), GRID_SHARE * self.budget.left_s
+            left_s, final_s = self.budget.left_s, self._takes_s(self._finalists(last), self._final_s)
+            ahead, most_s = frozenset(), min(GRID_SHARE * left_s, left_s - FEWEST_SAMPLES * final_s)
             if len(more) > len(kept) and self._takes_s(more, seconds) <= most_s:
                 kept = more
             elif len(kept) <= FEW or len(kept) == len(tried) or self._takes_s(kept, seconds) > most_s:
@@ -137,26 +133,20 @@ class Search:
     def _kept(self, last: Comparison) -> list[Settings]:
         """The better half of what was measured ``last``, without what was far behind in each turn."""
         rates, present = self._looked(last.arms), steady(self.variants.present)
-        kept = best(rates, self._found.choices, present)
+        samples = {each: last.samples(each, "items_per_s") for each in last.arms}
         leader = max(self._found.choices & rates.keys(), key=lambda each: rates[each], default=present)
-        least = [FAR_BEHIND * rate for rate in last.samples(leader, "items_per_s")]
-        return [
-            each
-            for each in kept
-            if each == present or not all(map(float.__lt__, last.samples(each, "items_per_s"), least))
-        ]
+        kept = best(rates, self._found.choices, present)
+        return [each for each in kept if each == present or not is_far_behind(samples[each], samples[leader])]
 
     def _compared(self, last: Comparison) -> Outcome:
         """Compare the best in up to three looks; those that cannot be the answer leave after each.
 
         When looks are taken is settled beforehand, and ``Outcome`` widens its intervals for them.
         """
-        present, whole, choices = self.variants.present, self._slices.whole is not None, self._found.choices
-        remaining = self._looked(self._took if choices.isdisjoint(last.arms) else last.arms)
-        left = best(remaining, choices, steady(present), most=2)
-        seconds, leads = FINAL_S * self._found.unevenness, self._leads()
+        present, whole = self.variants.present, self._slices.whole is not None
+        left, seconds, leads = self._finalists(last), self._final_s, self._leads()
         if self._time_for(left, seconds) < FEWEST_SAMPLES:
-            left = best(remaining, choices, steady(present), most=1)
+            left = self._finalists(last, 1)
         if whole and present != steady(present):
             left.append(present)
 
@@ -184,6 +174,16 @@ class Search:
                 break
         return outcome(final, max(0, FEWEST_SAMPLES - done) * round_s)
 
+    def _finalists(self, last: Comparison, most: int = 2) -> list[Settings]:
+        """The best of what was measured ``last``, and what they are compared with."""
+        choices = self._found.choices
+        remaining = self._looked(self._took if choices.isdisjoint(last.arms) else last.arms)
+        return best(remaining, choices, steady(self.variants.present), most)
+
+    @property
+    def _final_s(self) -> float:
+        return FINAL_S * self._found.unevenness
+
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
         present, leads = self.variants.present, list[float]()
@@ -205,7 +205,8 @@ class Search:
         total_s = 0.0
         for each in map(steady, settings):
             took_s, of_s = self._took.get(each, (0.0, seconds))
-            total_s += took_s * max(1.0, seconds / of_s) or self._found.slice_s(each, seconds)
+            longer_s = max(0.0, seconds - of_s)  # the fewest turns may have taken more than was asked for
+            total_s += took_s + longer_s if took_s else self._found.slice_s(each, seconds)
         return total_s
 
     def _time_for(self, settings: Iterable[Settings], seconds: float) -> int:
@@ -213,8 +214,7 @@ class Search:
         return int(self.budget.left_s / self._takes_s(settings, seconds))
 
     def _raced(self, settings: Collection[Settings], seconds: float, rounds: int, says: str) -> Comparison:
-        """As many ``rounds`` as the budget allows: none is begun that would pass it, and a slice that does
-        is ended. Where not even one is done, what was measured of it."""
+        """As many ``rounds`` as the budget allows; where not even one is done, what was measured of it."""
         round_s = self._takes_s(settings, seconds)
         taken: dict[Settings, list[dict[str, float]]] = {each: [] for each in settings}
 
@@ -237,9 +237,9 @@ class Search:
         except OutOfTime:
             whole = max(1, min(map(len, taken.values())))
             measured = {each: tuple(found[:whole]) for each, found in taken.items() if found}
-            if not self._found.choices & (measured.keys() | self._took.keys()):
-                raise self.budget.too_small(2 * self.budget.seconds) from None
             timed = Comparison(measured, disturbed=None)
+            if self._found.choices.isdisjoint([*timed.arms, *self._took]):
+                raise self.budget.too_small() from None
         for why_not in timed.missing.values():
             raise NotHere(why_not)
         for each in self._looked(timed.arms):
