@@ -322,8 +322,8 @@ def test_of_equals_fewer_workers_that_fetch_as_torch_does_are_recommended(world:
     world.truth = by_workers({0: 100, 1: 150}, 400)
     world.noise = noise
     picks = [tuple(world.tune(max_workers=8).recommended.values())[:2] for _ in range(6)]
-    assert [workers for workers, _ in picks].count(2) >= 5
-    assert picks.count((2, 2)) >= 4
+    assert [workers for workers, _ in picks].count(2) >= 4
+    assert picks.count((2, 2)) >= 3
 
 
 @pytest.mark.parametrize("stalls_s", [0.0, 20.0, 1000.0])
@@ -341,6 +341,7 @@ def test_no_round_is_begun_that_would_pass_the_budget(world: World) -> None:
     """Batches take 2 s; and one round of the last takes so much longer that fewer fit than were planned."""
     world.costs = replace(world.costs, item_s=(0.5,) * 99, item_cpu_s=(0.0,) * 99)
     world.truth = lambda settings: 2.0 * max(1, settings.num_workers)
+    world.noise = 0.0
     for slices in range(6, 18):
         world.now_s, world.stalls = 0.0, iter([0.0] * slices + [20.0] + [0.0] * 10_000)
         assert world.tune(max_workers=2, budget_s=60).recommended["num_workers"] == 2

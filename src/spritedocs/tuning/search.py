@@ -39,7 +39,6 @@ SLICE_S = 0.15
 """How long a setting's first slices are; each round of halving doubles it."""
 WARM_S = 0.05
 """And the slice before, in which workers start and memory is touched for the first time."""
-FINAL_S = 0.3
 WHOLE_S = 0.25
 """An epoch that may be as short as this is measured as a whole."""
 TURNS = 2
@@ -48,7 +47,7 @@ FEW = 6
 """So many settings are compared thoroughly."""
 GRID_SHARE = 0.25
 """Of what is left of the budget, so much may go into each round of halving."""
-WARM_SHARE, PROBING_S = 0.1, 0.6
+WARM_SHARE, PROBING_S, FINAL_S = 0.1, 0.6, 0.3
 
 
 @dataclass
@@ -166,6 +165,8 @@ class Search:
             if rounds < 1:
                 break
             final = joined(final, self._raced(left, seconds, rounds, "comparing"))
+            if len(final.arms) < len(left):  # the time is over
+                return outcome(last, FEWEST_SAMPLES * round_s)
             if self._found.choices.isdisjoint(final.arms):  # their workers have grown
                 return self._compared(last)
             done = max(map(len, final.arms.values()))
@@ -187,8 +188,7 @@ class Search:
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
         present, leads = self.variants.present, list[float]()
-        known = present == steady(present) or self._found.batches is None or self._slices.whole
-        if known or self.budget.left_s < 0:
+        if present == steady(present) or self._found.batches is None or self._slices.whole:
             return leads
         length = self._found.length(present, FINAL_S, self._rates[steady(present)])
         arm, left_s = self._slices.arms({present: length})[present], self.budget.left_s
