@@ -38,8 +38,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Directions show in short slices, too."""
     monkeypatch.setattr(search, "SLICE_S", 0.06)
     monkeypatch.setattr(search, "FINAL_S", 0.1)
-    monkeypatch.setattr(search, "MOST_ROUNDS", 6)
-    monkeypatch.setattr(search, "MOST_FURTHER_ROUNDS", 6)
+    monkeypatch.setattr(search, "LOOKS", (6, 12))
     before = set(psutil.Process().children(recursive=True))
     yield
     assert set(psutil.Process().children(recursive=True)) <= before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -16,10 +17,12 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     SequentialSampler,
+    _utils,
     get_worker_info,
 )
 
 from spritedocs.model import Settings
+from spritedocs.tuning.budget import OutOfTime
 from spritedocs.tuning.slices import Length, Slices
 from spritedocs.tuning.variants import Variants
 
@@ -311,3 +314,34 @@ def test_what_fails_leaves_no_worker() -> None:
     with slices, pytest.raises(ValueError, match="the sprite is torn"):
         slices.arms({TWO: LONG})[TWO]()
     assert len(psutil.Process().children()) == before
+
+
+@pytest.mark.parametrize("settings", [NONE, TWO], ids=str)
+def test_a_slice_ends_with_the_time(settings: Settings) -> None:
+    slices, seen = collected(numbers(), ends_s=0.0)
+    with slices, pytest.raises(OutOfTime):
+        slices.arms({settings: LONG})[settings]()
+    assert seen == []
+
+
+@pytest.mark.parametrize(("raised", "timeout_s"), [(OutOfTime, 1000.0), (RuntimeError, 0.2)])
+def test_workers_in_the_middle_of_an_item_are_ended_at_once(
+    monkeypatch: pytest.MonkeyPatch, raised: type[Exception], timeout_s: float
+) -> None:
+    monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 1000.0)
+    before = len(psutil.Process().children())
+
+    class Hanging(Numbers):
+        def __getitem__(self, index: int) -> int:
+            time.sleep(1000 * (index == 20))
+            return index
+
+    def waits(are_starting: bool) -> None:
+        if not are_starting and raised is OutOfTime:
+            raise OutOfTime
+
+    slices = Slices(replace(Variants.of(DataLoader(Hanging(), BATCH)), waits=waits), timeout_s=timeout_s)
+    with slices, pytest.raises(raised):
+        slices.arms({TWO: LONG})[TWO]()
+    assert len(psutil.Process().children()) == before
+    assert _utils.MP_STATUS_CHECK_INTERVAL == 1000

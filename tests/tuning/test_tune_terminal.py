@@ -56,7 +56,6 @@ TUNED = Tuning(
         ),
     ),
     costs=Costs((0.002, 0.0021, 0.013), (0.0003, 0.0003, 0.0004), 32, send_s=0.001, gil_share=0.2, cores=2),
-    prediction_error=0.04,
     batch_size=32,
     batches=100,
     step_s=0.0,
@@ -97,18 +96,39 @@ def test_the_line_to_copy_comes_first_in_one_piece_and_all_else_fits(shown: Show
         assert not any("\x1b" in other for other in others)
 
 
-def test_the_answer_fits_one_screen(shown: Shown) -> None:
+LONG_NOTE = (
+    "The DataLoader in the PrefetchingLoaderOfSomeLibrary was tuned, its .loader.loader: " + "what else " * 12
+)
+
+
+@pytest.mark.parametrize("notes", range(4))
+@pytest.mark.parametrize("doubt", ["", f"No gain is promised: {LONG_NOTE}"])
+@pytest.mark.parametrize("present", [NONE, Settings(16, 128, False)], ids=str)
+def test_the_answer_fits_one_screen(shown: Shown, notes: int, doubt: str, present: Settings) -> None:
     """With the line to copy in two lines of the screen, and of many candidates those that matter."""
     many = [
         Candidate(Settings(count, ahead, True), 800.0, measured("items/s", 100 * count, count=2), None, 118.0)
         for count in (5, 6, 7, 9, 10, 12, 16)
         for ahead in (2, 8)
     ]
-    text = shown(candidates=(*TUNED.candidates, *many), remedies=TUNED.remedies * 2)
-    assert len(text.splitlines()) + 1 <= 24
-    shown_rows = [row for row in text.splitlines() if re.match(r" +\d+ +[\d–] ", row)]
-    assert 3 <= len(shown_rows) <= 8
-    assert sum(mark in " ".join(shown_rows) for mark in ("yours", "recommended", "the fastest")) == 3
+    pages = ["in-depth/handing-batches-to-the-gpu/#ahead-of-time", "in-depth/platforms-and-notebooks/#a"]
+    told = [Remedy(f"{LONG_NOTE[:90]}.", 1.3, page) for page in pages]
+    rows = (Candidate(present, 5.0, measured("items/s", 123_456_789), measured("×", 0.987)), *many)
+    rows = tuple(sorted((*TUNED.candidates[1:], *rows), key=lambda each: each.settings))
+    changes: dict[str, Any] = {"candidates": rows, "present": present, "doubt": doubt, "step_s": 0.05}
+    text = shown(remedies=(TUNED.remedies[0], *told * 2), warnings=(LONG_NOTE,) * notes, **changes)
+    line, *lines = text.splitlines()
+    assert len(lines) + -(-len(line) // 80) <= 24
+    shown_rows = [row for row in lines if re.match(r" *\d+ +[\d–]+ ", row)]
+    assert 2 <= len(shown_rows) <= 6
+    assert sum(mark in " ".join(shown_rows) for mark in ("yours", "recommended")) == 2
+    if not notes and not doubt:
+        assert "the fastest" in " ".join(shown_rows)
+        assert len(shown_rows) >= 3
+    remedies = [number for number in "1234" if re.search(rf"^{number}\. ", text, re.MULTILINE)]
+    assert 1 <= len(remedies) <= 3
+    for page in pages[: len(remedies) - 1]:
+        assert re.search(rf"{re.escape(page)} *$", text, re.MULTILINE)
 
 
 def test_of_those_that_left_the_best_are_shown_and_on_request_all(shown: Shown) -> None:
@@ -125,7 +145,9 @@ def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -
         r"\(80\d–81\d\)",
     )
     assert re.search(
-        rf"{gain}\. It loads 810 items/s {loads}\. Diagnosis: waiting\. An item is mostly waited for", text
+        rf"{gain}\. It loads 810 items/s {loads}, with more workers than the 2 usable cores, of which "
+        r"torch warns\. Diagnosis: waiting\. An item is mostly waited for",
+        text,
     )
     assert "No step was given: --step-ms tells" in text
     assert (
@@ -137,6 +159,15 @@ def test_the_gain_the_diagnosis_and_what_they_come_from_are_told(shown: Shown) -
     assert text.endswith(
         "Took 41 s on 13 usable cores of Tiny CPU, 8 GB memory, no GPU; workers start by fork."
     )
+
+
+def test_no_warning_of_torch_comes_as_a_surprise(shown: Shown) -> None:
+    assert "usable cores, of which torch warns" in words(shown())
+    for changes in (
+        {"costs": dataclasses.replace(TUNED.costs, cores=3)},
+        {"recommended": {"num_workers": 0}},
+    ):
+        assert "torch warns" not in words(shown(**changes))
 
 
 def test_a_doubt_stands_first_and_nothing_is_promised(shown: Shown) -> None:
@@ -178,7 +209,6 @@ def test_what_each_costs_and_each_prediction_is_explained_on_request(shown: Show
     assert "of which computing, waiting 0.333 ms, 5.37 ms" in text
     assert "handing a batch over 1 ms in the worker" in text
     assert "beginning an epoch 250 ms" in text
-    assert "the predictions miss by 4% of what was measured, in the median" in text
     assert "2 2 about 700 118 about 700 left early" in text
     assert "What loading costs" not in shown()
 

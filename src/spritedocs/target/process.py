@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,16 +34,19 @@ __all__ = ["MARKER"]
 
 MARKER = "SPRITEDOCS_TUNE"
 """The environment variable by which all processes of a run are known."""
+LEAST_S = 2.0
+"""The smallest budget."""
 
 
 def _main() -> None:
+    begun_s = time.perf_counter()
     channel, told = _own_streams()
     options = json.loads(told.readline())
     channel.key = bytes.fromhex(options.pop("key"))
     if sys.platform == "win32":  # elsewhere its supervisor sees to that
         threading.Thread(target=_end_with_the_command, args=(told, options["folder"]), daemon=True).start()
     _leave_nothing(options["folder"])
-    channel.say(**_outcome(options, channel))
+    channel.say(**_outcome(options, channel, begun_s))
 
 
 def _own_streams() -> tuple[Channel, IO[bytes]]:
@@ -78,7 +82,7 @@ def _leave_nothing(folder: str) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
-def _outcome(options: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
+def _outcome(options: Mapping[str, Any], channel: Channel, begun_s: float) -> dict[str, Any]:
     """What to say in the end: a result or an error."""
     channel.tries("importing torch")
     module, _, name = options["function"].rpartition(".")
@@ -96,6 +100,8 @@ def _outcome(options: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
         arguments = {
             name: options[name] for name in options.keys() - {"target", "step", "folder", "function"}
         }
+        # Importing counts, too.
+        arguments["budget_s"] = max(LEAST_S, options["budget_s"] + begun_s - time.perf_counter())
         tuned = function(dataset, step=step, progress=lambda progress: channel.tries(*progress), **arguments)
         return {"result": tuned.as_json()}
     except TargetError as error:

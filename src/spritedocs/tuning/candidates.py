@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from spritedocs.model import Settings
 
-__all__ = ["CLOSE", "affordable", "best", "grid", "pick", "steady"]
+__all__ = ["CLOSE", "affordable", "best", "further_ahead", "grid", "is_far_behind", "pick", "steady"]
 
 CLOSE = 0.97
 """Within 3% of the best, fewer workers are better: they take memory, and cores from everything else."""
-CAUTION = 0.25
-"""So much of the way to the lower end of its interval fewer workers have to be within these 3%."""
-NEAR = 0.95
+TIED = 0.95
+"""And within 5%, where nothing says that these are slower at all."""
+NEAR = 0.9
 """What comes this near in a few slices may be within 3% of it."""
+FAR_BEHIND = 0.7
 PREFETCH = (2, 8)
 
 
@@ -42,8 +43,7 @@ def affordable(
 ) -> list[Settings]:
     """As many of ``settings`` as take ``most`` seconds, and all with a number of workers that is ``kept``.
 
-    The numbers between powers of two go first, then one worker, then fetching further ahead, then the other
-    numbers, from the largest on.
+    The numbers between powers of two go first, then one worker, then the other numbers, from the largest on.
 
     Examples:
         >>> few = affordable(grid(8), {0, 2, 8}, lambda left: 1.0 * len(left), 9)
@@ -53,14 +53,15 @@ def affordable(
     counts = sorted({each.num_workers for each in settings} - set(kept))
     between, others = [n for n in counts if n & (n - 1)], [n for n in counts if not n & (n - 1) and n > 1]
     left = sorted(settings)
-    for gone in (*between, *({1} & set(counts)), "ahead", *reversed(others)):
+    for gone in (*between, *({1} & set(counts)), *reversed(others)):
         if seconds(left) > most:
-            left = [
-                each
-                for each in left
-                if each.num_workers != gone and (gone != "ahead" or each.prefetch_factor < PREFETCH[-1])
-            ]
+            left = [each for each in left if each.num_workers != gone]
     return left
+
+
+def further_ahead(settings: Collection[Settings]) -> frozenset[Settings]:
+    """Those of ``settings`` that fetch further ahead than torch does if not told: tried where others led."""
+    return frozenset(each for each in settings if each.prefetch_factor == PREFETCH[-1])
 
 
 def steady(settings: Settings) -> Settings:
@@ -75,7 +76,7 @@ def best(
     """The ``most`` fastest choices, or the faster half; the smallest near the best of them; the present.
 
     Examples:
-        >>> rates = {Settings(count, 2, count > 0): 100.0 + count for count in (0, 1, 2, 4, 6, 8)}
+        >>> rates = {Settings(count, 2, count > 0): 100.0 + 2 * count for count in (0, 1, 2, 4, 6, 8)}
         >>> [settings.num_workers for settings in best(rates, rates, Settings(2, 2, True))]
         [2, 4, 6, 8]
         >>> [settings.num_workers for settings in best(rates, rates, Settings(), most=2)]
@@ -87,20 +88,29 @@ def best(
     return sorted({*fastest, *near, *({present} & rates.keys())})
 
 
-def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
-    """The smallest of the settings within 3% of the best.
-
-    ``against_best`` gives the throughput of each as a share of the best one's: the middle and the lower
-    end of its interval. A setting with fewer workers has to be within 3% even a quarter of the way from the
-    middle to that end, so that it is about twice as likely to be as not to be; and the end itself within
-    twice that.
+def is_far_behind(rates: Sequence[float], leaders: Sequence[float]) -> bool:
+    """Whether ``rates`` are below 70% of the leader's in each turn.
 
     Examples:
-        >>> pick({Settings(2): (0.98, 0.96), Settings(3): (0.99, 0.9), Settings(4): (1.0, 1.0)}).num_workers
-        2
+        >>> is_far_behind([60, 65], [100, 101]), is_far_behind([60, 95], [100, 101])
+        (True, False)
+    """
+    return all(rate < FAR_BEHIND * leader for rate, leader in zip(rates, leaders, strict=True))
+
+
+def pick(against_best: Mapping[Settings, tuple[float, float]]) -> Settings:
+    """The smallest of the settings as good as the best: fewer workers first, then torch's own prefetching.
+
+    ``against_best`` gives the throughput of each as a share of the best one's: the middle and the upper end
+    of its interval. As good is what is within 3%; or within 5%, where the interval leaves open whether it is
+    slower at all. The best of several was lucky, so that what is as good in truth is a little below it.
+
+    Examples:
+        >>> pick({Settings(2): (0.96, 0.98), Settings(3): (0.96, 1.02), Settings(4): (1.0, 1.0)}).num_workers
+        3
     """
     return min(
         each
-        for each, (middle, low) in against_best.items()
-        if middle - CAUTION * (middle - low) >= CLOSE and low >= 2 * CLOSE - 1
+        for each, (middle, high) in against_best.items()
+        if middle >= CLOSE or (middle >= TIED and high >= 1)
     )

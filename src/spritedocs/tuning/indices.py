@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["Cut", "Epoch", "Replayed", "Until"]
 
-FEWEST = 3
+FEWEST = 2
 DRAWN_BATCHES, LONGEST_DRAWING_S = 32, 0.5
 
 
@@ -52,7 +52,7 @@ class Until:
 
     The time counts from when the second is asked for: before the first batch, an epoch may have to start.
 
-    After ``limit_s`` seconds, 3 are enough. An epoch of ``whole`` indices of which so many have been taken
+    After ``limit_s`` seconds, 2 are enough. An epoch of ``whole`` indices of which so many have been taken
     that the rest needs no more than half as long again is taken to its end.
     """
 

@@ -28,7 +28,7 @@ def line_to_copy(variants: Variants, arguments: Mapping[str, Any]) -> str:
 def notes(epochs: WholeEpochs, spent_s: float, needed_s: float) -> Iterator[str]:
     """Sentences; ``needed_s`` more seconds would have been needed beside those ``spent_s``."""
     found, timed = epochs.found, epochs.timed
-    rounds = len(next(iter(timed.arms.values())))
+    rounds = max(map(len, timed.arms.values()))
     yield from found.variants.notes
     if found.seen.fails_alone:
         yield f"Without workers the dataset fails ({found.seen.fails_alone}): 0 workers was left out."

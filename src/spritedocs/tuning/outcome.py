@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
@@ -17,10 +17,10 @@ from spritedocs.tuning.diagnosis import Situation, diagnose
 from spritedocs.tuning.notes import line_to_copy, notes
 from spritedocs.tuning.probes import loads_whole_batches
 from spritedocs.tuning.prospects import Prospects
-from spritedocs.tuning.result import Candidate, Tuning, prediction_error
+from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.situations import WORTH_CHANGING
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.whole_epochs import WholeEpochs
+from spritedocs.tuning.whole_epochs import WholeEpochs, sequential_ratio
 
 __all__ = ["Outcome"]
 
@@ -88,7 +88,6 @@ class Outcome:
         diagnosis, remedies = diagnose(situation)
         if gain is None:
             remedies = (replace(remedies[0], gain=None), *remedies[1:])
-        candidates = self._candidates()
         rates = self.epochs.rates(recommended) or [self.epochs.at(self.looked[recommended])]
         return Tuning(
             recommended=arguments,
@@ -99,9 +98,8 @@ class Outcome:
             present=variants.present,
             diagnosis=diagnosis,
             remedies=remedies,
-            candidates=candidates,
+            candidates=self._candidates(),
             costs=seen.costs,
-            prediction_error=prediction_error(candidates),
             batch_size=found.batch_size,
             batches=found.batches,
             step_s=step_s,
@@ -113,22 +111,19 @@ class Outcome:
             warnings=tuple(notes(self.epochs, time.perf_counter() - self.begun_s, self.needed_s)),
         )
 
-    @property
-    def is_open(self) -> bool:
-        """Whether more rounds may well change the pick.
+    def undecided(self) -> list[Settings]:
+        """The settings among which more rounds may well change the pick; none where it is settled.
 
-        By the intervals, another choice may be so much faster that it should not be missed; or workers that
-        are recommended gain too little to be sure. Or a smaller choice seems as good, but not surely.
+        That is where another choice would be so much faster that it should not be missed, if its ratio lay
+        half-way to the upper end of its interval.
         """
-        chosen, kept = self._pick(), steady(self.variants.present)
-        for each in self._choices:
-            if each != chosen:
-                ratio = self._against(each, chosen)
-                # A gain gets a second chance to show; so it also gets one to prove luck.
-                most = 1 / WORTH_CHANGING if each == kept < chosen else MUCH
-                if ratio.bounds[1] >= most or (each < chosen and ratio.median >= CLOSE):
-                    return True
-        return False
+        chosen, present, timed = self._pick(), self.variants.present, self.epochs.timed.arms
+        if self._remembered:  # and rounds tell nothing
+            return []
+        ratios = {each: self._against(each, chosen) for each in self._choices if each != chosen}
+        rivals = {each for each, ratio in ratios.items() if ratio.median * ratio.bounds[1] >= MUCH**2}
+        restarted = {present} & timed.keys() if steady(present) in {*rivals, chosen} else set()
+        return sorted({*rivals, chosen, *restarted}) if rivals else []
 
     @property
     def _unit(self) -> str:
@@ -143,16 +138,16 @@ class Outcome:
     def _pick(self) -> Settings:
         """The smallest choice within 3% of the best.
 
-        More workers than now are recommended only if they gain for certain. Where items were remembered, what
-        the probe saw decides, among all that were tried.
+        As many workers as now, or more, are recommended only if they gain for certain. Where items were
+        remembered, what the probe saw decides, among all that were tried.
         """
         if self._remembered:
             rates = {each: self.found.rates[each] for each in self.looked if each in self.found.choices}
             return min(each for each in rates if rates[each] >= CLOSE * max(rates.values()))
         ratios = {each: self._against(each, self._best) for each in self._choices}
-        chosen = pick({each: (ratio.median, ratio.bounds[0]) for each, ratio in ratios.items()})
+        chosen = pick({each: (ratio.median, ratio.bounds[1]) for each, ratio in ratios.items()})
         kept = steady(self.variants.present)
-        if chosen.num_workers > kept.num_workers and kept in ratios:
+        if chosen.num_workers >= kept.num_workers and kept in ratios and chosen != kept:
             gain = self._against(chosen, kept)
             if gain.bounds[0] <= 1 or gain.median < WORTH_CHANGING:
                 return kept
@@ -177,7 +172,7 @@ class Outcome:
     def _against(self, settings: Settings, other: Settings) -> Measurement:
         if settings == other:
             return Measurement.of("against_best", [1.0], "×")
-        return _ratio("against_best", self.epochs.rates(settings), self.epochs.rates(other))
+        return sequential_ratio("against_best", self.epochs.rates(settings), self.epochs.rates(other))
 
     def _explained(self, settings: Settings) -> float:
         """What was measured, times what the probe in a worker explains."""
@@ -200,7 +195,7 @@ class Outcome:
             return None
         if recommended == self.variants.present:
             return Measurement.of("gain", [1.0], "×")
-        return _ratio("gain", self.epochs.rates(recommended), now)
+        return sequential_ratio("gain", self.epochs.rates(recommended), now)
 
     def _expected(self, recommended: Settings) -> tuple[float, float, float]:
         """The gain by the probe, where none was measured, or none to believe."""
@@ -242,7 +237,3 @@ class Outcome:
             predicted = self.epochs.at(self.found.rates[kept])
             rows.append(Candidate(each, predicted, measured, against, self.memory_mb.get(each.num_workers)))
         return tuple(rows)
-
-
-def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:
-    return Measurement.of(name, [one / other for one, other in zip(above, below, strict=True)], "×")

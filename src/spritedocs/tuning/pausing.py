@@ -13,10 +13,12 @@ import traceback
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from torch.utils.data import _utils
 from torch.utils.data import dataloader as torchs
 
 from spritedocs.model import Settings
 from spritedocs.timing import TimingError, dismiss
+from spritedocs.tuning.budget import OutOfTime
 from spritedocs.tuning.variants import Variants
 
 __all__ = ["END", "FEWEST_TURNS", "Batch", "PausingLoader", "clock"]
@@ -26,6 +28,7 @@ clock = time.perf_counter
 FEWEST_TURNS = 2
 """Batches of each worker in a slice, at least: the first of them fills the pipe, and does not count."""
 END = object()
+SHORT_S = 0.1
 
 
 class _Gate:
@@ -76,7 +79,15 @@ class Batch(NamedTuple):
 class PausingLoader:
     """A loader with some number of workers, whose epoch pauses after each slice."""
 
-    def __init__(self, variants: Variants, settings: Settings, timeout_s: float, drawing_s: float) -> None:
+    def __init__(
+        self,
+        variants: Variants,
+        settings: Settings,
+        timeout_s: float,
+        drawing_s: float,
+        ends_s: float = math.inf,
+    ) -> None:
+        self._ends_s = ends_s
         self.workers = settings.num_workers
         self.gate = _Gate(variants.indices, self.workers, drawing_s)
         self.loader: Any = variants.make(settings, sampler=lambda _: self.gate, timeout_s=timeout_s)
@@ -84,7 +95,10 @@ class PausingLoader:
         """The iterator of an epoch that can go on."""
 
     def slice(self, ahead: int, block: Iterable[Any], seconds: float, step: Any) -> tuple[list[Batch], bool]:
-        """The batches that came of ``block``, and whether an epoch began with them."""
+        """The batches that came of ``block``, and whether an epoch began with them.
+
+        Raises ``OutOfTime`` once ``ends_s`` has passed on the clock.
+        """
         is_new, seen = self.paused is None, list[Batch]()
         # A pipe that is empty, or a stream that lists its files first, would take all of the time.
         waits_first = is_new or self.workers > 0
@@ -97,13 +111,15 @@ class PausingLoader:
                 arrived_s = clock()
                 if batch is END:
                     break
+                if arrived_s > self._ends_s:
+                    raise OutOfTime
                 if waits_first and not seen:
                     self.gate.closes_s = arrived_s + seconds
                 if step is not None:
                     step(batch)
                 seen.append(Batch(asked_s, arrived_s, clock()))
         except BaseException as error:
-            self.dismiss()
+            self.dismiss(at_once=isinstance(error, OutOfTime) or "timed out" in str(error))
             traceback.clear_frames(error.__traceback__)  # their variables may hold workers
             raise
         if len(seen) < len(self.gate.given):  # a stream has ended, at least in one worker
@@ -127,7 +143,16 @@ class PausingLoader:
             self.paused._try_put_index()  # as _reset() does when an epoch begins; private
         return self.paused
 
-    def dismiss(self) -> None:
-        """End its workers."""
-        dismiss(self.loader, self.paused)
+    def dismiss(self, at_once: bool = False) -> None:
+        """End its workers; ``at_once`` also those that are in the middle of an item, or hang.
+
+        Torch waits 5 s for each such worker, one after the other, before it ends it.
+        """
+        usual = _utils.MP_STATUS_CHECK_INTERVAL
+        if at_once:
+            _utils.MP_STATUS_CHECK_INTERVAL = SHORT_S
+        try:
+            dismiss(self.loader, self.paused)
+        finally:
+            _utils.MP_STATUS_CHECK_INTERVAL = usual
         self.paused = None

@@ -49,8 +49,6 @@ class Probe:
     bytes_per_batch: int
     empty_handover_s: float
     """Seconds to hand over a batch of one number."""
-    seconds: float
-    """How long this took."""
     fails_alone: str | None = None
     """What the dataset raised without workers, although it loads in a worker."""
     asked_who_it_is: bool = True
@@ -74,7 +72,6 @@ def probe(
     hang there. Raises ``TimingError`` or what torch raises where they fail there, ``StepError`` where the
     step fails, and ``ArgumentError`` for a stream without a second batch, or a dataset that starts processes.
     """
-    begun = time.perf_counter()
     epoch = Epoch(variants.indices)
     try:
         worker = _in_a_worker(variants, epoch, seconds, timeout_s)
@@ -87,11 +84,14 @@ def probe(
     empty_s = _empty_handover_s(variants, timeout_s)
     if step is not None and type(variants.loader) is DataLoader:
         step(worker.batch)  # The first step may compile, or wake a GPU: no other one takes as long.
-    least = min(len(worker.seen), FEWEST_BATCHES)
+    least, alone_s = min(len(worker.seen), FEWEST_BATCHES), seconds / 2
+    if least < FEWEST_BATCHES and variants.batches != least:  # they took too long
+        least, alone_s = 1, -1.0
+    variants.waits(False)
     collate, failure = TimedCollate(variants.loader.collate_fn), None
 
     def timed(settings: Settings, **attributes: Any) -> EpochTiming:
-        until = Until(epoch, seconds / 2, least)
+        until = Until(epoch, alone_s, least)
         loader = variants.make(settings, sampler=lambda _: until, timeout_s=timeout_s, **attributes)
         try:
             return time_epoch(loader, step, name="the loader")
@@ -119,7 +119,6 @@ def probe(
         tensors_per_batch=len(tensors),
         bytes_per_batch=sum(map(bytes_of, tensors)),
         empty_handover_s=empty_s,
-        seconds=time.perf_counter() - begun,
         fails_alone=failure,
         asked_who_it_is=any(arrival.note.asked for arrival in worker.seen),
         start_s=worker.start_s,
@@ -234,7 +233,7 @@ def _empty_handover_s(variants: Variants, timeout_s: float) -> float:
         collate_fn=CollateProbe(torch.utils.data.default_collate, notebook),
         timeout=timeout_s,
     )
-    watch(loader, variants.starting)
+    watch(loader, variants.waits)
     iterator = iter(loader)
     try:
         seen, _ = _arrivals(iterator)

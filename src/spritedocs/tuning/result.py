@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any
 
 from spritedocs.machine import Machine
 from spritedocs.model import Costs, Settings
 from spritedocs.report import Measurement
-from spritedocs.tuning.candidates import steady
 from spritedocs.tuning.diagnosis import Remedy
 
-__all__ = ["Candidate", "Tuning", "prediction_error"]
+__all__ = ["Candidate", "Tuning"]
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,6 @@ class Candidate:
         }
 
 
-def prediction_error(candidates: tuple[Candidate, ...]) -> float | None:
-    """By how much the model missed what was measured of those whose workers stay, in the median."""
-    missed = [
-        abs(each.predicted_items_per_s / each.measured.median - 1)
-        for each in candidates
-        if each.measured is not None and each.settings == steady(each.settings)
-    ]
-    return median(missed) if missed else None
-
-
 @dataclass(frozen=True)
 class Tuning:
     """The settings to use, and why. ``spritedocs.tune`` gives it."""
@@ -76,8 +64,6 @@ class Tuning:
     """By workers, then by ``prefetch_factor``. The present settings are among them; with workers that start
     anew in each epoch they are there twice, once with workers that stay."""
     costs: Costs
-    prediction_error: float | None
-    """By how much the model missed the measured candidates, as a share, in the median."""
     batch_size: float
     batches: int | None
     """Batches of an epoch; ``None`` where the dataset does not say."""
@@ -110,7 +96,6 @@ class Tuning:
             "remedies": [asdict(remedy) for remedy in self.remedies],
             "candidates": [candidate.as_json() for candidate in self.candidates],
             "costs": _costs(self.costs),
-            "prediction_error": self.prediction_error,
             "batch_size": self.batch_size,
             "batches": self.batches,
             "step_s": self.step_s,

@@ -1,26 +1,28 @@
 """The search behind ``spritedocs.tune``: successive halving over all settings, then rounds of the best.
 
-Every setting gets a few batches, in turns. The worse half leaves, and the rest get twice as many, until
-three or four are left. Those are compared in rounds whose number is settled beforehand. What the probe and
-the model say decides how long a slice is and what fits into memory and the budget, not what is fast.
+Every number of workers loads a few batches, in turns. The worse half leaves, and what is far behind; the rest
+go on for twice as long, and fetch further ahead, too. The best few are compared in up to three looks, until
+none of those left could change the answer. What the probe and the model say decides how long a slice is and
+what fits into memory and the budget, not what is fast.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
-from spritedocs.timing import Comparison, race, rounds_for
+from spritedocs.timing import Comparison, race
 from spritedocs.tuning import randomness
-from spritedocs.tuning.candidates import affordable, best, steady
-from spritedocs.tuning.failures import ArgumentError, told
+from spritedocs.tuning.budget import Budget, OutOfTime
+from spritedocs.tuning.candidates import affordable, best, further_ahead, is_far_behind, steady
+from spritedocs.tuning.failures import told
 from spritedocs.tuning.outcome import Outcome
 from spritedocs.tuning.probing import probe
 from spritedocs.tuning.prospects import Prospects
@@ -28,40 +30,24 @@ from spritedocs.tuning.result import Tuning
 from spritedocs.tuning.slices import Slices
 from spritedocs.tuning.steps import TimedStep
 from spritedocs.tuning.variants import Variants
-from spritedocs.tuning.whole_epochs import WholeEpochs, scatter
+from spritedocs.tuning.whole_epochs import LOOKS, WholeEpochs, joined
 from spritedocs.tuning.worker_watch import without_advice
 
-__all__ = ["Progress", "Search"]
+__all__ = ["Search"]
 
 SLICE_S = 0.15
 """How long a setting's first slices are; each round of halving doubles it."""
 WARM_S = 0.05
 """And the slice before, in which workers start and memory is touched for the first time."""
-FINAL_S = 0.3
 WHOLE_S = 0.25
 """An epoch that may be as short as this is measured as a whole."""
 TURNS = 2
 """Slices of each setting before the worse half leaves."""
-FEW = 5
+FEW = 6
 """So many settings are compared thoroughly."""
-WIDTH = 0.025
-"""The wanted half-width of a ratio's interval: so that 3% can be told from nothing."""
-MOST_ROUNDS = 8
-MOST_FURTHER_ROUNDS = 24
-"""Where ``MOST_ROUNDS`` leave open what to choose."""
-GRID_SHARE = 0.4
-"""Of what is left of the budget, so much may go into the first slices of all settings."""
-PROBING_S = 0.6
-RETAKEN = 1.2
-"""Rounds may have to be taken again, because of other programs."""
-
-
-class Progress(NamedTuple):
-    """What is being tried, and how long it all should take."""
-
-    says: str
-    done_s: float
-    total_s: float
+GRID_SHARE = 0.25
+"""Of what is left of the budget, so much may go into each round of halving."""
+WARM_SHARE, PROBING_S, FINAL_S = 0.1, 0.6, 0.3
 
 
 @dataclass
@@ -72,115 +58,143 @@ class Search:
     step: Callable[[Any], object] | None
     most_workers: int
     memory_limit_mb: float | None
-    budget_s: float
-    progress: Callable[[Progress], object] | None = None
-    begun_s: float = field(default_factory=lambda: time.perf_counter())
-    doing: str = ""
+    budget: Budget
 
     def run(self) -> Tuning:
         """Look at the costs, try all settings, compare the best, decide."""
-        timeout_s = max(2.0, self.budget_s / 2)
-        self.variants = variants = replace(self.variants, starting=self._starting)
+        timeout_s = max(2.0, self.budget.seconds / 2)
+        self.variants = variants = replace(self.variants, waits=self.budget.waits)
         step = None if self.step is None else TimedStep(self.step)
         with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
-            self._say("looking at the items", self.budget_s)
-            seen = probe(variants, step, seconds=min(PROBING_S, self.budget_s / 10), timeout_s=timeout_s)
+            self.budget.say("looking at the items", self.budget.seconds)
+            seconds = min(PROBING_S, self.budget.seconds / 10)
+            with self.budget.enough():
+                seen = probe(variants, step, seconds=seconds, timeout_s=timeout_s)
             self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
             self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
             tried = self._tried()
+            counts = {each.num_workers for each in tried}
             self._slices = Slices(
                 variants,
                 step,
                 timeout_s=timeout_s,
                 drawing_s=seen.costs.main_s,
-                crowded=not found.fit(tried),
+                crowded=not found.fit(each for each in found.choices if each.num_workers in counts),
                 whole=found.whole(WHOLE_S),
                 copies=found.delivers_copies,
-                begins=lambda: self._tell(self.doing, max(0.0, self._left_s)),
+                ends_s=self.budget.ends_s,
             )
             with self._slices:
-                outcome = self._settled(self._halved(tried))
+                outcome = self._compared(self._halved(tried))
         return outcome.tuning()
 
     def _tried(self) -> list[Settings]:
-        """All settings, or those for which the budget lasts."""
-        found, left_s = self._found, self._left_s
-        every = {*found.choices, steady(self.variants.present)}
+        """Every number of workers, or those for which the budget lasts, and the present settings."""
+        found, left_s = self._found, self.budget.left_s
+        ahead = further_ahead(found.choices)
+        every = {*found.choices - ahead, steady(self.variants.present)}
         if found.seen.fails_alone:
             every.discard(Settings())
 
-        def seconds(settings: Collection[Settings], turns: int = TURNS) -> float:
-            return found.starting_s(settings) + turns * self._takes_s(settings, SLICE_S)
+        def seconds(settings: Collection[Settings]) -> float:
+            return found.starting_s(settings) + self._takes_s(settings, SLICE_S)
 
         tried = affordable(every, found.indispensable, seconds, GRID_SHARE * left_s)
-        if (needed_s := seconds(tried, 1)) > left_s + self.budget_s:
-            enough_s = math.ceil((needed_s + self.budget_s - left_s) / 10) * 10
-            raise ArgumentError(
-                f"a budget of {self.budget_s:g} s is too small to measure anything: give {enough_s} s or "
-                "more, or choose a smaller batch size"
-            )
+        if (needed_s := seconds(tried)) > left_s + self.budget.seconds:
+            raise self.budget.too_small(needed_s - left_s)
         return tried
 
     def _halved(self, tried: list[Settings]) -> Comparison:
         """Let the worse half leave until few are left, and return what was measured last."""
         seconds, turns = SLICE_S * self._found.unevenness, TURNS
-        if self._takes_s(tried, WARM_S) < self._left_s / 4:
+        ahead, last = further_ahead(self._found.choices), Comparison({})
+        if self._takes_s(tried, WARM_S) < WARM_SHARE * self.budget.left_s:
             self._raced(tried, WARM_S, 1, "starting")
             self._took.clear()  # what starting takes is taken once
         while True:
-            turns = max(1, min(turns, int(self._left_s / self._takes_s(tried, seconds))))
-            last = self._raced(tried, seconds, turns, "trying")
-            kept = best(self._looked(last.arms), self._found.choices, steady(self.variants.present))
+            turns = max(1, min(turns, int(GRID_SHARE * self.budget.left_s / self._takes_s(tried, seconds))))
+            found = self._raced(tried, seconds, turns, "trying")
+            if last.arms and len(found.arms) < len(tried):  # the time is over
+                return last
+            last, kept = found, self._kept(found)
             seconds, turns = (seconds, 2 * turns) if self._slices.whole else (2 * seconds, turns)
-            no_time = turns * self._takes_s(kept, seconds) > self._left_s / 2
-            if len(kept) <= FEW or len(kept) == len(tried) or no_time:
+            counts = {each.num_workers for each in kept if each in self._found.choices}
+            more = [*kept, *(each for each in ahead if each.num_workers in counts and each not in kept)]
+            left_s, final_s = self.budget.left_s, self._takes_s(self._finalists(last), self._final_s)
+            ahead, most_s = frozenset(), min(GRID_SHARE * left_s, left_s - FEWEST_SAMPLES * final_s)
+            if len(more) > len(kept) and self._takes_s(more, seconds) <= most_s:
+                kept = more
+            elif len(kept) <= FEW or len(kept) == len(tried) or self._takes_s(kept, seconds) > most_s:
                 return last
             self._slices.keep(kept)
             tried = kept
 
-    def _settled(self, last: Comparison) -> Outcome:
-        """Compare the best in rounds, and once more where that leaves much open.
+    def _kept(self, last: Comparison) -> list[Settings]:
+        """The better half of what was measured ``last``, without what was far behind in each turn."""
+        rates, present = self._looked(last.arms), steady(self.variants.present)
+        samples = {each: last.samples(each, "items_per_s") for each in last.arms}
+        leader = max(self._found.choices & rates.keys(), key=lambda each: rates[each], default=present)
+        kept = best(rates, self._found.choices, present)
+        return [each for each in kept if each == present or not is_far_behind(samples[each], samples[leader])]
 
-        Then only the second comparison decides: the first one's chance is why there is a second.
+    def _compared(self, last: Comparison) -> Outcome:
+        """Compare the best in up to three looks; those that cannot be the answer leave after each.
+
+        When looks are taken is settled beforehand, and ``Outcome`` widens its intervals for them.
         """
         present, whole = self.variants.present, self._slices.whole is not None
-        remaining = last.arms if not self._found.choices.isdisjoint(last.arms) else self._took
-        chosen = best(self._looked(remaining), self._found.choices, steady(present), most=2)
-        leads = self._leads()
+        left, seconds, leads = self._finalists(last), self._final_s, self._leads()
+        if self._time_for(left, seconds) < FEWEST_SAMPLES:
+            left = self._finalists(last, 1)
         if whole and present != steady(present):
-            chosen.append(present)
+            left.append(present)
 
         def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
             epochs = WholeEpochs(self._found, final, leads, whole)
             looked, memory_mb = self._looked(self._took), self._slices.memory_mb
             if needed_s:  # and half as much again as was allowed, at least
-                needed_s = max(needed_s, self._left_s + self.budget_s / 2)
-            return Outcome(epochs, looked, memory_mb, self.begun_s, needed_s)
+                needed_s = max(needed_s, self.budget.left_s + self.budget.seconds / 2)
+            return Outcome(epochs, looked, memory_mb, self.budget.begun_s, needed_s)
 
-        seconds = FINAL_S * self._found.unevenness
-        round_s = self._takes_s(chosen, seconds)
-        if (rounds := self._rounds(last, round_s, MOST_ROUNDS)) < 2:
+        round_s = self._takes_s(left, seconds)
+        if self._time_for(left, seconds) < 2:
             return outcome(last, FEWEST_SAMPLES * round_s)
-        begun = time.perf_counter()
-        final = self._raced(chosen, seconds, rounds, "comparing")
-        if self._found.choices.isdisjoint(chosen):  # their workers have grown
-            return self._settled(last)
-        round_s = (time.perf_counter() - begun) / (rounds + final.retaken)
-        more = self._rounds(final, round_s, MOST_FURTHER_ROUNDS)
-        found = outcome(final, max(0, FEWEST_SAMPLES - rounds) * round_s)
-        if more < 2 * rounds or not found.is_open:
-            return found
-        return outcome(self._raced(chosen, seconds, more, "settling between"))
+        final, done = Comparison(dict.fromkeys(left, ())), 0
+        for look in LOOKS:
+            rounds = min(look - done, self._time_for(left, seconds))
+            if rounds < 1:
+                break
+            final = joined(final, self._raced(left, seconds, rounds, "comparing"))
+            if len(final.arms) < len(left):  # the time is over
+                return outcome(last, FEWEST_SAMPLES * round_s)
+            if self._found.choices.isdisjoint(final.arms):  # their workers have grown
+                return self._compared(last)
+            done = max(map(len, final.arms.values()))
+            left = outcome(final).undecided()
+            if done < look or not left:
+                break
+        return outcome(final, max(0, FEWEST_SAMPLES - done) * round_s)
+
+    def _finalists(self, last: Comparison, most: int = 2) -> list[Settings]:
+        """The best of what was measured ``last``, and what they are compared with."""
+        choices = self._found.choices
+        remaining = self._looked(self._took if choices.isdisjoint(last.arms) else last.arms)
+        return best(remaining, choices, steady(self.variants.present), most)
+
+    @property
+    def _final_s(self) -> float:
+        return FINAL_S * self._found.unevenness
 
     def _leads(self) -> list[float]:
         """Seconds until new workers have each delivered a batch, and until they are gone; measured."""
-        present = self.variants.present
+        present, leads = self.variants.present, list[float]()
         if present == steady(present) or self._found.batches is None or self._slices.whole:
-            return []
+            return leads
         length = self._found.length(present, FINAL_S, self._rates[steady(present)])
-        arm, leads, begun = self._slices.arms({present: length})[present], list[float](), time.perf_counter()
-        while not leads or (len(leads) < FEWEST_SAMPLES and time.perf_counter() < begun + self._left_s / 20):
-            leads.append(arm()["lead_s"])
+        arm, left_s = self._slices.arms({present: length})[present], self.budget.left_s
+        with suppress(OutOfTime):
+            while not leads or (len(leads) < FEWEST_SAMPLES and self.budget.left_s > 0.95 * left_s):
+                leads.append(arm()["lead_s"])
         return leads
 
     def _looked(self, settings: Iterable[Settings]) -> dict[Settings, float]:
@@ -191,24 +205,41 @@ class Search:
         total_s = 0.0
         for each in map(steady, settings):
             took_s, of_s = self._took.get(each, (0.0, seconds))
-            total_s += took_s * max(1.0, seconds / of_s) or self._found.slice_s(each, seconds)
+            longer_s = max(0.0, seconds - of_s)  # the fewest turns may have taken more than was asked for
+            total_s += took_s + longer_s if took_s else self._found.slice_s(each, seconds)
         return total_s
 
-    def _rounds(self, pilot: Comparison, round_s: float, most: int) -> int:
-        """How many rounds of ``round_s`` are needed, by the spread of the ``pilot``, and can be had."""
-        spread, freedom = scatter(pilot)
-        wanted = rounds_for(spread, WIDTH, freedom + 1) if freedom > 1 else most
-        return min(max(FEWEST_SAMPLES, wanted), int(self._left_s / round_s / RETAKEN), most)
+    def _time_for(self, settings: Iterable[Settings], seconds: float) -> int:
+        """How many rounds of such slices can be had."""
+        return int(self.budget.left_s / self._takes_s(settings, seconds))
 
     def _raced(self, settings: Collection[Settings], seconds: float, rounds: int, says: str) -> Comparison:
+        """As many ``rounds`` as the budget allows; where not even one is done, what was measured of it."""
         round_s = self._takes_s(settings, seconds)
+        taken: dict[Settings, list[dict[str, float]]] = {each: [] for each in settings}
 
         def said(done: int, planned: int) -> None:
-            self._say(f"{says} {len(settings)} settings", (planned - done) * round_s)
+            self.budget.say(f"{says} {len(settings)} settings", (planned - done) * round_s)
+
+        def slice_of(each: Settings, arm: Callable[[], dict[str, float]]) -> dict[str, float]:
+            begins = {len(found) for found in taken.values()} == {len(taken[each])}
+            needed_s = round_s if begins and taken[each] else self._takes_s([each], seconds)
+            if self.budget.left_s < (needed_s if self._took or any(taken.values()) else 0):
+                raise OutOfTime
+            taken[each].append(arm())
+            return taken[each][-1]
 
         said(0, rounds)
         lengths = {each: self._found.length(each, seconds, self._rates[steady(each)]) for each in settings}
-        timed = race(self._slices.arms(lengths), rounds, warmup=False, progress=said)
+        arms = {each: partial(slice_of, each, arm) for each, arm in self._slices.arms(lengths).items()}
+        try:
+            timed = race(arms, rounds, warmup=False, progress=said)
+        except OutOfTime:
+            whole = max(1, min(map(len, taken.values())))
+            measured = {each: tuple(found[:whole]) for each, found in taken.items() if found}
+            timed = Comparison(measured, disturbed=None)
+            if self._found.choices.isdisjoint([*timed.arms, *self._took]):
+                raise self.budget.too_small() from None
         for why_not in timed.missing.values():
             raise NotHere(why_not)
         for each in self._looked(timed.arms):
@@ -217,21 +248,3 @@ class Search:
         batches = self._found.batches or self._slices.batches
         self._found = replace(self._found, batches=batches).without_too_large(self._slices.memory_mb)
         return timed
-
-    @property
-    def _left_s(self) -> float:
-        return self.budget_s - (time.perf_counter() - self.begun_s)
-
-    def _starting(self, are_starting: bool) -> None:
-        """Say that workers are starting, or again what was begun."""
-        says = f"{self.doing} (starting workers)" if are_starting else self.doing
-        self._tell(says, max(0.0, self._left_s))
-
-    def _say(self, says: str, left_s: float) -> None:
-        self.doing = says
-        self._tell(says, left_s)
-
-    def _tell(self, says: str, left_s: float) -> None:
-        if self.progress is not None:
-            done_s = time.perf_counter() - self.begun_s
-            self.progress(Progress(says, done_s, done_s + left_s))

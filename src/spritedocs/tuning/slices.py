@@ -37,7 +37,7 @@ class Slices:
     Those that differ in ``prefetch_factor`` alone share a loader. If they are ``crowded``, because all of
     them together would not fit into memory, only one at a time has workers. An epoch of ``whole`` batches is
     so short that it is measured as a whole. Where workers deliver ``copies`` of a stream, one of them counts.
-    ``begins`` is called before each slice.
+    A slice raises ``OutOfTime`` once ``ends_s`` has passed on the clock.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Slices:
         crowded: bool = False,
         whole: int | None = None,
         copies: bool = False,
-        begins: Callable[[], object] = lambda: None,
+        ends_s: float = math.inf,
     ) -> None:
         self._variants, self._step, self._timeout_s, self._drawing_s = variants, step, timeout_s, drawing_s
-        self._crowded, self._copies, self.whole, self._begins = crowded, copies, whole, begins
+        self._crowded, self._copies, self.whole, self.ends_s = crowded, copies, whole, ends_s
         self._rounds, self._number = self._epochs(), (-1, -1)
         self.batches: int | None = None
         """How many an epoch was seen to have; not of a stream, whose indices never end."""
@@ -87,7 +87,6 @@ class Slices:
         def measured(
             settings: Settings, length: Length, calls: Iterator[int], place: int
         ) -> dict[str, float]:
-            self._begins()
             block, begun = self._take((race, next(calls)), place, count), clock()
             found = self._measured(settings, block if self.whole else block[: length.most], length.seconds)
             return {**found, "seconds": clock() - begun}
@@ -112,7 +111,7 @@ class Slices:
         is_kept = not workers or (settings.persistent_workers and not self._crowded)
         loader = self._loaders.get(workers) if is_kept else None
         if loader is None:
-            loader = PausingLoader(self._variants, settings, self._timeout_s, self._drawing_s)
+            loader = PausingLoader(self._variants, settings, self._timeout_s, self._drawing_s, self.ends_s)
         if is_kept:
             self._loaders[workers] = loader
         try:

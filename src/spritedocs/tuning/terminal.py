@@ -18,8 +18,12 @@ __all__ = ["print_tuning"]
 Json = Mapping[str, Any]
 
 LINES = 24
-"""Of a terminal as it opens: so many are printed, unless there are many notes, or all is asked for."""
-MOST_ROWS, MOST_REMEDIES = 8, 3
+"""Of a terminal as it opens."""
+_SIZES: list[tuple[int, int, int | None]] = [
+    *((3, 6, None), (3, 4, None), (2, 3, None), (1, 2, None)),
+    *((1, 2, 1), (1, 2, 0)),
+]
+"""How many remedies, rows and notes are printed: the first that fits."""
 
 _SAYS = {
     "waiting": "An item is mostly waited for: on a disk, a network or a lock.",
@@ -38,34 +42,49 @@ _SAYS = {
 
 
 def print_tuning(result: Json, explain: bool = False) -> None:
-    """Print what ``result.Tuning.as_json`` gave; ``explain`` adds the costs, and all that was tried."""
+    """Print what ``result.Tuning.as_json`` gave; ``explain`` adds the costs, and all that was tried.
+
+    Else it fits one screen of 24 lines by 80 columns: the last remedies and rows give way to notes, and of
+    many notes the last.
+    """
     replace_unknown_characters()
     console = Console(highlight=False, markup=False)
-    with console.capture() as above:
-        console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied
-        if result["doubt"]:
-            console.print(result["doubt"])
-        console.print(f"{_gain(result)} {_rate(result)}".strip())
-        name = result["diagnosis"]
-        console.print(f"Diagnosis: {name}. {_SAYS[name]} {_waits(result)}\n")
-    with console.capture() as below:
-        _print_remedies(console, result)
-        if result["remedies"] and (sentence := how_to_open()):
-            console.print(sentence, style="dim")
-        for note in result["warnings"]:
-            console.print(f"Note: {note}")
-        here = Machine.from_dict(result["machine"]).summary()
-        took = f"Took {result['seconds_spent']:.0f} s on {here}; workers start by {result['start_method']}."
-        console.print(took, style="dim")
-    # One more for the head of the table, and two for what stands between.
-    left = LINES - 3 - above.get().count("\n") - below.get().count("\n")
-    rows = result["candidates"] if explain else _rows(result, left)
-    print(above.get(), end="")
-    console.print(_candidates(rows, result, explain))
-    if explain:
-        console.print("\nWhat loading costs, as measured in one worker:")
-        console.print(_costs(result))
-    print("", below.get(), sep="\n", end="")
+
+    def printed(remedies: int, rows: list[Json], notes: int | None = None) -> str:
+        with console.capture() as answer:
+            console.print(Text(result["line"], style="bold"), soft_wrap=True)  # in one piece, to be copied
+            if result["doubt"]:
+                console.print(result["doubt"])
+            console.print(f"{_gain(result)} {_rate(result)}".strip())
+            name = result["diagnosis"]
+            console.print(f"Diagnosis: {name}. {_SAYS[name]} {_waits(result)}\n")
+            _print_remedies(console, result, remedies)
+            told = result["warnings"][:notes]
+            for note in told:
+                console.print(f"Note: {note}")
+            if told != result["warnings"]:
+                console.print("--explain tells of all notes.")
+            console.print()
+            console.print(_candidates(rows, result, explain))
+            if explain:
+                console.print("\nWhat loading costs, as measured in one worker:")
+                console.print(_costs(result))
+            here = Machine.from_dict(result["machine"]).summary()
+            took = (
+                f"Took {result['seconds_spent']:.0f} s on {here}; workers start by {result['start_method']}."
+            )
+            console.print(took, style="dim")
+        return answer.get()
+
+    every, how = _in_order(result), how_to_open() * bool(result["remedies"])
+    wrapped, text = len(result["line"]) // console.width, ""
+    for remedies, rows, notes in [] if explain else _SIZES:
+        text = printed(remedies, every[:rows], notes)
+        if text.count("\n") + wrapped < LINES:  # the next prompt takes one
+            break
+    print(text or printed(len(result["remedies"]), result["candidates"]), end="")
+    if how and text.count("\n") + wrapped + 1 < LINES:
+        console.print(how, style="dim")
 
 
 def _gain(result: Json) -> str:
@@ -87,7 +106,13 @@ def _gain(result: Json) -> str:
 
 def _rate(result: Json) -> str:
     rate = _measurement(result["throughput"], result["interval"], result["unit"])
-    return f"It loads {rate.in_full}."
+    workers, cores = result["recommended"]["num_workers"], result["costs"]["cores"]
+    many = (
+        f", with more workers than the {cores:g} usable cores, of which torch warns"
+        if workers > cores
+        else ""
+    )
+    return f"It loads {rate.in_full}{many}."
 
 
 def _waits(result: Json) -> str:
@@ -98,18 +123,14 @@ def _waits(result: Json) -> str:
     return f"With your present settings, {share:.0%} of an epoch is waiting for data, {beside}."
 
 
-def _rows(result: Json, left: int) -> list[Json]:
-    """The finalists, the present settings, and the best of the others, as far as lines are ``left``."""
+def _in_order(result: Json) -> list[Json]:
+    """What was measured: the recommended and the present settings, the finalists, then the best others."""
 
     def last_to_go(each: Json) -> tuple[bool, bool, float]:
         is_first = {"recommended", "yours"} & set(_remark(each, result).split(", "))
-        rate = each["measured"]["median"] if each["measured"] else 0.0
-        return not is_first, each["against_best"] is None, -rate
+        return not is_first, each["against_best"] is None, -each["measured"]["median"]
 
-    tried = sorted((each for each in result["candidates"] if each["measured"]), key=last_to_go)
-    finalists = sum(each["against_best"] is not None for each in tried)
-    shown = tried[: min(MOST_ROWS, max(left, finalists))]
-    return [each for each in result["candidates"] if each in shown]
+    return sorted((each for each in result["candidates"] if each["measured"]), key=last_to_go)
 
 
 def _candidates(rows: Iterable[Json], result: Json, explain: bool) -> Table:
@@ -121,7 +142,7 @@ def _candidates(rows: Iterable[Json], result: Json, explain: bool) -> Table:
     if explain:
         table.add_column("predicted", justify="right")
     table.add_column("")
-    for each in rows:
+    for each in sorted(rows, key=result["candidates"].index):
         predicted = _bare(_measurement(each["predicted_items_per_s"], None, result["unit"]))
         measured, against = (_stored(each[name]) for name in ("measured", "against_best"))
         memory = each["memory_mb"]
@@ -162,8 +183,8 @@ def _remark(candidate: Json, result: Json) -> str:
     return ", ".join(remarks)
 
 
-def _print_remedies(console: Console, result: Json) -> None:
-    for number, remedy in enumerate(result["remedies"][:MOST_REMEDIES], 1):
+def _print_remedies(console: Console, result: Json, most: int) -> None:
+    for number, remedy in enumerate(result["remedies"][:most], 1):
         gain = "" if remedy["gain"] is None else f" Predicted: {_times(remedy['gain'])} on top."
         if remedy["gain"] == result["gain"]:  # of the recommended settings themselves
             gain = "" if remedy["gain"] is None else f" Measured: {_times(remedy['gain'])}."
@@ -193,8 +214,6 @@ def _costs(result: Json) -> Table:
         "holding Python's lock": f"{costs['gil_share']:.0%} of the loading",
         "usable cores": f"{costs['cores']:g}",
     }
-    if (missed := result["prediction_error"]) is not None:
-        rows["the predictions miss by"] = f"{missed:.0%} of what was measured, in the median"
     for row in rows.items():
         table.add_row(*row)
     return table

@@ -1,8 +1,8 @@
 """Which settings are best for your own dataset, by how much, and what holds it up.
 
-Every setting loads a few batches in turns, the worse half leaves, and the rest go on for twice as long, until
-the best are compared in rounds whose number is settled beforehand. Where these leave much open there are
-more, and then only those decide. What items cost is measured inside a worker, to say what holds loading up.
+Every number of workers loads a few batches in turns, the worse half leaves, and the rest go on for twice as
+long. The best are compared until none of the others could change the answer. What items cost is measured
+inside a worker, to say what holds loading up.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from spritedocs import machine
+from spritedocs.tuning.budget import Budget, Progress
 from spritedocs.tuning.failures import TuneError
 from spritedocs.tuning.result import Candidate, Tuning
-from spritedocs.tuning.search import Progress, Search
+from spritedocs.tuning.search import Search
 from spritedocs.tuning.steps import Waiting
 from spritedocs.tuning.variants import Variants
 
@@ -47,8 +48,8 @@ def tune(
     the most that is tried: if not given, twice the usable cores, at least 8. All workers together may
     hold ``memory_limit_mb``: if not given, most of what is free. ``progress`` is told what is being tried.
 
-    Takes as long as it needs, and at most about ``budget_s`` seconds. Workers start by ``start_method``, or
-    by the loader's own or the usual one.
+    Takes as long as it needs, and at most ``budget_s`` seconds: then the answer is the best so far. Workers
+    start by ``start_method``, or by the loader's own or the usual one.
 
     Raises ``ValueError`` or ``TypeError`` for an argument that cannot be used, or a budget in which nothing
     can be measured, and ``TuneError`` if the dataset or the step fails. No worker is left in any case. What
@@ -78,6 +79,5 @@ def tune(
         step=Waiting(step_ms / 1000) if step_ms else step,
         most_workers=max_workers,
         memory_limit_mb=memory_limit_mb,
-        budget_s=budget_s,
-        progress=progress,
+        budget=Budget(budget_s, progress),
     ).run()

@@ -41,8 +41,8 @@ class Variants:
     """Whether the reader gave a loader, and not a dataset alone."""
     is_asked_for: bool = False
     """Whether the reader asked for this start method."""
-    starting: Callable[[bool], object] = lambda are_starting: None
-    """Called with ``True`` every now and then while workers start, and then with ``False``."""
+    waits: Callable[[bool], object] = lambda are_starting: None
+    """Called every now and then while no batch comes: with ``True`` while workers start. May raise."""
     notes: tuple[str, ...] = ()
     """What an answer has to say of what was tuned: sentences."""
 
@@ -187,7 +187,7 @@ class Variants:
         # A property, which torchdata's StatefulDataLoader keeps under a name of its own.
         twin.multiprocessing_context = self.context if workers else None
         if workers:
-            watch(twin, self.starting)
+            watch(twin, self.waits)
         return twin
 
     def _refuse_short_epochs(self) -> None:

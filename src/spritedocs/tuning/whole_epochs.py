@@ -1,19 +1,23 @@
-"""Whole epochs, as training has them, by what slices of them showed; and how much these scatter."""
+"""Whole epochs, as training has them, by what slices of them showed."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean, median
+from dataclasses import dataclass, replace
+from statistics import fmean, median, stdev
 
 from spritedocs.model import Settings
+from spritedocs.report import Measurement
 from spritedocs.timing import Comparison
 from spritedocs.tuning.candidates import steady
 from spritedocs.tuning.prospects import Prospects
 
-__all__ = ["WholeEpochs", "scatter"]
+__all__ = ["LOOKS", "WholeEpochs", "joined", "sequential_ratio"]
+
+LOOKS = (6, 12, 24)
+"""After so many rounds the search looks whether the answer is settled, and ends if it is."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +67,29 @@ class WholeEpochs:
         return start_s if self.found.batches else 0.0
 
 
-def scatter(comparison: Comparison) -> tuple[float, int]:
-    """The variance of the logarithm of a ratio of two arms' throughput, from all of them, and the
-    degrees of freedom that are behind it.
+def sequential_ratio(name: str, above: Sequence[float], below: Sequence[float]) -> Measurement:
+    """The ratio in the rounds that both took part in, with an interval that a search may look at.
 
-    What is left of the logarithms once each arm's and each round's mean is taken off.
+    A search that ends as soon as the interval says enough ends at a lucky moment: of such 95% intervals only
+    some 91% hold a true gain of 4%, as ``tests/tuning/test_outcome.py`` shows. So each is that of 1 - 5% / 3,
+    for three looks, and by Bonferroni the true ratio is in it in 95% of all searches at least, whichever look
+    ended them.
     """
-    logs = [[math.log(each["items_per_s"]) for each in arm] for arm in comparison.arms.values()]
-    freedom = (len(logs) - 1) * (len(logs[0]) - 1)
-    if not freedom:
-        return 0.0, 0
-    arms, rounds = [fmean(row) for row in logs], [fmean(column) for column in zip(*logs, strict=True)]
-    left = sum(
-        (value - arm - column + fmean(arms)) ** 2
-        for row, arm in zip(logs, arms, strict=True)
-        for value, column in zip(row, rounds, strict=True)
+    found = Measurement.of(name, [one / other for one, other in zip(above, below, strict=False)], "×")
+    if found.interval is None or len(set(found.samples)) == 1:
+        return found
+    from scipy.special import stdtrit  # here, as in spritedocs.report.intervals
+
+    logs, count = list(map(math.log, found.samples)), len(found.samples)
+    reach = float(stdtrit(count - 1, 1 - 0.025 / len(LOOKS))) * stdev(logs) / math.sqrt(count)
+    low, high = math.exp(fmean(logs) - reach), math.exp(fmean(logs) + reach)
+    return replace(found, interval=(min(low, found.median), max(high, found.median)))
+
+
+def joined(one: Comparison, more: Comparison) -> Comparison:
+    """Both, one after the other; what left before has fewer rounds."""
+    return Comparison(
+        {each: found for each, taken in one.arms.items() if (found := taken + more.arms.get(each, ()))},
+        retaken=one.retaken + more.retaken,
+        disturbed=None if one.disturbed is None or more.disturbed is None else one.disturbed + more.disturbed,
     )
-    return 2 * left / freedom, freedom

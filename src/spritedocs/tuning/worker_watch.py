@@ -104,12 +104,12 @@ class _Reporting:
         report(_READY)
 
 
-def watch(loader: Any, starting: Callable[[bool], object] = lambda are_starting: None) -> None:
+def watch(loader: Any, waits: Callable[[bool], object] = lambda are_starting: None) -> None:
     """From now on, watch the workers of the iterators that the ``DataLoader`` makes.
 
-    ``starting`` is called with ``True`` every now and then while workers start, and then with ``False``.
-    ``next()`` of such an iterator raises ``WorkerError`` where a worker fails. The loader's ``timeout`` is
-    for batches alone.
+    ``waits`` is called every now and then while no batch comes, with ``True`` while workers start; it may
+    raise. ``next()`` of such an iterator raises ``WorkerError`` where a worker fails. The loader's
+    ``timeout`` is for batches alone.
     """
     inner, kind, made_by = loader.worker_init_fn, type(loader), weakref.ref(loader)
 
@@ -121,7 +121,7 @@ def watch(loader: Any, starting: Callable[[bool], object] = lambda are_starting:
             iterator = kind._get_iterator(loader)
         # Private, but in torch since 1.7.
         if hasattr(iterator, "_try_get_data"):
-            iterator._try_get_data = _Watch(iterator, heard, starting).try_get_data
+            iterator._try_get_data = _Watch(iterator, heard, waits).try_get_data
         return iterator
 
     loader._get_iterator = get_iterator
@@ -139,13 +139,12 @@ def without_advice() -> Iterator[None]:
 class _Watch:
     """Over the workers of one iterator."""
 
-    def __init__(self, iterator: Any, heard: Connection, starting: Callable[[bool], object]) -> None:
-        self._iterator, self._heard, self._starting = weakref.ref(iterator), heard, starting
+    def __init__(self, iterator: Any, heard: Connection, waits: Callable[[bool], object]) -> None:
+        self._iterator, self._heard, self._waits = weakref.ref(iterator), heard, waits
         self._get = type(iterator)._try_get_data
         self._count = len(iterator._workers)
         self._told: dict[str, dict[int, str]] = {kind: {} for kind in (_UP, _READY, _RAISED, _LOST)}
         self._begun, self._kills = time.monotonic(), _kills()
-        self._waited = False
         self._allowed_s = STARTING_S * math.ceil(self._count / usable_cores())
 
     def try_get_data(self, timeout: float = 5.0) -> tuple[bool, Any]:
@@ -160,32 +159,21 @@ class _Watch:
                     raise ended from error
                 raise
             if found[0]:
-                self._started()
                 return found
             self._listen()
             if lost := self._told[_LOST]:
                 raise BatchLost(next(iter(lost.values())))
-            if len(self._told[_UP]) < self._count:
-                begun = self._still_starting()
+            are_starting = len(self._told[_UP]) < self._count
+            self._waits(are_starting)
+            if are_starting:
+                begun = time.monotonic()
+                if begun > self._begun + self._allowed_s:
+                    raise NotStarted(self._allowed_s)
                 continue
-            self._started()
             if left_s <= 0:
                 if len(self._told[_READY]) < self._count:
                     raise NotStarted(timeout, is_init=True)
                 return found
-
-    def _still_starting(self) -> float:
-        now = time.monotonic()
-        if now > self._begun + self._allowed_s:
-            raise NotStarted(self._allowed_s)
-        self._waited = True
-        self._starting(True)
-        return now
-
-    def _started(self) -> None:
-        if self._waited:
-            self._waited = False
-            self._starting(False)
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):  # all workers may have gone
