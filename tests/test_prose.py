@@ -21,11 +21,14 @@ def python_blocks(page: Path) -> list[str]:
 
 
 ONE_AFTER_THE_OTHER = """
-import os, runpy, sys
+import gc, os, runpy, sys
+gc.disable()
 for script in sys.argv[1:]:
     os.chdir(os.path.dirname(script))
     runpy.run_path(script, run_name="__main__")
+    gc.collect()
 """
+"""A forked worker that collected an earlier page's loader would complain that its workers are no children."""
 
 
 def test_the_python_blocks_of_each_page_run_as_one_script(tmp_path: Path) -> None:
