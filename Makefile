@@ -46,7 +46,7 @@ record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not every_start_method and not publishing"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not every_start_method and not publishing"
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile random -m "every_start_method or hypothesis"
