@@ -19,7 +19,7 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 EDITS = {
-    "docs/index.md": ("## ", ""),
+    "docs/index.md": ("A guide to ", ""),
     "docs/guide/summoning-helpers.md": ("## ", "guide/summoning-helpers/"),
     "examples/06_optional_num_workers.py": ("# # ", "experiments/06_optional_num_workers/"),
     "src/spritedocs/timeline/tracing.py": ('"""', "api/timeline/"),
@@ -49,6 +49,7 @@ with psutil.Popen(COMMAND, cwd=ROOT, stderr=subprocess.DEVNULL) as serving:
         for name, (before, page) in EDITS.items():
             path, words = ROOT / name, f"Edited at {time.time():.0f}"
             text = path.read_text(encoding="utf-8")
+            assert before in text, f"{name} has no {before!r} any more"
             time.sleep(2)
             try:
                 path.write_text(text.replace(before, f"{before}{words}. ", 1), encoding="utf-8")
