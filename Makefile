@@ -49,7 +49,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not every_start_method and not publishing"
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile random -m "every_start_method or hypothesis"
+	$(BIN)/python -m pytest -n 3 --dist worksteal --hypothesis-profile random -m "every_start_method or hypothesis"
 
 test-publish: $(STAMP)
 	$(BIN)/python -m pytest -m publishing tests/test_workflows.py

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spritedocs import report, timing
-from spritedocs.recordings import Example, Library, Project
+from spritedocs.recordings import Example, Library, Project, Recording
 from spritedocs.report import Measurement
 
 PROJECT = Project(Path(__file__).parents[1])
@@ -65,10 +65,11 @@ def _done(example: Example, folder: Path, start_method: str) -> subprocess.Compl
     )
 
 
-def recorded_anew(example: Example) -> bool:
-    """Whether no published recording of ``example`` is fresh."""
+def fresh(example: Example) -> list[Recording]:
+    """The published recordings of ``example`` since which nothing has changed."""
     library = Library(PROJECT)
-    return all(status.state != "fresh" for status in library.reference(example, library.machines()))
+    found = library.reference(example, library.machines())
+    return [status.recording for status in found if status.recording and status.state == "fresh"]
 
 
 def _main(script: str, start_method: str, values: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import LIMIT_S, PROJECT, Run, recorded_anew, run
+from running import LIMIT_S, PROJECT, Run, fresh, run
 
 from spritedocs.recordings import Example, Library, Recording
 
@@ -76,7 +76,7 @@ def test_it_passes_on_what_its_comparisons_warn_of(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_from_an_empty_folder(name: str, run_once: Callable[[str], Run]) -> None:
-    if name != ALWAYS_RUN and not recorded_anew(PROJECT.example(name)):
+    if name != ALWAYS_RUN and fresh(PROJECT.example(name)):
         pytest.skip("unchanged since a published machine recorded it; make test-all runs it")
     _passes(run_once(name))
 
@@ -86,7 +86,10 @@ def test_it_runs_from_an_empty_folder(name: str, run_once: Callable[[str], Run])
 @pytest.mark.parametrize("start_method", multiprocessing.get_all_start_methods())
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_under_every_start_method(name: str, start_method: str, tmp_path: Path) -> None:
-    _passes(run(PROJECT.example(name), tmp_path, start_method))
+    example = PROJECT.example(name)
+    if start_method in {each.provenance["machine"]["start_method"] for each in fresh(example)}:
+        pytest.skip("unchanged since it was recorded under this start method")
+    _passes(run(example, tmp_path, start_method))
 
 
 def _passes(done: Run) -> None:
