@@ -8,30 +8,19 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
+from calling import Answer, called
 from tiny import NAME, Tiny, Traces
 
 from spritedocs import __version__, machine
 from spritedocs.cli import commands as cli
 from spritedocs.recordings import RecordError, Recording
 from spritedocs.report import MIME
-
-
-class Answer(NamedTuple):
-    status: int
-    said: str
-    complained: str
-
-    @property
-    def sentence(self) -> str:
-        """The complaint, which stands alone."""
-        assert self.said == ""
-        assert "Traceback" not in self.complained
-        return self.complained.splitlines()[-1]
 
 
 @pytest.fixture
@@ -41,17 +30,7 @@ def call(
     """The command ``spritedocs`` in the miniature site's folder."""
     monkeypatch.chdir(tiny.root)
 
-    def answer(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["spritedocs", *arguments])
-        capsys.readouterr()
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return Answer(status, *capsys.readouterr())
-
-    return answer
+    return partial(called, monkeypatch, capsys)
 
 
 def test_status_for_programs_is_a_list_of_objects(call: Callable[..., Answer], tiny: Tiny) -> None:

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from calling import Answer, called
 from markdown.extensions.toc import slugify
 from running import PROJECT
 
 from spritedocs import doctor
-from spritedocs.cli import commands as cli
 from spritedocs.cli import doctor_command as command
 from spritedocs.doctor import Finding
 from spritedocs.doctor import facts as facts_module
@@ -236,25 +235,13 @@ def test_every_page_that_is_named_has_its_anchor() -> None:
         assert anchor in anchors(page), link
 
 
-class Answer(NamedTuple):
-    status: int
-    said: str
-    complained: str
-
-
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """The command ``spritedocs doctor`` on the machine that ``facts`` describe."""
 
     def answer(facts: Facts, *arguments: str) -> Answer:
         monkeypatch.setattr(doctor, "look", lambda data, start: replace(facts, starts=facts.starts * start))
-        monkeypatch.setattr(sys, "argv", ["spritedocs", "doctor", *arguments])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return Answer(status, *capsys.readouterr())
+        return called(monkeypatch, capsys, "doctor", *arguments)
 
     return answer
 

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from calling import Answer, called
 from test_tune_terminal import TUNED
 from tiny import Traces
 
-from spritedocs.cli import commands as cli
 from spritedocs.cli import tune_command as command
 from spritedocs.machine import Interrupted
 from spritedocs.target import Callbacks, RunError
@@ -47,12 +47,6 @@ class Hanging(Sprites):
 """
 
 
-class Answer(NamedTuple):
-    status: int
-    said: str
-    complained: str
-
-
 Call = Callable[..., Answer]
 Run = Callable[[str, Mapping[str, Any], Callbacks], dict[str, Any]]
 
@@ -64,16 +58,9 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     monkeypatch.chdir(tmp_path)
 
     def answer(*arguments: str, run: Run | None = None) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["spritedocs", "tune", *arguments])
         if run:
             monkeypatch.setattr(command, "run", run)
-        capsys.readouterr()
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return Answer(status, *capsys.readouterr())
+        return called(monkeypatch, capsys, "tune", *arguments)
 
     return answer
 
