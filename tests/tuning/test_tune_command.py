@@ -33,8 +33,8 @@ class Sprites(Dataset):
 
 class Cursed(Sprites):
     def __getitem__(self, index):
-        if index == 1234:
-            raise ValueError("sprite 1234 is cursed")
+        if index == 34:
+            raise ValueError("sprite 34 is cursed")
         return index
 
 def make_cursed_loader():
@@ -205,8 +205,8 @@ def test_a_real_dataset_that_raises_is_told_with_its_own_traceback(
     *shown, sentence = answer.complained.splitlines()
     assert shown[0] == "Traceback (most recent call last):"
     assert "mine.py" in shown[1]
-    assert shown[-1] == "ValueError: sprite 1234 is cursed"
-    assert "item 1,234" in sentence or "item 1234" in sentence
+    assert shown[-1] == "ValueError: sprite 34 is cursed"
+    assert "item 34" in sentence
     assert "spritedocs" not in answer.complained
     assert (traces.processes(), traces.files()) == ([], [])
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
