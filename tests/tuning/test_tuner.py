@@ -65,6 +65,11 @@ class Numbers(Dataset[Any]):
         return torch.full((3,), float(index)) if index != self.bad else self.what()
 
 
+class AtOnce(Numbers):
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        return [self[index] for index in indices]
+
+
 class Stream(IterableDataset[Any]):
     def __init__(self, count: int = 80, shared: bool = True) -> None:
         self.count, self.shared = count, shared
@@ -96,6 +101,10 @@ def leave() -> Any:
 
 def hang() -> Any:
     time.sleep(1000)
+
+
+def as_dict(samples: list[Any]) -> Any:
+    return {"image": torch.stack(samples), "name": ["a sprite"] * len(samples)}
 
 
 def as_tokens(samples: list[Any]) -> Any:
@@ -682,16 +691,22 @@ def test_items_that_wait_are_loaded_faster_by_two() -> None:
     "dataset",
     [
         batches_of(Numbers(), num_workers=2),
+        batches_of(AtOnce()),
+        batches_of(Numbers(), collate_fn=as_dict),
         batches_of(Numbers(), collate_fn=as_tokens),
         batches_of(Stream()),
+        DataLoader(Numbers(), batch_size=None),
         DataLoader(Stream(), batch_size=None),
         DataLoader(Numbers(), batch_sampler=BatchSampler(RandomSampler(range(40)), BATCH, drop_last=True)),
         [torch.zeros(3)] * 80,
     ],
     ids=[
         "present settings",
+        "at once",
+        "dict",
         "tokens",
         "stream",
+        "items",
         "stream of items",
         "batch sampler",
         "list",
