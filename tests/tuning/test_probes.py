@@ -194,8 +194,10 @@ def test_what_waiting_items_cost() -> None:
     assert len(costs.item_s) >= 20
     assert sum(costs.item_s) > 3 * sum(costs.item_cpu_s)
     assert min(costs.item_s) >= 0.002
-    starts = (costs.start_s, costs.boot_s, costs.resume_s)
-    assert all(seconds > 0 for seconds in (costs.send_s, costs.receive_s, *starts))
+    assert all(seconds > 0 for seconds in (costs.receive_s, costs.start_s, costs.resume_s))
+    # Differences: where the main process has to wait for a core, a worker may begin before it is seen to be
+    # started, and collating may take longer in the one than in the other.
+    assert min(costs.send_s, costs.boot_s) >= 0
     assert all(
         seconds > 0 for seconds in (costs.collate_s, costs.stop_s, costs.main_s, seen.empty_handover_s)
     )
