@@ -3,7 +3,7 @@
     python running.py SCRIPT START_METHOD VALUES
 
 What the script shows is printed as usual; its measured values are written to the file VALUES. Under the
-start method that is called "default" it measures as it does for a reader, else in two rounds at most.
+start method that is called "default" it measures as it does for a reader, else in one round.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ def _main(script: str, start_method: str, values: str) -> None:
     report.show = keep
     if start_method != "default":
         multiprocessing.set_start_method(start_method)
+        if start_method == "forkserver":
+            # Else each worker imports torch anew, as under spawn: most of what such a run costs.
+            multiprocessing.set_forkserver_preload(["torch.utils.data"])
         timing.compare, timing.race = _short(timing.compare), _short(timing.race)
     runpy.run_path(script, run_name="__main__")
     Path(values).write_text(json.dumps([value.as_json() for value in shown]), encoding="utf-8")
@@ -90,7 +93,7 @@ def _main(script: str, start_method: str, values: str) -> None:
 
 def _short(measure: Callable[..., timing.Comparison]) -> Callable[..., timing.Comparison]:
     def measured(arms: Mapping[Any, Any], rounds: int, **options: Any) -> timing.Comparison:
-        return measure(arms, min(rounds, 2), **options)
+        return measure(arms, min(rounds, 1), **options)
 
     return measured
 
