@@ -30,7 +30,7 @@ from suite.failures import said
 from suite.held_out import KINDS, held_out, scaled
 from suite.kept import Kept, KeptError
 from suite.kinds import Kind
-from suite.rivals import TITLES, by_counting_up, by_rule
+from suite.rivals import TITLES, by_counting_up, by_random, by_rule
 from suite.scores import Grid, Outcome, Pick, Standing
 from suite.tables import of_contestants, of_workloads, settings_text
 from tune_workloads import COMPUTING, LOCKED, OTHERS, WAITING, WORKLOADS, Workload, loader, prepared
@@ -219,7 +219,7 @@ def test_the_tables_show_a_failure_as_a_row() -> None:
 def test_rules_need_no_measuring_and_searches_stop_when_it_gets_no_better() -> None:
     picks = by_rule()
     assert picks["none"].settings == NONE
-    assert {*picks, "until_slower", "num_workers_search", "single_grid"} == set(TITLES)
+    assert {*picks, "until_slower", "num_workers_search", "single_grid", "random_search"} == set(TITLES)
     seconds = [3.0, 2.0, 2.5, 1.0]
     assert by_counting_up(seconds.__getitem__, 3, patience=0) == Pick(Settings(1, 2, True), 7.5)
     assert by_counting_up(seconds.__getitem__, 3, patience=1) == Pick(Settings(3, 2, True), 8.5)
@@ -266,12 +266,23 @@ class Machine:
         return SimpleNamespace(recommended=kept, diagnosis="waiting")
 
 
+def test_random_search_ends_with_its_time_and_takes_the_fastest_of_what_it_tried() -> None:
+    searched = grid(none=[4, 4], two=[2, 2])
+    every = by_random(searched, limit_s=100)
+    assert (every.settings, every.seconds) == (searched.best, 12)
+    one = by_random(searched, limit_s=0.5)
+    assert one.settings is not None
+    assert one.seconds == searched.totals[one.settings][0]
+
+
 def test_a_workload_is_searched_by_all_and_rated_by_throughput(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
     seen = tune_suite.outcome(WORKLOADS["wait"], rounds=2, with_rivals=True)
     assert seen.grid is not None
     assert (len(seen.grid.totals), seen.grid.best, seen.disturbed) == (19, Settings(8, 2, True), 2)
-    assert {name: pick.settings.num_workers for name, pick in seen.picks.items() if pick.settings} == {
+    picks = {name: pick.settings.num_workers for name, pick in seen.picks.items() if pick.settings}
+    assert "random_search" in picks  # how much it tries depends on how long the tuner took
+    assert {name: count for name, count in picks.items() if name != "random_search"} == {
         "tune": 3,
         **{name: pick.settings.num_workers for name, pick in by_rule().items() if pick.settings},
         "until_slower": 8,
@@ -293,7 +304,7 @@ def test_a_step_is_taken_by_all_but_the_search_that_has_none(monkeypatch: pytest
     tune_suite.outcome(workload, rounds=2, with_rivals=False)
     assert set(machine.steps) == {workload.step}
     with prepared(workload) as dataset:
-        tune_suite.rivals(workload, dataset, grid(none=[1]))
+        tune_suite.rivals(workload, dataset, grid(none=[1]), 1.0)
     assert set(machine.steps) == {workload.step, None}
 
 
@@ -365,7 +376,8 @@ def test_a_grid_that_fails_is_a_workload_that_is_not_rated(monkeypatch: pytest.M
     failing(monkeypatch, "compare", range(1), ERROR, Machine(monkeypatch))
     seen = tune_suite.outcome(WORKLOADS["wait"], rounds=2, with_rivals=True)
     assert (seen.grid, seen.ratios, seen.named_right) == (None, {}, True)
-    assert seen.failures == (f"the grid: {SAID}", "single_grid: there is no grid")
+    without = [f"{name}: there is no grid" for name in ("single_grid", "random_search")]
+    assert list(seen.failures) == [f"the grid: {SAID}", *without]
     row, values, notes = both_tables([seen, outcome(Pick(TWO, 1.0, "waiting"))])
     assert row[:6] == ["wait", "waiting", "waiting", "0", "not known", "3×2 +"]
     assert SAID in str(values["gain_wait"])

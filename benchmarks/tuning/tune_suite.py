@@ -54,6 +54,7 @@ from suite.kept import Kept, KeptError, code_sha256
 from suite.rivals import (
     MOST_WORKERS,
     by_counting_up,
+    by_random,
     by_rule,
     by_single_grid,
     with_workers,
@@ -71,6 +72,7 @@ COUNTS, PREFETCH = (1, 2, 3, 4, 6, 8), (2, 4, 8)
 ROUNDS, QUICK_ROUNDS, FINAL_ROUNDS = 5, 2, 20
 QUICK = ("wait", "compute", "short-epoch-tiny", "tiny-tensors")
 ORDER_SEED = 20261127
+NO_GRID = Pick(None, says="there is no grid")
 EVERY = WORKLOADS | {workload.name: workload for workload in held_out()}
 RECORDED = ("tune_suite", "tune_workloads")
 """Two reports are two recordings: the contestants' and, under its own name, the workloads'."""
@@ -123,8 +125,11 @@ def tuned(workload: Workload, dataset: Dataset[Any]) -> Pick:
     return Pick(Settings(**result.recommended), time.perf_counter() - begun, result.diagnosis)
 
 
-def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid | None) -> dict[str, Pick]:
-    """What the others choose. An epoch that starts the workers goes before each one that is timed."""
+def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid | None, limit_s: float) -> dict[str, Pick]:
+    """What the others choose. An epoch that starts the workers goes before each one that is timed.
+
+    ``limit_s`` is how long the tuner took: random search is given as long.
+    """
 
     def epoch_s(count: int, step: Callable[[Any], object] | None) -> float:
         with loaders(workload, dataset, [with_workers(count)]) as made:
@@ -142,7 +147,8 @@ def rivals(workload: Workload, dataset: Dataset[Any], grid: Grid | None) -> dict
         **by_rule(),
         "until_slower": attempted(lambda: by_counting_up(with_step, MOST_WORKERS, patience=0)),
         "num_workers_search": attempted(lambda: by_counting_up(loading_only, cores, patience=3)),
-        "single_grid": by_single_grid(grid) if grid else Pick(None, says="there is no grid"),
+        "single_grid": by_single_grid(grid) if grid else NO_GRID,
+        "random_search": by_random(grid, limit_s) if grid else NO_GRID,
     }
 
 
@@ -185,7 +191,7 @@ def outcome(workload: Workload, rounds: int, with_rivals: bool) -> Outcome:
             grid = brute_force(workload, dataset, rounds)
         picks[TUNE] = attempted(lambda: tuned(workload, dataset))
         if with_rivals:
-            picks |= rivals(workload, dataset, grid)
+            picks |= rivals(workload, dataset, grid, picks[TUNE].seconds)
         chosen = [pick.settings for pick in picks.values() if pick.settings is not None]
         if grid:
             with noted(failures, "the final comparison"):

@@ -7,7 +7,10 @@ our epochs are short, and starting workers for each would count against them mor
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable
+from random import Random
+from statistics import median
 
 import torch
 from suite.scores import Grid, Pick
@@ -21,8 +24,11 @@ TITLES = {
     "until_slower": "one epoch per count, until slower",
     "num_workers_search": "Num-Workers-Search",
     "single_grid": "the whole grid, one epoch each",
+    "random_search": "random search, as long as tune",
 }
 MOST_WORKERS = 8
+DRAWING = 20261129
+"""The seed of what random search tries."""
 
 
 def with_workers(count: int) -> Settings:
@@ -65,3 +71,25 @@ def by_counting_up(epoch_s: Callable[[int], float], most: int, patience: int) ->
         elif count > 1 and (disappointed := disappointed + 1) > patience:
             break
     return Pick(with_workers(best), spent)
+
+
+def by_random(grid: Grid, limit_s: float, seed: int = DRAWING) -> Pick:
+    """Epochs of cells drawn at random, one after the other, until ``limit_s`` seconds are spent.
+
+    The fastest cell is taken, by the median where it was drawn more than once. The epochs are those that the
+    brute force timed, each used once, so that no time is lost here with starting workers.
+
+    Examples:
+        >>> grid = Grid({Settings(): [4.0, 4.0], Settings(1): [2.0, 2.0]}, seconds=12.0)
+        >>> pick = by_random(grid, limit_s=9)
+        >>> pick.settings.num_workers, pick.seconds
+        (1, 10.0)
+    """
+    drawn = [(cell, seconds) for cell, totals in grid.totals.items() for seconds in totals]
+    random, taken, spent = Random(seed), defaultdict[Settings, list[float]](list), 0.0
+    for cell, seconds in sorted(drawn, key=lambda _: random.random()):
+        if spent >= limit_s:
+            break
+        taken[cell].append(seconds)
+        spent += seconds
+    return Pick(min(taken, key=lambda cell: median(taken[cell])), spent)
