@@ -28,7 +28,8 @@
 # no time is measured.
 #
 # **Caveat.** Messages are those of the Python and the torch of this page. Others word them a little
-# differently, and may end in another last line.
+# differently, and may end in another last line. Where IPython is not installed, no cell of a notebook is run,
+# and no batch arrives from one.
 
 # %% [markdown]
 # ## What will not fit through the door

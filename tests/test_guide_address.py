@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib import metadata
 from types import SimpleNamespace
 
 import pytest
 
-from spritedocs.guide import how_to_open, whole
+from spritedocs.guide import how_to_open, lack, whole
 
 PAGE = "in-depth/memory/#shm"
 WHEEL = "downloads/spritedocs-0.1.0-py3-none-any.whl"
@@ -40,3 +41,21 @@ def test_a_copy_that_was_never_installed_knows_no_address(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(metadata, "distribution", lost)
     assert (whole(PAGE), how_to_open()) == (PAGE, "")
+
+
+@pytest.mark.parametrize(
+    ("url", "source"),
+    [
+        (f"https://git.example/guide/{WHEEL}", f" @ https://git.example/guide/{WHEEL}"),
+        ("file:///home/sprite/guide", ""),
+    ],
+)
+def test_what_is_missing_comes_from_the_site_where_that_is_known(
+    monkeypatch: pytest.MonkeyPatch, url: str, source: str
+) -> None:
+    kept = json.dumps({"url": url})
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda path: kept))
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    said = f'A reader needs PyYAML: pip install "spritedocs[record]{source}"'
+    assert lack("A reader", ["json", "yaml"]) == said
+    assert lack("A reader", ["json"]) == ""

@@ -6,25 +6,21 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from spritedocs import __version__
+from spritedocs.cli.about_recordings import AboutRecordings
 from spritedocs.cli.doctor_command import doctor
-from spritedocs.cli.terminal import bar, print_beside
 from spritedocs.cli.tune_command import tune
+from spritedocs.guide import RECORD
 from spritedocs.machine import Interrupted, interruptible, undisturbed
-from spritedocs.recordings import (
-    Beside,
-    ExampleError,
-    Library,
-    Project,
-    RecordingError,
-    Status,
-    orphans,
-)
+
+if TYPE_CHECKING:
+    from spritedocs.recordings import Status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,12 +42,6 @@ def main() -> None:
     except click.ClickException as misuse:
         misuse.show()
         sys.exit(misuse.exit_code)
-    except ExampleError as misuse:
-        _complain(str(misuse))
-        sys.exit(2)
-    except RecordingError as failure:
-        _complain(str(failure))
-        sys.exit(1)
     except Interrupted as interruption:
         _complain("Interrupted: no recording was changed by the example that was running.")
         sys.exit(128 + interruption.signal_number)
@@ -63,7 +53,7 @@ def _complain(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-@cli.command()
+@cli.command(cls=AboutRecordings, needs=RECORD)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--machine", "slug", help="Record for publication, under this machine's short name.")
 @click.option(
@@ -78,7 +68,8 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
     """
     with undisturbed():
         from spritedocs import machine
-        from spritedocs.recordings import RecordError, can_store
+        from spritedocs.cli.terminal import bar
+        from spritedocs.recordings import Library, Project, RecordError, can_store
         from spritedocs.recordings import record as record_one
 
         described = machine.describe()
@@ -129,11 +120,13 @@ def _shortened(path: Path) -> str:
         return str(path)
 
 
-@cli.command()
+@cli.command(cls=AboutRecordings, needs=["yaml"])
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects for programs.")
 @click.option("--short", is_flag=True, help="Print one sentence about this machine.")
 def status(as_json: bool, short: bool) -> None:
     """Say which examples have a fresh, a stale or no recording: yours and the published ones."""
+    with undisturbed():
+        from spritedocs.recordings import Library, Project, orphans
     project = Project.find()
     library = Library(project)
     examples = [project.example(name) for name in project.names()]
@@ -170,7 +163,7 @@ def _when(row: Status) -> str:
     return f"{row.recording.recorded_at:%Y-%m-%d}" if row.recording else ""
 
 
-@cli.command()
+@cli.command(cls=AboutRecordings, needs=["yaml"])
 @click.argument("name")
 @click.option("--machine", "slug", help="Compare with this published machine, by its short name.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
@@ -179,6 +172,9 @@ def compare(name: str, slug: str | None, as_json: bool) -> None:
 
     With the ratio of each, its 95% interval, and likely causes of what differs.
     """
+    with undisturbed():
+        from spritedocs.cli.terminal import print_beside
+        from spritedocs.recordings import Beside, Project
     project = Project.find()
     example = project.example(name)
     with undisturbed():

@@ -15,6 +15,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from spritedocs.guide import lack
 from spritedocs.report.drawing import Figure
 from spritedocs.report.measurement import MIME, TRACE_MIME, Gap, Measurement
 
@@ -153,7 +154,9 @@ def _html_parts(report: Report) -> Iterator[str]:
         yield '<figure class="sprite-figure" data-search-exclude>'
         if report.found:
             yield f"<figcaption>{html.escape(report.found)}</figcaption>"
-        yield f"{report.figure.svg(wide=False)}{report.figure.svg()}</figure>"
+        sentence = lack("This figure", ["matplotlib"])
+        yield html.escape(sentence) or f"{report.figure.svg(wide=False)}{report.figure.svg()}"
+        yield "</figure>"
     if report.remarks:
         items = "".join(f"<li>{html.escape(note)}</li>" for note in report.remarks)
         yield f'<ul class="sprite-notes">{items}</ul>'

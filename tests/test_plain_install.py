@@ -1,0 +1,142 @@
+"""The package without its extras: what works all the same, and a sentence where an extra is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from running import PROJECT
+
+from spritedocs.guide import RECORD
+
+PYPROJECT = tomllib.loads((PROJECT.root / "pyproject.toml").read_text(encoding="utf-8"))
+ASKED: dict[str, Any] = PYPROJECT["project"]
+EXTRAS: dict[str, list[str]] = ASKED["optional-dependencies"]
+
+MODULES = """\
+import importlib, pkgutil, spritedocs
+NOT_PLAIN = ("spritedocs.recordings.", "spritedocs.site", "spritedocs.cli.terminal", "spritedocs.__main__")
+for module in pkgutil.walk_packages(spritedocs.__path__, "spritedocs."):
+    if not module.name.startswith(NOT_PLAIN):
+        importlib.import_module(module.name)
+"""
+COMPARED = """\
+from torch.utils.data import DataLoader
+from spritedocs.datasets import SpriteTensors
+from spritedocs.report import Table, show
+from spritedocs.timing import compare
+
+loaders = {name: DataLoader(SpriteTensors(8), batch_size=4) for name in ("mine", "yours")}
+epochs = compare(loaders, rounds=2).values("epoch_s")
+table = Table("Sprites", columns={"mine": "mine", "yours": "yours"}).row("epochs", epochs)
+table = table.bars("seconds per epoch", epochs)
+show(table)
+print(table.report.bundle()["text/html"])
+"""
+MINE = """\
+def sprites():
+    return list(range(64))
+"""
+
+
+def plainly_installed() -> set[str]:
+    """The packages that the package alone brings into this environment: those it asks for, and so on."""
+    found = {("spritedocs", "")}
+    asked = [Requirement(each) for each in ASKED["dependencies"]]
+    while asked:
+        one = asked.pop()
+        for wanted in {(canonicalize_name(one.name), extra) for extra in ("", *one.extras)} - found:
+            found.add(wanted)
+            needs = map(Requirement, metadata.requires(wanted[0]) or ())
+            asked += [each for each in needs if not each.marker or each.marker.evaluate({"extra": wanted[1]})]
+    return {name for name, _ in found}
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs Python where every other package of this environment is missing, for its children as well."""
+    folder, brought = tmp_path_factory.mktemp("plain"), plainly_installed()
+    others = [
+        module
+        for module, packages in metadata.packages_distributions().items()
+        if brought.isdisjoint(map(canonicalize_name, packages))
+    ]
+    assert {*RECORD, "mkdocs", "pytest"} <= {*others}
+    hidden = f"import sys\nsys.modules.update(dict.fromkeys({others!r}))\n"
+    (folder / "sitecustomize.py").write_text(hidden, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONUTF8": "1"}
+
+    def run(*arguments: str, cwd: Path = PROJECT.root) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        (["record"], "nbclient"),
+        (["status"], "PyYAML"),
+        (["compare", "06_optional_num_workers"], "PyYAML"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_about_recordings_says_which_extra_it_needs(
+    plain: Run, arguments: list[str], package: str
+) -> None:
+    done = plain("-m", "spritedocs", *arguments)
+    said = f'spritedocs {arguments[0]} needs {package}: pip install "spritedocs[record]"\n'
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_every_module_but_those_of_recordings_and_of_the_site_can_be_imported(plain: Run) -> None:
+    done = plain("-c", MODULES)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_comparison_is_shown_in_a_notebook_with_a_sentence_in_place_of_its_figure(
+    plain: Run,
+) -> None:
+    done = plain("-c", COMPARED)
+    assert done.returncode == 0, done.stderr
+    in_a_terminal, _, in_a_notebook = done.stdout.partition("<div")
+    assert "█" in in_a_terminal
+    assert "This figure needs matplotlib: pip install &quot;spritedocs[record]&quot;" in in_a_notebook
+
+
+def test_a_machine_is_examined(plain: Run) -> None:
+    done = plain("-m", "spritedocs", "doctor", "--quick", "--json")
+    assert json.loads(done.stdout)["findings"], done.stderr
+
+
+def test_a_dataset_is_tuned(plain: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    options = ("--json", "--budget", "20", "--max-workers", "1")
+    done = plain("-m", "spritedocs", "tune", "mine.py:sprites", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["recommended"]["num_workers"] in (0, 1)
+
+
+def test_the_extra_for_recordings_is_what_its_commands_look_for_and_comes_with_the_site() -> None:
+    assert {Requirement(each).name for each in EXTRAS["record"]} == {*RECORD.values()}
+    assert "spritedocs[record]" in EXTRAS["docs"]
