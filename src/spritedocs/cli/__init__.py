@@ -1,7 +1,7 @@
-"""The command line: ``spritedocs record | status | compare | sprites | doctor | tune``.
+"""The command line: ``spritedocs new | record | status | compare | sprites | doctor | tune``.
 
 ``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin
-function for each command, ``terminal`` prints comparisons.
+function for each command, ``new_example`` writes the files of one, ``terminal`` prints comparisons.
 """
 
 import lazy_loader
