@@ -78,7 +78,7 @@ def site(once: Callable[[str, Make], Path]) -> Path:
 
     def build(folder: Path) -> None:
         environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-        for name in ("OFFLINE", "SPRITEDOCS_EXECUTE", "SPRITEDOCS_REPO_URL"):
+        for name in ("OFFLINE", "SPRITEDOCS_EXECUTE", "SPRITEDOCS_REPO_URL", "SPRITEDOCS_SITE_URL"):
             environment.pop(name, None)
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
         done = subprocess.run(

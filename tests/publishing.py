@@ -25,6 +25,7 @@ EXPRESSIONS = {
     "vars.SPRITEDOCS_CLAIMS || 'required'": "reported",
     "github.server_url": FORGE,
     "github.repository": "sprites/guide",
+    "vars.SPRITEDOCS_SITE_URL": "",  # which few set
 }
 CHECK_OUT, NEWEST = "Check out the newest commit of main", "Publish nothing older than main"
 """The steps with which each job of the workflow begins. The simulated run has no main to ask about."""

@@ -154,6 +154,7 @@ def test_the_publishing_build_executes_and_asks_for_an_accelerator_and_true_clai
             "SPRITEDOCS_ACCELERATOR": "optional",
             "SPRITEDOCS_CLAIMS": "reported",
             "SPRITEDOCS_REPO_URL": f"{FORGE}/sprites/guide",
+            "SPRITEDOCS_SITE_URL": "",
             "SPRITEDOCS_EXECUTE": "always",
         },
     )

@@ -345,7 +345,8 @@ def test_misuse_is_a_sentence_and_status_2(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["status", "--short"], ["status", "--json"], ["record"], ["compare", NAME]]
+    "arguments",
+    [["status"], ["status", "--short"], ["status", "--json"], ["record"], ["compare", NAME], ["new", "x"]],
 )
 def test_outside_a_project_it_says_so(
     call: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]

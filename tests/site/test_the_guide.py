@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import pydoc
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
@@ -136,6 +138,14 @@ def test_the_reference_has_a_page_for_each_part_that_readers_use_and_no_other(pa
     parts = {"cli", "tuning", "doctor", "timing", "timeline", "machine", "datasets", "sprites", "report"}
     found = {address.removeprefix("/api/").strip("/") for address in pages if address.startswith("/api/")}
     assert found == {"", *parts}
+
+
+def test_the_reference_says_everything_once(pages: dict[str, Page]) -> None:
+    for address, page in pages.items():
+        if address.startswith("/api/"):
+            named = [pydoc.locate(name) for name in page.anchors if re.fullmatch(r"spritedocs[.\w]+", name)]
+            said = [one for one in named if isinstance(one, type | FunctionType)]
+            assert len(said) == len(set(said)), address
 
 
 def test_the_search_index_holds_the_pages_and_neither_figures_nor_notebooks(site: Path) -> None:

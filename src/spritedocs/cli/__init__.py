@@ -1,7 +1,8 @@
-"""The command line: ``spritedocs record | status | compare | sprites | doctor | tune``.
+"""The command line: ``spritedocs new | record | status | compare | sprites | doctor | tune``.
 
 ``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin
-function for each command, ``about_recordings`` says what some of them lack, ``terminal`` prints comparisons.
+function for each command, ``new_example`` writes the files of one, ``about_recordings`` says what commands
+lack, ``terminal`` prints comparisons.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The command line: record examples, see what is recorded, compare it, draw sprites, tune, examine."""
+"""The command line: begin and record examples, see what is recorded, compare it, draw, tune, examine."""
 
 from __future__ import annotations
 
@@ -186,6 +186,23 @@ def compare(name: str, slug: str | None, as_json: bool) -> None:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
         print_beside(found)
+
+
+@cli.command(cls=AboutRecordings, needs=["yaml"])
+@click.argument("name")
+def new(name: str) -> None:
+    """Begin an example called NAME in this clone: a script that runs, and its test.
+
+    They get the next number. The script compares two loaders, to put your own in their place. Its page, and
+    its place among the experiments, come by themselves.
+    """
+    with undisturbed():
+        from spritedocs.cli.new_example import write_example
+        from spritedocs.recordings import Project
+    script, test = write_example(Project.find(), name)
+    click.echo(f"{_shortened(script)} and {_shortened(test)} are there: put in your loaders and your words.")
+    click.echo(f"'spritedocs record {script.stem}' measures it, and 'mkdocs serve' shows its page.")
+    click.echo("To publish it, commit it, record it with --machine, and commit what that writes.")
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 __all__ = ["for_readers", "light_notebook", "light_page", "with_names"]
 
@@ -48,15 +49,40 @@ _NAMES_ROWS = re.compile(
 """A table with an empty corner: its first column says what each row is."""
 _FIRST_CELL = re.compile(r"(<tr>\s*)<td>(.*?)</td>", re.DOTALL)
 
+_RESULTS = re.compile(r'<table class="sprite-table">.*?</table>', re.DOTALL)
+_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
+_CELL = re.compile(r"<t[hd]\b([^>]*)>(.*?)(?:<span.*?)?</t[hd]>", re.DOTALL)
+
 
 def for_readers(html: str) -> str:
     """The content of a page with what no reader sees.
 
-    Those are headings at the rows of tables, where these are headings, and marks, which Material takes out
-    again, at what its search leaves out.
+    Those are headings at the rows of tables, where these are headings, marks at the column of a table that
+    stays in sight on a phone, and marks, which Material takes out again, at what its search leaves out.
     """
     headed = _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
-    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', headed)
+    marked = _RESULTS.sub(lambda table: _with_result(table[0]), headed)
+    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', marked)
+
+
+def _with_result(table: str) -> str:
+    """A table with its ratios marked, if one column behind the second has them, and none besides."""
+    rows = [_CELL.findall(row) for row in _ROW.findall(table)]
+    columns = zip(*([text for _, text in row] for row in rows), strict=False)
+    found = [number for number, (_, *cells) in enumerate(columns) if _are_ratios(cells)]
+    if len(found) != 1 or found[0] < 2:
+        return table
+
+    def marked(row: re.Match[str]) -> str:
+        at = list(_CELL.finditer(row[0]))[found[0]].start(1)
+        return f"{row[0][:at]} data-result{row[0][at:]}"
+
+    return _ROW.sub(marked, table)
+
+
+def _are_ratios(cells: Iterable[str]) -> bool:
+    values = set(cells) - {"", "not measured"}
+    return bool(values) and all(value.endswith("×") for value in values)
 
 
 def with_names(page: str) -> str:
