@@ -122,6 +122,15 @@ def test_at_the_end_more_epochs_than_one_are_a_table(clock, said):
     assert not unused
 
 
+def test_of_many_epochs_the_table_has_the_last(clock, said):
+    loader = watch(Slow(clock, [1, 1]))
+    for _ in range(100):
+        list(loader)
+    said()
+    watches._close()
+    assert [line.split()[0] for line in said()[2:]] == [str(number) for number in range(81, 101)]
+
+
 def test_what_is_still_under_way_at_the_end_is_told_as_far_as_it_went(clock, said):
     kept = iter(watch(Slow(clock, [1, 1, 1, 1]), name="kept"))
     for _ in range(3):

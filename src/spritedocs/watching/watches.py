@@ -23,6 +23,9 @@ __all__ = ["WATCHES", "Watch", "watch_of"]
 
 WATCHES: list[Watch] = []
 
+MOST_ROWS = 20
+"""How many epochs a table has that is printed: the last ones."""
+
 _PROCESS = os.getpid()
 
 
@@ -72,7 +75,7 @@ class Watch:
         for batches in list(self._running):
             batches.stop()
         if len(self.epochs) > 1:
-            self._say(f":\n{telling.table(self.epochs)}")
+            self._say(f":\n{telling.table(self.epochs[-MOST_ROWS:])}")
         # A worker that imports the script has its own loaders, and iterates over none.
         elif not self.epochs and multiprocessing.parent_process() is None:
             self._say(" was never iterated over. If a framework made another loader of it, watch that one.")
