@@ -33,8 +33,8 @@ def watch(
     so is all else that is asked of what this returns. It says how long an epoch took, how much of that the
     loop waited inside ``next()``, and what to try. A loader that is watched already is returned as it is.
 
-    ``loader`` is a ``torch.utils.data.DataLoader``, or anything else that yields batches; watch what
-    Accelerate's ``prepare()`` or Fabric's ``setup_dataloaders()`` returns, as they make a loader anew.
+    ``loader`` is a ``torch.utils.data.DataLoader``, or anything else that yields batches. Of what goes
+    through Accelerate's ``prepare()`` watch what that returns: it is another loader.
     ``name`` is what it is called, else the line that watches it. Where that is done again, with the same
     loader or once the former is gone, epochs are counted on.
 
