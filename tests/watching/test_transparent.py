@@ -79,6 +79,7 @@ def test_an_iterator_is_the_loader_s_but_for_its_epoch():
     next(batches)
     assert batches._num_yielded == 1
     assert not hasattr(batches, "flavour")
+    assert isinstance(batches, type(iter(flavoured())))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,9 @@ def test_who_makes_a_loader_anew_by_its_class_has_it_watched():
     assert anew.flavour == "sour"
     assert len(list(anew)) == 2
     assert [(found.name, len(found.epochs)) for found in watches.WATCHES] == [("training", 1)]
+    del watched
+    watch(flavoured(), name="training")
+    assert [found.name for found in watches.WATCHES] == ["training", "training #2"]
 
 
 def test_who_wraps_a_loader_s_parts_loses_the_watch_and_is_told(said):

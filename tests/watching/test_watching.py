@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 from itertools import islice
@@ -139,6 +141,23 @@ def test_what_is_still_under_way_at_the_end_is_told_as_far_as_it_went(clock, sai
     clock.spend(50)
     watches._close()
     assert said()[0].startswith("kept, epoch 1 (left after 3 batches): 5.00 s")
+    watches._close()
+    assert said() == []
+
+
+def test_a_process_that_was_forked_meanwhile_tells_nothing(clock, said, monkeypatch):
+    batches = iter(watch(Slow(clock, [1] * 4)))
+    next(batches)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    del batches
+    watch([])
+    watches._close()
+    assert said() == []
+
+
+def test_a_worker_that_imports_the_script_tells_nothing_of_its_loaders(said, monkeypatch):
+    watch([], name="validation")
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "the one that trains")
     watches._close()
     assert said() == []
 
@@ -358,7 +377,9 @@ def test_a_loop_that_leaves_batches_from_memory_is_told_at_once(clock, said):
         clock.spend(1)
         if number == 4:
             break
-    assert "it, epoch 1 (left after 5 batches)" in said()[1]
+    told = said()[1]
+    assert "it, epoch 1 (left after 5 batches)" in told
+    assert "each batch 2.0 times as fast" in told
 
 
 def test_helpers_are_gone_while_batches_come_from_memory(servers):
@@ -403,8 +424,8 @@ def test_helpers_of_an_epoch_that_has_ended_are_not_counted(said, monkeypatch, s
         return DataLoader(TensorDataset(torch.zeros(4)), 2, num_workers=1)
 
     training, validation = watch(loader(), name="training"), watch(loader(), name="validation")
-    for watched in (training, validation):
-        list(watched)
+    kept = iter(training)
+    assert len(list(kept)) == len(list(validation)) == 2
     assert not [line for line in said() if "alive" in line]
     for _ in training:
         list(validation)
@@ -500,17 +521,24 @@ def test_who_wants_it_waits_for_the_device_after_each_step(clock, said, monkeypa
 
 def test_a_report_has_the_epochs_of_each_loader_that_asks_for_it(clock, tmp_path):
     path = tmp_path / "report.json"
+    list(watch(Slow(clock, [2, 1, 1]), name="another"))
     for _ in range(2):
         for name in ("training", "validation"):
             for _ in watch(Slow(clock, [2, 1, 1]), name=name, report=path):
                 clock.spend(1)
-    list(watch(Slow(clock, [2, 1, 1]), name="another"))
     report = json.loads(path.read_text(encoding="utf-8"))
     assert [loader["name"] for loader in report["loaders"]] == ["training", "validation"]
     first, second = report["loaders"][0]["epochs"]
     assert (first["number"], second["number"], first["ended"]) == (1, 2, "done")
     assert (first["seconds"], first["first_s"], first["wait_s"], first["items"]) == (7, 2, 2, 12)
-    assert (first["wait_share"], first["idle_share"]) == (0.4, None)
+    assert (first["wait_share"], first["idle_share"], first["at_most"]) == (0.4, None, 1 / 0.6)
+
+
+def test_a_report_is_json_also_where_nothing_but_waiting_was_done(clock, tmp_path):
+    path = tmp_path / "report.json"
+    list(watch(Slow(clock, [1, 1]), report=path))
+    [loader] = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)["loaders"]
+    assert (loader["epochs"][0]["wait_share"], loader["epochs"][0]["at_most"]) == (1, None)
 
 
 def test_a_report_of_another_kind_is_a_table(clock, tmp_path):
@@ -546,7 +574,7 @@ def test_what_cannot_be_is_said(arguments, sentence):
         watch(**arguments)
 
 
-SPRITES = TensorDataset(torch.zeros(10, 4), torch.zeros(10))
+SPRITES = TensorDataset(torch.zeros(10, 3), torch.zeros(10))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ class Epoch:
     workers: int | None
     """The loader's ``num_workers``; ``None`` if it has none."""
     batches: int = 0
+    """How many were handed over."""
     items: int = 0
+    """How many items were in them."""
     seconds: float = 0.0
     """From before ``iter()`` until the loader had said that it was done, or was left."""
     first_s: float = 0.0
@@ -73,13 +75,16 @@ class Epoch:
         return (self.seconds - self.replayed_from_s) / again if self.kept and again else None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, for ``json.dumps``."""
-        shares = {"wait_share": self.wait_share, "idle_share": self.idle_share}
-        return {**asdict(self), **shares, "free_batch_s": self.free_batch_s}
+        """All values, for ``json.dumps``; ``None`` for those without bounds."""
+        told = {**asdict(self), **{name: getattr(self, name) for name in _CALCULATED}}
+        return {name: None if value == math.inf else value for name, value in told.items()}
 
     def _share(self, waited_s: float) -> float:
         rest_s = self.seconds - self.first_s
         return min(1.0, waited_s / rest_s) if rest_s > 0 else 0.0
+
+
+_CALCULATED = ("items_per_s", "wait_share", "idle_share", "lost_share", "at_most", "free_batch_s")
 
 
 def counter(loader: Any, first: Any) -> Callable[[Any], int]:

@@ -76,9 +76,12 @@ class Batches:
     def __len__(self) -> int:
         return len(self._inner)  # type: ignore[arg-type]
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """That of the loader's own iterator, for ``isinstance``."""
+        return type(self._inner)
+
     def __getattr__(self, name: str) -> Any:
-        if name == "_inner":  # iter() failed
-            raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __del__(self) -> None:
