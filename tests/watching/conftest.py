@@ -42,6 +42,7 @@ class Slow:
 def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "WATCHES", [])
     monkeypatch.setattr(Watch, "most_workers", 0)
+    monkeypatch.setattr(Watch, "rank", (None, 1))
 
 
 @pytest.fixture

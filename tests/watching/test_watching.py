@@ -33,8 +33,8 @@ def test_an_epoch_is_told_in_a_line_with_its_first_batch_apart(clock, said):
     assert seen == [0, 1, 2, 3]
     told, verdict = said()
     assert told == (
-        "training, epoch 1: 9.50 s, 1.68 items/s, first batch after 2.00 s, then waited 47%; "
-        "without that at most 1.9 times as fast"
+        "training, epoch 1: 9.50 s, 1.68 items/s, first batch after 2.00 s, then waited 43%, "
+        "at the end 0.500 s; without waiting at most 1.8 times as fast"
     )
     assert verdict.startswith("training: Waits over 5%: the loader holds it up.")
     assert "estimate" in verdict
@@ -59,8 +59,9 @@ def test_a_verdict_is_told_when_it_changes(clock, said):
         )
 
 
-def test_a_pause_before_each_epoch_has_a_remedy_of_its_own(clock, said):
-    loader = Slow(clock, [9, 0, 0])
+@pytest.mark.parametrize(("waits", "end"), [([9, 0, 0], 0), ([0, 0, 0], 9)])
+def test_a_pause_between_epochs_has_a_remedy_of_its_own(clock, said, waits, end):
+    loader = Slow(clock, waits, end)
     loader.num_workers = 2
     for _ in range(2):
         for _ in watch(loader):
@@ -250,7 +251,7 @@ def test_a_loop_inside_another_is_a_part_of_its_step(clock, said):
             clock.spend(0)
     told = [line for line in said() if " items/s" in line]
     assert [line.partition(", ")[0] for line in told] == ["inner"] * 3 + ["outer"]
-    assert "then waited 100%; without that at most over 100 times as fast" in told[0]
+    assert "then waited 100%; without waiting at most over 100 times as fast" in told[0]
     assert "9.00 s" in told[3]
     assert "then waited 25%" in told[3]
 
@@ -450,10 +451,17 @@ def test_a_worker_tells_nothing(capfd, servers):
 def test_a_rank_says_which_it_is(clock, said):
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:
-        list(watch(Slow(clock, [1, 1]), name="training"))
+        for _ in range(2):
+            list(watch(Slow(clock, [1, 1]), name="training"))
     finally:
         distributed.destroy_process_group()
-    assert said()[0].startswith("rank 0, training, epoch 1")
+    watches._close()
+    told = [line for line in said() if "training" in line and "Waits" not in line]
+    assert [line.partition(":")[0] for line in told] == [
+        "rank 0, training, epoch 1",
+        "rank 0, training, epoch 2",
+        "rank 0, training",
+    ]
 
 
 class Gpu:
@@ -483,7 +491,7 @@ def test_where_cuda_is_in_use_the_device_s_waiting_counts(clock, said, monkeypat
         gpu.launch(0.99)  # the loop goes on at once, and waits while the device computes
         most_unread = max(most_unread, gpu.unread)
     told, verdict = said()
-    assert "then waited 100%, the GPU 1%; without that at most 1.0 times as fast" in told
+    assert "then waited 100%, the GPU 1%; without waiting at most 1.0 times as fast" in told
     assert "under 5%" in verdict
     assert 100 < most_unread < 300  # those of long ago are read on the way
 

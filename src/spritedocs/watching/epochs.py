@@ -31,9 +31,11 @@ class Epoch:
     first_s: float = 0.0
     """Seconds from before ``iter()`` until the first batch was there."""
     wait_s: float = 0.0
-    """Seconds inside ``next()`` after the first batch; workers that do not stay shut down in the last."""
+    """Seconds inside ``next()`` for the batches after the first."""
+    end_s: float = 0.0
+    """Seconds inside ``next()`` for no batch any more: workers that are not persistent shut down in it."""
     idle_s: float | None = None
-    """Seconds after the first batch in which the CUDA device waited for a step; ``None`` without CUDA."""
+    """Seconds between start and end in which the CUDA device waited for a step; ``None`` without CUDA."""
     ended: str = "running"
     """How: ``done``, ``left`` by the loop, or the name of what the loader raised."""
     kept: int = 0
@@ -50,12 +52,12 @@ class Epoch:
 
     @property
     def wait_share(self) -> float:
-        """The share of the time after the first batch, 0 to 1, in which the loop waited for the loader."""
+        """The share of the time between start and end, 0 to 1, in which the loop waited for the loader."""
         return self._share(self.wait_s)
 
     @property
     def idle_share(self) -> float | None:
-        """The share of the time after the first batch, 0 to 1, in which the CUDA device waited."""
+        """The share of the time between start and end, 0 to 1, in which the CUDA device waited."""
         return None if self.idle_s is None else self._share(self.idle_s)
 
     @property
@@ -65,7 +67,7 @@ class Epoch:
 
     @property
     def at_most(self) -> float:
-        """How many times as fast the time after the first batch could be, if steps keep their length."""
+        """How many times as fast the time between start and end could be, if steps keep their length."""
         return 1 / (1 - self.lost_share) if self.lost_share < 1 else math.inf
 
     @property
@@ -80,7 +82,7 @@ class Epoch:
         return {name: None if value == math.inf else value for name, value in told.items()}
 
     def _share(self, waited_s: float) -> float:
-        rest_s = self.seconds - self.first_s
+        rest_s = self.seconds - self.first_s - self.end_s
         return min(1.0, waited_s / rest_s) if rest_s > 0 else 0.0
 
 

@@ -59,7 +59,7 @@ class Batches:
             batch = next(self._advance)
         except BaseException as error:
             self._last = clock()
-            epoch.wait_s += self._last - asked if epoch.batches else 0.0
+            epoch.end_s = self._last - asked if epoch.batches else 0.0
             self._finish("done" if isinstance(error, StopIteration) else type(error).__name__)
             raise
         self._last = received = clock()

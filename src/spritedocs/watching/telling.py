@@ -44,8 +44,9 @@ def summary(epoch: Epoch) -> str:
     if epoch.batches < 2:
         return about
     idle = "" if epoch.idle_share is None else f", the GPU {epoch.idle_share:.0%}"
-    most = f"without that at most {_times(epoch.at_most)} as fast"
-    return f"{about}, then waited {epoch.wait_share:.0%}{idle}; {most}"
+    end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
+    most = f"without waiting at most {_times(epoch.at_most)} as fast"
+    return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
 
 
 def verdict(epoch: Epoch) -> str:
@@ -60,8 +61,8 @@ def verdict(epoch: Epoch) -> str:
             "Waits over 5%: the loader holds it up. What could be gained is an estimate, for steps that "
             f"keep their length. Try {first}'spritedocs tune'. {_page(_FIX)}"
         )
-    if epoch.number > 1 and epoch.workers and epoch.first_s > ENOUGH * epoch.seconds:
-        return f"There is a pause before each epoch. Try persistent_workers=True. {_page(f'{_FIX}#pause')}"
+    if epoch.number > 1 and epoch.workers and epoch.first_s + epoch.end_s > ENOUGH * epoch.seconds:
+        return f"There is a pause between epochs. Try persistent_workers=True. {_page(f'{_FIX}#pause')}"
     return (
         "Waits under 5%: it is not the loader. To be faster, look at the step, and for .item(), print "
         f"and logging in it. {_page(_FIX)}"
@@ -96,7 +97,7 @@ def table(epochs: Sequence[Epoch]) -> str:
                 *(_digits(value) for value in (epoch.seconds, epoch.items_per_s, epoch.first_s)),
                 f"{epoch.wait_share:.0%}" if is_telling else "",
                 f"{epoch.idle_share:.0%}" if is_telling and epoch.idle_share is not None else "",
-                _digits(epoch.at_most, 2) if is_telling else "",
+                _times(epoch.at_most).removesuffix(" times") if is_telling else "",
                 "batches from memory: no training" if epoch.kept else _ending(epoch),
             ]
         )

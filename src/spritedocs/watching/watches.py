@@ -35,6 +35,8 @@ class Watch:
     clock: Callable[[], float] = staticmethod(time.perf_counter)
     most_workers: ClassVar[int] = 0
     """How many were too many for the cores, when that was last said."""
+    rank: ClassVar[tuple[int | None, int]] = (None, 1)
+    """That of this process and how many there are, as last known: at the end the group may be gone."""
 
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key, self.epochs = name, key, list[Epoch]()
@@ -138,8 +140,8 @@ def _write(path: Path) -> None:
 
 def _rank() -> tuple[int | None, int]:
     if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return None, 1
+        Watch.rank = distributed.get_rank(), distributed.get_world_size()
+    return Watch.rank
 
 
 @atexit.register
