@@ -80,6 +80,9 @@ def test_an_iterator_is_the_loader_s_but_for_its_epoch():
     assert batches._num_yielded == 1
     assert not hasattr(batches, "flavour")
     assert isinstance(batches, type(iter(flavoured())))
+    with pytest.raises(NotImplementedError, match="cannot be pickled"):
+        copy.copy(batches)
+    assert list(copy.copy(iter(watch([1, 2])))) == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,14 @@ def test_a_loop_that_is_left_is_told_at_once(clock, said):
     )
 
 
+def test_helpers_go_with_the_loop_that_is_left(servers):
+    batches = iter(watch(DataLoader(TensorDataset(torch.zeros(12)), 2, num_workers=1)))
+    next(batches)
+    [worker] = batches._workers
+    del batches
+    assert not worker.is_alive()
+
+
 def test_what_the_loop_raises_passes_untouched(clock, said):
     error = ValueError("a torn sprite")
 

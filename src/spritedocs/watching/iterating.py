@@ -84,6 +84,9 @@ class Batches:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._inner.__reduce_ex__(protocol)  # which for a DataLoader's raises
+
     def __del__(self) -> None:
         self.stop()
 
