@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+from spritedocs.timeline import traced
+from spritedocs.tuning import tune
 from spritedocs.watching import watch, watches
 
 SPRITES = TensorDataset(torch.arange(12.0))
@@ -115,6 +117,12 @@ def test_who_makes_a_loader_anew_by_its_class_has_it_watched():
     del watched
     watch(flavoured(), name="training")
     assert [found.name for found in watches.WATCHES] == ["training", "training #2"]
+
+
+@pytest.mark.parametrize("takes_apart", [traced, lambda loader: tune(loader, budget_s=5)])
+def test_who_takes_a_loader_apart_is_told_to_take_the_loader_itself(takes_apart):
+    with pytest.raises(TypeError, match="is watched.*: give the loader itself, not what watch"):
+        takes_apart(watch(flavoured()))
 
 
 def test_who_wraps_a_loader_s_parts_loses_the_watch_and_is_told(said):

@@ -89,6 +89,20 @@ class Watched(Wrapped):
         begun: Iterator[Any] = self._spritedocs_stopwatch.begin(self._spritedocs_inner)
         return begun
 
+    def __getattr__(self, name: str) -> Any:
+        if name in Wrapped.__slots__:  # this is no more than an instance of the class
+            raise TypeError(
+                "the loader is watched, and copied in part: give the loader itself, not what watch() returned"
+            )
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "__class__":
+            raise TypeError(
+                "the loader is watched, and cannot be traced: give the loader itself, not what watch() returned"
+            )
+        super().__setattr__(name, value)
+
     def __bool__(self) -> bool:
         return bool(self._spritedocs_inner)
 
