@@ -121,7 +121,7 @@ def test_who_makes_a_loader_anew_by_its_class_has_it_watched():
 
 @pytest.mark.parametrize("takes_apart", [traced, lambda loader: tune(loader, budget_s=5)])
 def test_who_takes_a_loader_apart_is_told_to_take_the_loader_itself(takes_apart):
-    with pytest.raises(TypeError, match="is watched.*: give the loader itself, not what watch"):
+    with pytest.raises(TypeError, match=r"is watched.*: give the loader itself, not what watch"):
         takes_apart(watch(flavoured()))
 
 

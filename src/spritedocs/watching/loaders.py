@@ -16,6 +16,8 @@ from spritedocs.watching.watches import Watch, watch_of
 
 __all__ = ["watch"]
 
+_TAKEN_APART = "the loader is watched, and was taken apart: give the loader itself, not what watch() returned"
+
 L = TypeVar("L", bound=Iterable[Any])
 
 
@@ -91,16 +93,12 @@ class Watched(Wrapped):
 
     def __getattr__(self, name: str) -> Any:
         if name in Wrapped.__slots__:  # this is no more than an instance of the class
-            raise TypeError(
-                "the loader is watched, and copied in part: give the loader itself, not what watch() returned"
-            )
+            raise TypeError(_TAKEN_APART)
         return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "__class__":
-            raise TypeError(
-                "the loader is watched, and cannot be traced: give the loader itself, not what watch() returned"
-            )
+            raise TypeError(_TAKEN_APART)
         super().__setattr__(name, value)
 
     def __bool__(self) -> bool:
