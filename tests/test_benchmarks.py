@@ -19,7 +19,7 @@ sys.path.insert(0, str(PROJECT.root / "benchmarks" / "tuning"))
 import runs
 
 RECORDING = [
-    *("kernel_against_script", "publishing_build", "tracing_overhead", "trust"),
+    *("kernel_against_script", "publishing_build", "tracing_overhead", "trust", "watching"),
     *("tune_suite", "tuning_others"),
 ]
 

@@ -4,7 +4,8 @@ Import what you need from the wings: ``spritedocs.sprites`` draws, ``spritedocs.
 ``spritedocs.timing`` measures, ``spritedocs.report`` shows. This file imports none of them, so that a worker
 started by spawn or forkserver loads only what its dataset needs.
 
-``spritedocs.tune`` is ``spritedocs.tuning.tune``, loaded when it is first asked for.
+``spritedocs.tune`` is ``spritedocs.tuning.tune``, and ``spritedocs.watch`` is ``spritedocs.watching.watch``,
+each loaded when it is first asked for.
 """
 
 TYPE_CHECKING = False  # typing is slow to import, and until it is there the command heeds no signal
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from spritedocs.tuning import tune as tune
+    from spritedocs.watching import watch as watch
 
 __version__ = "0.1.0"
 
@@ -21,4 +23,8 @@ def __getattr__(name: str) -> "Any":
         from spritedocs.tuning import tune
 
         return tune
+    if name == "watch":
+        from spritedocs.watching import watch
+
+        return watch
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

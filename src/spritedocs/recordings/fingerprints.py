@@ -22,6 +22,7 @@ MEASURING = (
     *("machine.cgroups", "machine.memory", "machine.not_here", "machine.outcome", "machine.page_cache"),
     *("machine.parallelism", "machine.programs", "machine.requirements", "machine.training"),
     *("machine.workspace", "report.intervals", "report.measurement"),
+    *("watching.epochs", "watching.iterating", "watching.loaders", "watching.watches"),
 )
 """The modules, and the wings with all that is in them, whose change may change a figure: not those that
 show, store or publish it, nor those that describe the machine."""

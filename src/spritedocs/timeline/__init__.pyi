@@ -1,3 +1,4 @@
+from .device_clock import accelerator
 from .epoch import trace_epoch
 from .lanes import Lanes
 from .spans import Span, Timeline, merged_trace
@@ -10,6 +11,7 @@ __all__ = [
     "Span",
     "Timeline",
     "Wrapped",
+    "accelerator",
     "merged_trace",
     "trace_epoch",
     "traced",

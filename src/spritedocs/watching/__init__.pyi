@@ -1,0 +1,3 @@
+from .loaders import watch
+
+__all__ = ["watch"]

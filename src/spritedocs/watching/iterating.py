@@ -1,0 +1,186 @@
+"""An epoch of a watched loader: the same batches, with a clock read around each ``next()``."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import IterableDataset
+
+from spritedocs.timeline import accelerator
+from spritedocs.timing import dismiss
+from spritedocs.watching.epochs import Epoch, counter
+
+if TYPE_CHECKING:
+    from spritedocs.watching.watches import Watch
+
+__all__ = ["Batches", "DeviceIdle", "replayed"]
+
+ROUNDS_OF_UNKNOWN_LENGTH = 5
+"""How often batches are handed out, the first time included, where nobody knows how many an epoch has."""
+
+_UNREAD = 100
+"""How many gaps between steps stay unread: by then the device is past them, and nobody waits for it."""
+
+
+class Batches:
+    """The iterator of a watched loader. What it lacks is looked up in the loader's own."""
+
+    is_open = False
+
+    def __init__(self, watch: Watch, loader: Any, epoch: Epoch) -> None:
+        """Times an epoch of ``loader`` into ``epoch``, and tells ``watch`` once it is over."""
+        self.epoch, self._watch, self._loader, self._pid = epoch, watch, loader, os.getpid()
+        self._clock = watch.clock
+        self._idle: DeviceIdle | None = None
+        self._began = self._last = began = self._clock()
+        self._inner: Iterator[Any] = iter(loader)
+        self._advance = self._inner
+        if watch.replay and epoch.number == 1:
+            # No method, whose generator would keep this alive when a loop has left it.
+            self._advance = replayed(watch, loader, self._inner, epoch, began)
+        self.is_open = True
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> Any:
+        if self._watch.synchronise:
+            _finish_cuda_work()
+        idle, epoch, clock = self._idle, self.epoch, self._clock
+        asked = clock()
+        if idle is not None:
+            idle.stepped()
+        try:
+            batch = next(self._advance)
+        except BaseException as error:
+            self._last = clock()
+            epoch.end_s = self._last - asked if epoch.batches else 0.0
+            self._finish("done" if isinstance(error, StopIteration) else type(error).__name__)
+            raise
+        self._last = received = clock()
+        if epoch.batches:
+            epoch.wait_s += received - asked
+        else:
+            idle = self._first(batch, received)
+        epoch.batches += 1
+        epoch.items += self._count(batch)
+        if idle is not None:
+            idle.handed_over()
+        return batch
+
+    def __len__(self) -> int:
+        return len(self._inner)  # type: ignore[arg-type]
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """That of the loader's own iterator, for ``isinstance``."""
+        return type(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._inner.__reduce_ex__(protocol)  # which for a DataLoader's raises
+
+    def __del__(self) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the epoch where the last batch was handed over: nobody asks for another.
+
+        The loop has left it, or knows the length. Or the process ends, and this was kept till then.
+        """
+        if self.is_open:
+            self._finish("done" if self.epoch.batches == _length(self._loader) else "left")
+
+    def _finish(self, ended: str) -> None:
+        # A worker that was forked meanwhile has a copy of this.
+        if not self.is_open or self._pid != os.getpid():
+            return
+        self.is_open = False
+        self.epoch.seconds, self.epoch.ended = self._last - self._began, ended
+        with suppress(RuntimeError):  # a device that failed is told of elsewhere
+            self.epoch.idle_s = self._idle.total_s() if self._idle else None
+        self._watch.ended(self.epoch)
+
+    def _first(self, batch: Any, received: float) -> DeviceIdle | None:
+        self.epoch.first_s = received - self._began
+        self._count = counter(self._loader, batch)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            self._idle = DeviceIdle(accelerator("cuda")[1])
+        return self._idle
+
+
+def replayed(watch: Watch, loader: Any, batches: Iterator[Any], epoch: Epoch, began: float) -> Iterator[Any]:
+    """The first ``batches`` of ``loader``, and then, for the rest of ``epoch``, the same from memory."""
+    keep = watch.replay or 0
+    kept = []
+    for batch in batches:
+        kept.append(batch)
+        yield batch
+        if len(kept) == keep:
+            break
+    whole = _length(loader) or keep * ROUNDS_OF_UNKNOWN_LENGTH
+    if len(kept) < keep or whole <= keep:
+        return
+    _finish_cuda_work()
+    # One step more than waits: apart, so that each batch has one of both.
+    stepped_s = watch.clock() - began - epoch.first_s - epoch.wait_s
+    epoch.real_batch_s = stepped_s / keep + epoch.wait_s / (keep - 1)
+    watch.replay_begins(keep)
+    dismiss(loader, batches)  # else workers would go on loading for a while
+    epoch.kept, epoch.replayed_from_s = keep, watch.clock() - began
+    for number in range(keep, whole):
+        yield kept[number % keep]
+    _finish_cuda_work()
+
+
+class DeviceIdle:
+    """For how long a device waited between two steps, by stamps in its stream that nobody waits for."""
+
+    def __init__(self, device: Any) -> None:
+        """``device`` stamps, as ``timeline.accelerator`` gives it."""
+        self._device, self._before, self._seconds = device, None, 0.0
+        self._gaps: deque[tuple[Any, Any]] = deque()
+
+    def stepped(self) -> None:
+        """Called when a step has been launched."""
+        self._before = self._device.stamp()
+
+    def handed_over(self) -> None:
+        """Called when the next one is about to be."""
+        if self._before is not None:
+            self._gaps.append((self._before, self._device.stamp()))
+        if len(self._gaps) > _UNREAD:
+            self._read()
+
+    def total_s(self) -> float:
+        """Seconds, in all, once the device has reached the last step."""
+        while self._gaps:
+            self._read()
+        return self._seconds
+
+    def _read(self) -> None:
+        before, after = self._gaps.popleft()
+        after.synchronize()
+        self._seconds += before.elapsed_time(after) / 1e3
+
+
+def _length(loader: Any) -> int | None:
+    """How many batches an epoch has, where that is known: of a stream torch only guesses."""
+    if isinstance(getattr(loader, "dataset", None), IterableDataset):
+        return None
+    try:
+        return len(loader)
+    except Exception:  # noqa: BLE001 - a method of theirs
+        return None
+
+
+def _finish_cuda_work() -> None:
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()

@@ -1,0 +1,131 @@
+"""What is said of a watched loader: a line after each epoch, what to try next, a table at the end."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+
+from spritedocs.guide import how_to_open, whole
+from spritedocs.watching.epochs import ENOUGH, Epoch
+
+__all__ = ["crowd", "replay_begins", "say", "summary", "table", "verdict"]
+
+_FIX = "fix-a-slow-run/"
+
+
+def say(text: str) -> None:
+    """Print ``text`` on standard error, above the bars of tqdm, if there are any.
+
+    A training script's standard output may be its result. Where nobody listens, nothing is said.
+    """
+    try:
+        if (tqdm := sys.modules.get("tqdm")) is not None:
+            tqdm.tqdm.write(text, file=sys.stderr)
+        else:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+    except Exception:  # noqa: BLE001 - a closed pipe, no console: no reason to stop a training
+        return
+
+
+def summary(epoch: Epoch) -> str:
+    """The line after an epoch."""
+    ending = f" ({_ending(epoch)})" if epoch.ended != "done" else ""
+    about = f"epoch {epoch.number}{ending}: {_digits(epoch.seconds)} s"
+    if not epoch.batches:
+        return f"{about}, no batch"
+    about += f", {_digits(epoch.items_per_s)} items/s, first batch after {_digits(epoch.first_s)} s"
+    if epoch.free_batch_s:
+        return (
+            f"{about}; with loading for free an epoch of {_digits(epoch.free_batch_s * epoch.batches)} s, "
+            f"each batch {_times(epoch.real_batch_s / epoch.free_batch_s)} as fast"
+        )
+    if epoch.batches < 2:
+        return about
+    idle = "" if epoch.idle_share is None else f", the GPU {epoch.idle_share:.0%}"
+    end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
+    most = f"without waiting at most {_times(epoch.at_most)} as fast"
+    return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
+
+
+def verdict(epoch: Epoch) -> str:
+    """What ``epoch`` means, and what to try next; empty if it says nothing."""
+    if epoch.free_batch_s:
+        return "That epoch trained on the same few batches. It must not count: start the training anew."
+    if epoch.batches < 2:
+        return ""
+    if epoch.lost_share >= ENOUGH:
+        first = "num_workers=2, then 4, or " if epoch.workers == 0 else ""
+        return (
+            "Waits over 5%: the loader holds it up. What could be gained is an estimate, for steps that "
+            f"keep their length. Try {first}'spritedocs tune'. {_page(_FIX)}"
+        )
+    if epoch.number > 1 and epoch.workers and epoch.first_s + epoch.end_s > ENOUGH * epoch.seconds:
+        return f"There is a pause between epochs. Try persistent_workers=True. {_page(f'{_FIX}#pause')}"
+    return (
+        "Waits under 5%: it is not the loader. To be faster, look at the step, and for .item(), print "
+        f"and logging in it. {_page(_FIX)}"
+    )
+
+
+def replay_begins(keep: int) -> str:
+    """The warning before ``keep`` batches are handed out again."""
+    return f"From here on the same {keep} batches, from memory. This epoch must not count as training."
+
+
+def crowd(workers: Mapping[str, int], cores: int) -> str:
+    """What to do about more ``workers``, by the names of their loaders, than ``cores``."""
+    named = ", ".join(f"{name} {count}" for name, count in workers.items())
+    return (
+        f"{sum(workers.values())} workers are alive at the same time ({named}), on {cores} usable "
+        f"core{'s' * (cores != 1)}. If items compute, take fewer, or let those of one loader end with its "
+        f"epoch: persistent_workers=False. {_page('in-depth/the-right-number/#usable-cores')}"
+    )
+
+
+def table(epochs: Sequence[Epoch]) -> str:
+    """A row for each epoch."""
+    rows = [
+        ["epoch", "seconds", "items/s", "first batch, s", "waited", "GPU waited", "times at most", "ended"]
+    ]
+    for epoch in epochs:
+        is_telling = epoch.batches > 1 and not epoch.kept
+        rows.append(
+            [
+                str(epoch.number),
+                *(_digits(value) for value in (epoch.seconds, epoch.items_per_s, epoch.first_s)),
+                f"{epoch.wait_share:.0%}" if is_telling else "",
+                f"{epoch.idle_share:.0%}" if is_telling and epoch.idle_share is not None else "",
+                _times(epoch.at_most).removesuffix(" times") if is_telling else "",
+                "batches from memory: no training" if epoch.kept else _ending(epoch),
+            ]
+        )
+    told = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    aligned = [[cell.rjust(max(map(len, column))) for cell in column] for column in told]
+    return "\n".join("  ".join(row) for row in zip(*aligned, strict=True))
+
+
+def _ending(epoch: Epoch) -> str:
+    how = epoch.ended if epoch.ended in ("done", "left") else f"ended by {epoch.ended}"
+    return f"{how} after {epoch.batches} batch{'es' * (epoch.batches != 1)}"
+
+
+def _page(page: str) -> str:
+    return f"See {whole(page)}{f'. {hint}' if (hint := how_to_open()) else ''}"
+
+
+def _times(factor: float) -> str:
+    return f"{_digits(factor, 2)} times" if factor < 100 else "over 100 times"
+
+
+def _digits(value: float, count: int = 3) -> str:
+    """``value`` with ``count`` digits, and all those before the point.
+
+    Examples:
+        >>> _digits(1234.5), _digits(12.345), _digits(0.012345), _digits(1.0, 2)
+        ('1,234', '12.3', '0.0123', '1.0')
+    """
+    if not math.isfinite(value) or not value:
+        return f"{value:g}"
+    return f"{value:,.{max(0, count - 1 - math.floor(math.log10(abs(value))))}f}"

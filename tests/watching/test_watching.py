@@ -1,0 +1,639 @@
+"""Any loop over a watched loader: what it gets, and what is said, however it ends."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from itertools import islice
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import Slow
+from torch import distributed
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+import spritedocs
+from spritedocs.timing import time_epoch
+from spritedocs.watching import iterating, telling, watch, watches
+
+
+def test_it_stands_at_the_top():
+    assert spritedocs.watch is watch
+
+
+def test_an_epoch_is_told_in_a_line_with_its_first_batch_apart(clock, said):
+    seen = []
+    for batch in watch(Slow(clock, [2, 1, 1, 1], end=0.5), name="training"):
+        clock.spend(1)
+        seen.append(batch[0])
+    assert seen == [0, 1, 2, 3]
+    told, verdict = said()
+    assert told == (
+        "training, epoch 1: 9.50 s, 1.68 items/s, first batch after 2.00 s, then waited 43%, "
+        "at the end 0.500 s; without waiting at most 1.8 times as fast"
+    )
+    assert verdict.startswith("training: Waits over 5%: the loader holds it up.")
+    assert "estimate" in verdict
+    assert "fix-a-slow-run/" in verdict
+
+
+@pytest.mark.parametrize(("wait", "verdict"), [(0.04, "under"), (0.06, "over")])
+def test_the_verdict_follows_the_rule_of_five_percent(clock, said, wait, verdict):
+    for _ in watch(Slow(clock, [9] + [wait] * 100)):
+        clock.spend(1)
+    assert f"Waits {verdict} 5%" in said()[1]
+
+
+def test_a_verdict_is_told_when_it_changes(clock, said):
+    loader = Slow(clock, [0, 0, 0])
+    for epoch, wait in enumerate([1, 1, 0, 0, 1]):
+        loader.waits = [wait] * 3
+        for _ in watch(loader, name="it"):
+            clock.spend(1)
+        assert [f"it, epoch {epoch + 1}:" in line for line in said()] == [True] + [False] * (
+            epoch not in (1, 3)
+        )
+
+
+@pytest.mark.parametrize(("waits", "end"), [([9, 0, 0], 0), ([0, 0, 0], 9)])
+def test_a_pause_between_epochs_has_a_remedy_of_its_own(clock, said, waits, end):
+    loader = Slow(clock, waits, end)
+    loader.num_workers = 2
+    for _ in range(2):
+        for _ in watch(loader):
+            clock.spend(1)
+    first, second = [line for line in said() if "epoch " not in line or "pause" in line]
+    assert "under 5%" in first  # the first epoch has to start the workers
+    assert "persistent_workers=True" in second
+    assert "fix-a-slow-run/#pause" in second
+
+
+@pytest.mark.parametrize(("workers", "is_named"), [(0, True), (2, False)])
+def test_a_loader_without_helpers_is_to_try_some(clock, said, workers, is_named):
+    loader = Slow(clock, [1, 1, 1])
+    loader.num_workers = workers
+    list(watch(loader))
+    assert ("num_workers=2, then 4" in said()[1]) == is_named
+
+
+def test_epochs_of_a_loader_that_is_watched_anew_each_time_are_counted_on(clock, said):
+    loader = Slow(clock, [1, 1])
+    for _ in range(3):
+        for _ in watch(loader):
+            clock.spend(1)
+    for _ in range(2):
+        for _ in watch(Slow(clock, [1, 1]), name="made anew"):
+            clock.spend(1)
+    told = [line.split(":")[-2].split(", ")[-1] for line in said() if " items/s" in line]
+    assert told == ["epoch 1", "epoch 2", "epoch 3", "epoch 1", "epoch 2"]
+
+
+def test_two_loaders_have_their_lines_and_their_names(clock, said):
+    def watched():
+        return watch(Slow(clock, [1, 1]))
+
+    loaders = [watch(Slow(clock, [1, 1]), name="validation"), watched(), watched()]
+    for loader in loaders:
+        list(loader)
+    line = watched.__code__.co_firstlineno + 1
+    names = [line.partition(", epoch")[0] for line in said() if ", epoch 1" in line]
+    assert names == ["validation", f"test_watching.py:{line}", f"test_watching.py:{line} #2"]
+
+
+def test_at_the_end_more_epochs_than_one_are_a_table(clock, said):
+    loader = watch(Slow(clock, [2, 1, 1]), name="training")
+    once = watch(Slow(clock, [2, 1, 1]), name="once")
+    for loop in (loader, loader, once):
+        for _ in loop:
+            clock.spend(1)
+    next(iter(loader))
+    unused = watch([], name="unused")
+    said()
+    watches._close()
+    assert said() == [
+        "training:",
+        "epoch  seconds  items/s  first batch, s  waited  times at most                 ended",
+        "    1     7.00     1.71            2.00     40%            1.7  done after 3 batches",
+        "    2     7.00     1.71            2.00     40%            1.7  done after 3 batches",
+        "    3     2.00     2.00            2.00                           left after 1 batch",
+        "unused was never iterated over. If a framework made another loader of it, watch that one.",
+    ]
+    assert not unused
+
+
+def test_of_many_epochs_the_table_has_the_last(clock, said):
+    loader = watch(Slow(clock, [1, 1]))
+    for _ in range(100):
+        list(loader)
+    said()
+    watches._close()
+    assert [line.split()[0] for line in said()[2:]] == [str(number) for number in range(81, 101)]
+
+
+def test_what_is_still_under_way_at_the_end_is_told_as_far_as_it_went(clock, said):
+    kept = iter(watch(Slow(clock, [1, 1, 1, 1]), name="kept"))
+    for _ in range(3):
+        next(kept)
+        clock.spend(1)
+    clock.spend(50)
+    watches._close()
+    assert said()[0].startswith("kept, epoch 1 (left after 3 batches): 5.00 s")
+    watches._close()
+    assert said() == []
+
+
+def test_a_process_that_was_forked_meanwhile_tells_nothing(clock, said, monkeypatch):
+    batches = iter(watch(Slow(clock, [1] * 4)))
+    next(batches)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    del batches
+    watch([])
+    watches._close()
+    assert said() == []
+
+
+def test_a_worker_that_imports_the_script_tells_nothing_of_its_loaders(said, monkeypatch):
+    watch([], name="validation")
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "the one that trains")
+    watches._close()
+    assert said() == []
+
+
+# --- ways to leave ---
+
+
+def test_a_loop_that_is_left_is_told_at_once(clock, said):
+    for number, _ in enumerate(watch(Slow(clock, [1] * 9), name="it")):
+        clock.spend(1)
+        if number == 2:
+            break
+    assert said()[0].startswith(
+        "it, epoch 1 (left after 3 batches): 5.00 s, 2.40 items/s, first batch after 1.00 s"
+    )
+
+
+def test_helpers_go_with_the_loop_that_is_left(servers):
+    batches = iter(watch(DataLoader(TensorDataset(torch.zeros(12)), 2, num_workers=1)))
+    next(batches)
+    [worker] = batches._workers
+    del batches
+    assert not worker.is_alive()
+
+
+def test_what_the_loop_raises_passes_untouched(clock, said):
+    error = ValueError("a torn sprite")
+
+    def loop():
+        for _ in watch(Slow(clock, [1] * 9)):
+            raise error
+
+    with pytest.raises(ValueError, match="torn") as raised:
+        loop()
+    assert raised.value is error
+    assert error.__cause__ is error.__context__ is None
+    assert "(left after 1 batch)" in said()[0]
+
+
+@pytest.mark.parametrize("error", [ValueError("a torn sprite"), KeyboardInterrupt()])
+def test_what_the_loader_raises_passes_untouched(clock, said, error):
+    def batches():
+        yield [1]
+        yield [2]
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        list(watch(batches()))
+    assert raised.value is error
+    assert error.__cause__ is error.__context__ is None
+    assert f"(ended by {type(error).__name__} after 2 batches)" in said()[0]
+
+
+def test_a_loader_that_cannot_begin_says_so_itself(said):
+    class Locked:
+        def __iter__(self):
+            raise OSError("the gate is locked")
+
+    with pytest.raises(OSError, match="the gate is locked"):
+        iter(watch(Locked()))
+    assert said() == []
+
+
+def test_a_loop_that_knows_the_length_has_seen_a_whole_epoch(clock, said):
+    batches = iter(watch(Slow(clock, [1, 1, 1]), name="it"))
+    for _ in range(3):
+        next(batches)
+        clock.spend(1)
+    clock.spend(50)  # it is kept
+    del batches
+    assert said()[0].startswith("it, epoch 1: 5.00 s")
+
+
+def test_a_generator_that_is_left_leaves_its_loop(clock, said):
+    def inside():
+        yield from watch(Slow(clock, [1] * 9))
+
+    assert list(islice(inside(), 2)) == [[0] * 4, [1] * 4]
+    assert "(left after 2 batches)" in said()[0]
+
+
+def test_a_generator_can_be_gone_on_with(clock, said):
+    generator = watch(iter(range(5)), name="it")
+    for number in generator:
+        if number == 1:
+            break
+    assert list(generator) == [2, 3, 4]
+    assert [line.partition(":")[0] for line in said() if "epoch" in line] == [
+        "it, epoch 1 (left after 2 batches)",
+        "it, epoch 2",
+    ]
+
+
+def test_a_loop_inside_another_is_a_part_of_its_step(clock, said):
+    inner = Slow(clock, [1, 1])
+    for _ in watch(Slow(clock, [1, 1, 1]), name="outer"):
+        for _ in watch(inner, name="inner"):
+            clock.spend(0)
+    told = [line for line in said() if " items/s" in line]
+    assert [line.partition(", ")[0] for line in told] == ["inner"] * 3 + ["outer"]
+    assert "then waited 100%; without waiting at most over 100 times as fast" in told[0]
+    assert "9.00 s" in told[3]
+    assert "then waited 25%" in told[3]
+
+
+def test_the_same_loader_twice_at_once_is_two_epochs(clock, said):
+    loader = watch(Slow(clock, [1, 1]), name="it")
+    assert list(zip(loader, loader, strict=True)) == [([0] * 4, [0] * 4), ([1] * 4, [1] * 4)]
+    assert {line.partition(":")[0] for line in said() if " items/s" in line} == {"it, epoch 1", "it, epoch 2"}
+
+
+def test_an_epoch_of_nothing(said):
+    assert list(watch([], name="it")) == []
+    [told] = said()
+    assert told.startswith("it, epoch 1: ")
+    assert told.endswith(" s, no batch")
+
+
+class Stream(IterableDataset):
+    """Eight numbers, of which it promises six."""
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        return iter(range(8))
+
+
+def test_a_length_that_is_wrong_is_nobody_s_guide(said):
+    """Torch would warn of a stream that is longer than was said, had anybody asked it for its length."""
+    loader = DataLoader(Stream(), batch_size=2)
+    for _ in range(2):
+        batches = iter(watch(loader, name="it"))
+        assert len([next(batches) for _ in range(3)]) == 3
+        del batches
+        assert len(list(watch(loader, name="it"))) == 4
+    assert [line.partition(":")[0] for line in said() if "epoch" in line] == [
+        "it, epoch 1 (left after 3 batches)",
+        "it, epoch 2",
+        "it, epoch 3 (left after 3 batches)",
+        "it, epoch 4",
+    ]
+
+
+ENDLESS = """
+import signal
+from spritedocs import watch
+
+def endless():
+    while True:
+        yield [0]
+
+if __name__ == "__main__":
+    loader = endless()
+    for batch in watch(iter(range(3)), name="short"):
+        pass
+    for batch in watch(iter(range(3)), name="short"):
+        pass
+    for number, batch in enumerate(watch(loader, name="endless")):
+        if number == 3:
+            signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_ctrl_c_in_an_endless_loop_prints_what_there_is(tmp_path):
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS, encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    endless, interrupted, table = (
+        done.stderr.find(text)
+        for text in ("endless, epoch 1 (left after 4 batches)", "KeyboardInterrupt", "short:\nepoch ")
+    )
+    assert 0 < endless < interrupted < table
+
+
+# --- the same batches again ---
+
+
+def test_batches_from_memory_say_what_faster_loading_could_bring(clock, said):
+    asked = []
+
+    class Asked(Slow):
+        def __iter__(self):
+            for batch in super().__iter__():
+                asked.append(batch[0])
+                yield batch
+
+    loader = Asked(clock, [5] + [2] * 9)
+    for epoch in range(2):
+        seen = []
+        for batch in watch(loader, name="it", replay=3):
+            seen.append(batch[0])
+            clock.spend(1)
+        if epoch == 0:
+            assert seen == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
+            assert asked == [0, 1, 2]
+            warning, told, verdict = said()
+            assert "the same 3 batches" in warning
+            assert "must not count as training" in warning
+            assert told == (
+                "it, epoch 1: 19.0 s, 2.11 items/s, first batch after 5.00 s; "
+                "with loading for free an epoch of 10.0 s, each batch 3.0 times as fast"
+            )
+            assert "must not count" in verdict
+    assert seen == list(range(10))
+    assert "epoch 2: 33.0 s" in said()[0]
+    watches._close()
+    assert "from memory: no training" in said()[2]
+
+
+def test_where_no_length_is_known_each_batch_comes_five_times(clock):
+    assert list(watch(iter(range(100)), replay=2)) == [0, 1] * 5
+
+
+@pytest.mark.parametrize("replay", [4, 5])
+def test_an_epoch_that_is_too_short_is_an_epoch(clock, said, replay):
+    assert len(list(watch(Slow(clock, [1] * 4), replay=replay))) == 4
+    assert "then waited" in said()[0]
+
+
+def test_a_loop_that_leaves_batches_from_memory_is_told_at_once(clock, said):
+    for number, _ in enumerate(watch(Slow(clock, [1] * 9), name="it", replay=2)):
+        clock.spend(1)
+        if number == 4:
+            break
+    told = said()[1]
+    assert "it, epoch 1 (left after 5 batches)" in told
+    assert "each batch 2.0 times as fast" in told
+
+
+def test_helpers_are_gone_while_batches_come_from_memory(servers):
+    loader = DataLoader(TensorDataset(torch.zeros(12)), 2, num_workers=1, persistent_workers=True)
+    batches = iter(watch(loader, replay=2))
+    next(batches)
+    [worker] = batches._workers
+    assert worker.is_alive()
+    next(batches)
+    next(batches)
+    assert not worker.is_alive()
+    assert len(list(batches)) == 3
+    assert len(list(loader)) == 6
+
+
+# --- helpers, ranks, devices ---
+
+
+def with_workers(clock, *pids):
+    loader = Slow(clock, [1, 1])
+    loader._iterator = SimpleNamespace(_workers=[SimpleNamespace(pid=pid) for pid in pids])
+    return loader
+
+
+def test_more_helpers_than_cores_are_named(clock, said, monkeypatch):
+    monkeypatch.setattr(watches, "usable_cores", lambda: 4)
+    training, validation = with_workers(clock, 1, 2, 3), with_workers(clock, 4, 5)
+    for _ in range(2):
+        list(watch(training, name="training"))
+        list(watch(validation, name="validation"))
+    [crowd] = [line for line in said() if "alive" in line]
+    assert crowd.startswith(
+        "5 workers are alive at the same time (training 3, validation 2), on 4 usable cores."
+    )
+    assert "persistent_workers=False" in crowd
+
+
+def test_helpers_of_an_epoch_that_has_ended_are_not_counted(said, monkeypatch, servers):
+    monkeypatch.setattr(watches, "usable_cores", lambda: 1)
+
+    def loader():
+        return DataLoader(TensorDataset(torch.zeros(4)), 2, num_workers=1)
+
+    training, validation = watch(loader(), name="training"), watch(loader(), name="validation")
+    kept = iter(training)
+    assert len(list(kept)) == len(list(validation)) == 2
+    assert not [line for line in said() if "alive" in line]
+    for _ in training:
+        list(validation)
+        break
+    assert len([line for line in said() if "alive at the same time (training 1, validation 1)" in line]) == 1
+
+
+class Nested(IterableDataset):
+    """What a worker loads, it loads with a watched loader of its own."""
+
+    def __iter__(self):
+        yield from watch(DataLoader(TensorDataset(torch.zeros(4)), 2), name="nested")
+
+
+def test_a_worker_tells_nothing(capfd, servers):
+    assert len(list(watch(DataLoader(Nested(), None, num_workers=1), name="outer"))) == 2
+    complained = capfd.readouterr().err
+    assert "outer, epoch 1" in complained
+    assert "nested" not in complained
+
+
+def test_a_rank_says_which_it_is(clock, said):
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        for _ in range(2):
+            list(watch(Slow(clock, [1, 1]), name="training"))
+    finally:
+        distributed.destroy_process_group()
+    watches._close()
+    told = [line for line in said() if "training" in line and "Waits" not in line]
+    assert [line.partition(":")[0] for line in told] == [
+        "rank 0, training, epoch 1",
+        "rank 0, training, epoch 2",
+        "rank 0, training",
+    ]
+
+
+class Gpu:
+    """A device that is busy for a second after each launch, and stamps its stream."""
+
+    def __init__(self, clock):
+        self.clock, self.free_at, self.unread = clock, 0.0, 0
+
+    def launch(self, seconds):
+        self.free_at = max(self.free_at, self.clock.now) + seconds
+
+    def stamp(self):
+        self.unread += 1
+        at = max(self.free_at, self.clock.now)
+        return SimpleNamespace(at=at, synchronize=self.read, elapsed_time=lambda later: (later.at - at) * 1e3)
+
+    def read(self):
+        self.unread -= 2
+
+
+def test_where_cuda_is_in_use_the_device_s_waiting_counts(clock, said, monkeypatch):
+    gpu = Gpu(clock)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(iterating, "accelerator", lambda device: (f"{device}:0", gpu))
+    most_unread = 0
+    for _ in watch(Slow(clock, [1.0] * 301), name="it"):
+        gpu.launch(0.99)  # the loop goes on at once, and waits while the device computes
+        most_unread = max(most_unread, gpu.unread)
+    told, verdict = said()
+    assert "then waited 100%, the GPU 1%; without waiting at most 1.0 times as fast" in told
+    assert "under 5%" in verdict
+    assert 100 < most_unread < 300  # those of long ago are read on the way
+
+
+def test_a_device_that_fails_does_not_hide_what_the_loop_raised(clock, said, monkeypatch):
+    def fail():
+        raise RuntimeError("device-side assert")
+
+    gpu = SimpleNamespace(stamp=lambda: SimpleNamespace(synchronize=fail))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(iterating, "accelerator", lambda device: (device, gpu))
+
+    def loop():
+        for number, _ in enumerate(watch(Slow(clock, [1] * 3))):
+            assert number < 1, "the assert of the host"
+
+    with pytest.raises(AssertionError, match="of the host"):
+        loop()
+    assert "(left after 2 batches)" in said()[0]
+
+
+@pytest.mark.parametrize("synchronise", [True, False])
+def test_who_wants_it_waits_for_the_device_after_each_step(clock, said, monkeypatch, synchronise):
+    gpu = Gpu(clock)
+    monkeypatch.setattr(iterating, "accelerator", lambda device: (device, gpu))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: clock.spend(max(0, gpu.free_at - clock.now)))
+    for _ in watch(Slow(clock, [1] * 5), synchronise=synchronise):
+        gpu.launch(1)
+    assert ("then waited 44%" in said()[0]) == synchronise
+
+
+# --- reports ---
+
+
+def test_a_report_has_the_epochs_of_each_loader_that_asks_for_it(clock, tmp_path):
+    path = tmp_path / "report.json"
+    list(watch(Slow(clock, [2, 1, 1]), name="another"))
+    for _ in range(2):
+        for name in ("training", "validation"):
+            for _ in watch(Slow(clock, [2, 1, 1]), name=name, report=path):
+                clock.spend(1)
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert [loader["name"] for loader in report["loaders"]] == ["training", "validation"]
+    first, second = report["loaders"][0]["epochs"]
+    assert (first["number"], second["number"], first["ended"]) == (1, 2, "done")
+    assert (first["seconds"], first["first_s"], first["wait_s"], first["items"]) == (7, 2, 2, 12)
+    assert (first["wait_share"], first["idle_share"], first["at_most"]) == (0.4, None, 1 / 0.6)
+
+
+def test_a_report_is_json_also_where_nothing_but_waiting_was_done(clock, tmp_path):
+    path = tmp_path / "report.json"
+    list(watch(Slow(clock, [1, 1]), report=path))
+    [loader] = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)["loaders"]
+    assert (loader["epochs"][0]["wait_share"], loader["epochs"][0]["at_most"]) == (1, None)
+
+
+def test_a_report_of_another_kind_is_a_table(clock, tmp_path):
+    list(watch(Slow(clock, [2, 1, 1]), name="training", report=tmp_path / "report.txt"))
+    assert (tmp_path / "report.txt").read_text(encoding="utf-8").startswith("training\nepoch  seconds")
+
+
+def test_several_ranks_have_a_report_each(clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(watches, "_rank", lambda: (1, 2))
+    list(watch(Slow(clock, [1, 1]), report=tmp_path / "report.json"))
+    assert [path.name for path in tmp_path.iterdir()] == ["report-rank1.json"]
+    assert json.loads((tmp_path / "report-rank1.json").read_text())["rank"] == 1
+
+
+def test_a_report_that_cannot_be_written_stops_no_training(clock, said, tmp_path):
+    assert len(list(watch(Slow(clock, [1, 1]), report=tmp_path))) == 2  # a folder
+    assert f"the report {tmp_path} cannot be written" in said()[-1]
+
+
+# --- what is handed over, and where it is told ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"loader": 3}, "the loader is 3, which yields no batches: give a DataLoader"),
+        ({"loader": [], "replay": 1}, "replay is 1: give the number of batches to keep, 2 or more"),
+        ({"loader": [], "report": "no/such/report.json"}, "whose folder .* is not there: make it first"),
+    ],
+)
+def test_what_cannot_be_is_said(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        watch(**arguments)
+
+
+SPRITES = TensorDataset(torch.zeros(10, 3), torch.zeros(10))
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        DataLoader(SPRITES, batch_size=4),
+        DataLoader(SPRITES, batch_size=4, drop_last=True),
+        DataLoader(SPRITES, batch_size=None),
+        DataLoader(SPRITES, batch_size=4, collate_fn=lambda samples: samples),
+        DataLoader(
+            SPRITES, batch_size=4, collate_fn=lambda samples: {"image": samples[0][0], "n": len(samples)}
+        ),
+        DataLoader(SPRITES, batch_sampler=[[1, 2], [3, 4, 5]]),
+        [["a", "b"], ["c"]],
+        ["sprites", b"goblins"],
+        [1, 2, 3],
+        [torch.tensor(1.0)],
+        [{"text": ["a", "b"]}, {"text": ["c", "d"]}],
+    ],
+)
+def test_items_are_counted_as_in_a_timed_epoch(loader):
+    list(watch(loader))
+    assert watches.WATCHES[0].epochs[0].items == time_epoch(loader).items
+
+
+def test_a_progress_bar_makes_room(clock, capsys, monkeypatch):
+    written = []
+    bar = SimpleNamespace(write=lambda text, file: written.append((text, file)))
+    monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=bar))
+    list(watch(Slow(clock, [1, 1]), name="it"))
+    assert written[0][0].startswith("spritedocs: it, epoch 1")
+    assert written[0][1] is sys.stderr
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("stream", [None, SimpleNamespace(write=lambda text: 1 / 0)])
+def test_where_nobody_listens_nothing_is_said(clock, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert len(list(watch(Slow(clock, [1, 1])))) == 2
+
+
+def test_pages_of_a_known_site_are_told_whole(monkeypatch):
+    monkeypatch.setattr(telling, "whole", lambda page: f"https://git.example/{page}")
+    monkeypatch.setattr(telling, "how_to_open", lambda: "")
+    crowd = telling.crowd({"it": 3}, 1)
+    assert crowd.endswith("See https://git.example/in-depth/the-right-number/#usable-cores")
