@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import psutil
 import pytest
 import torch
+from children import children, number_since
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -23,13 +23,16 @@ from torch.utils.data import (
 
 from spritedocs.model import Settings
 from spritedocs.tuning.budget import OutOfTime
+from spritedocs.tuning.pausing import Batch, PausingLoader
 from spritedocs.tuning.slices import Length, Slices
 from spritedocs.tuning.variants import Variants
 
 NONE, ONE, TWO, THREE = (Settings(count, 2, count > 0) for count in range(4))
 AHEAD = Settings(2, 8, True)
 BATCH = 4
-LONG = Length(60.0, 24)
+LONG = Length(600.0, 24)
+
+pytestmark = pytest.mark.usefixtures("servers")
 
 
 class Numbers(Dataset[Any]):
@@ -37,6 +40,19 @@ class Numbers(Dataset[Any]):
         return 400
 
     def __getitem__(self, index: int) -> int:
+        return index
+
+
+class Torn(Numbers):
+    def __getitem__(self, index: int) -> int:
+        if index == 50:
+            raise ValueError("the sprite is torn")
+        return index
+
+
+class Hanging(Numbers):
+    def __getitem__(self, index: int) -> int:
+        time.sleep(1000 * (index == 20))
         return index
 
 
@@ -125,7 +141,7 @@ def test_workers_are_not_given_what_they_may_remember() -> None:
 def test_one_that_takes_few_is_given_the_first_of_those_that_others_take() -> None:
     slices, seen = collected(numbers(shuffle=True))
     with slices:
-        few, many = slices.arms({TWO: Length(60.0, 6), THREE: LONG}).values()
+        few, many = slices.arms({TWO: Length(600.0, 6), THREE: LONG}).values()
         few()
         first = came(seen)
         many()
@@ -147,7 +163,7 @@ def test_a_slice_ends_in_time_after_two_turns_of_the_workers() -> None:
 def test_a_stream_goes_on_and_is_begun_anew_where_it_ends() -> None:
     slices, seen = collected(DataLoader(Stream(40 * BATCH), BATCH))
     with slices:
-        arm = slices.arms({TWO: Length(60.0, 16)})[TWO]
+        arm = slices.arms({TWO: Length(600.0, 16)})[TWO]
         arm()
         arm()
         assert sorted(came(seen)) == list(range(32 * BATCH))
@@ -174,25 +190,25 @@ def test_nothing_is_fetched_between_slices() -> None:
 
 
 def test_settings_that_differ_in_prefetching_share_workers_and_the_others_can_be_dismissed() -> None:
-    before = len(psutil.Process().children())
+    before = children()
     slices, _ = collected(numbers())
     with slices:
         for arm in slices.arms({TWO: LONG, AHEAD: LONG, THREE: LONG}).values():
             arm()
-        assert len(psutil.Process().children()) - before == 5
+        assert number_since(before, 5) == 5
         slices.keep([TWO])
-        assert len(psutil.Process().children()) - before == 2
+        assert number_since(before, 2) == 2
         assert slices.memory_mb.keys() == {2, 3}
-    assert len(psutil.Process().children()) == before
+    assert number_since(before) == 0
 
 
 def test_one_at_a_time_has_workers_where_all_would_not_fit() -> None:
-    before = len(psutil.Process().children())
+    before = children()
     slices, seen = collected(numbers(), crowded=True)
     with slices:
         for settings, arm in slices.arms({TWO: LONG, THREE: LONG}).items():
             arm()
-            assert len(psutil.Process().children()) == before
+            assert number_since(before) == 0
             assert slices.memory_mb[settings.num_workers] > 0
     assert len(seen) == 48
 
@@ -212,7 +228,7 @@ def test_a_sampler_without_a_length_is_counted_as_it_goes_by() -> None:
     sampler = ([number, number + 1] for number in range(10))
     slices, _ = collected(DataLoader(Numbers(), batch_sampler=sampler))  # type: ignore[arg-type]
     with slices:
-        arm = slices.arms({NONE: Length(60.0, 6)})[NONE]
+        arm = slices.arms({NONE: Length(600.0, 6)})[NONE]
         arm()
         assert slices.batches is None
         arm()
@@ -220,12 +236,12 @@ def test_a_sampler_without_a_length_is_counted_as_it_goes_by() -> None:
 
 
 def test_workers_that_do_not_stay_are_timed_from_their_start_to_their_end() -> None:
-    before = len(psutil.Process().children())
+    before = children()
     new = Settings(2, 2, False)
     slices, seen = collected(numbers())
     with slices:
         assert slices.arms({new: LONG})[new]()["lead_s"] > 0
-        assert len(psutil.Process().children()) == before
+        assert number_since(before) == 0
     assert len(seen) == 4
 
 
@@ -287,33 +303,37 @@ def test_batches_that_overtake_others_are_all_there() -> None:
     assert sorted(came(seen)) == list(range(2 * 24 * BATCH))
 
 
-def test_a_slice_shows_the_pace_and_not_how_the_pipe_fills() -> None:
-    """Three workers that wait 20 ms for a batch: a third of that for each, but all of it for the first."""
+class MadeUp(PausingLoader):
+    """Its workers start in a second; then each of them, or the main process, takes 20 ms for a batch.
 
-    class Slow(Numbers):
-        def __getitem__(self, index: int) -> int:
-            time.sleep(0.005)
-            return index
+    At the end fewer share the cores, and take half as long.
+    """
 
-    slices, _ = collected(DataLoader(Slow(), BATCH))
+    def slice(self, ahead: int, block: Iterable[Any], seconds: float, step: Any) -> tuple[list[Batch], bool]:
+        self.gate.given = list(block)
+        turns, now_s, seen = len(self.gate.given) // max(1, self.workers), 1.0, list[Batch]()
+        for turn in range(turns):
+            asked_s, now_s = now_s, now_s + (0.01 if self.workers and turn == turns - 1 else 0.02)
+            seen += [Batch(asked_s, now_s, now_s)] * max(1, self.workers)
+        return seen, True
+
+
+def test_a_slice_shows_the_pace_and_not_how_the_pipe_fills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spritedocs.tuning.slices.PausingLoader", MadeUp)
+    slices, _ = collected(numbers())
     with slices:
-        alone, three = (arm() for arm in slices.arms({NONE: LONG, THREE: LONG}).values())
-    assert three["items_per_s"] / alone["items_per_s"] > 1.5
+        alone, three = (arm()["items_per_s"] for arm in slices.arms({NONE: LONG, THREE: LONG}).values())
+    assert alone == pytest.approx(BATCH / 0.02)
+    assert three == pytest.approx(3 * BATCH / 0.02)
 
 
 def test_what_fails_leaves_no_worker() -> None:
-    before = len(psutil.Process().children())
-
-    class Torn(Numbers):
-        def __getitem__(self, index: int) -> int:
-            if index == 50:
-                raise ValueError("the sprite is torn")
-            return index
+    before = children()
 
     slices, _ = collected(DataLoader(Torn(), BATCH))
     with slices, pytest.raises(ValueError, match="the sprite is torn"):
         slices.arms({TWO: LONG})[TWO]()
-    assert len(psutil.Process().children()) == before
+    assert number_since(before) == 0
 
 
 @pytest.mark.parametrize("settings", [NONE, TWO], ids=str)
@@ -329,12 +349,7 @@ def test_workers_in_the_middle_of_an_item_are_ended_at_once(
     monkeypatch: pytest.MonkeyPatch, raised: type[Exception], timeout_s: float
 ) -> None:
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 1000.0)
-    before = len(psutil.Process().children())
-
-    class Hanging(Numbers):
-        def __getitem__(self, index: int) -> int:
-            time.sleep(1000 * (index == 20))
-            return index
+    before = children()
 
     def waits(are_starting: bool) -> None:
         if not are_starting and raised is OutOfTime:
@@ -343,5 +358,5 @@ def test_workers_in_the_middle_of_an_item_are_ended_at_once(
     slices = Slices(replace(Variants.of(DataLoader(Hanging(), BATCH)), waits=waits), timeout_s=timeout_s)
     with slices, pytest.raises(raised):
         slices.arms({TWO: LONG})[TWO]()
-    assert len(psutil.Process().children()) == before
+    assert number_since(before) == 0
     assert _utils.MP_STATUS_CHECK_INTERVAL == 1000

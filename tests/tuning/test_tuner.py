@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import FrozenInstanceError, replace
 from functools import partial
 from multiprocessing import resource_tracker
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 import pytest
 import torch
+from children import children, number_since
 from running import PROJECT
 from torch.utils.data import (
     BatchSampler,
@@ -34,10 +36,11 @@ from torch.utils.data import (
 )
 
 import spritedocs
+from spritedocs import machine
 from spritedocs.model import Costs, Settings
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison
-from spritedocs.tuning import search, tune, tuner
+from spritedocs.tuning import budget, prospects, search, tune, tuner, worker_watch
 from spritedocs.tuning.budget import OutOfTime, Progress
 from spritedocs.tuning.diagnosis import DIAGNOSES
 from spritedocs.tuning.probing import Probe
@@ -91,6 +94,10 @@ def tear() -> Any:
     raise ValueError("the sprite is torn")
 
 
+def tear_if(late: Path) -> Any:
+    return tear() if late.exists() else torch.zeros(3)
+
+
 def vanish() -> Any:
     os._exit(3)
 
@@ -99,7 +106,8 @@ def leave() -> Any:
     sys.exit(3)
 
 
-def hang() -> Any:
+def hang(begun: Path) -> Any:
+    begun.touch()
     time.sleep(1000)
 
 
@@ -132,7 +140,7 @@ class Asked(NamedTuple):
 
 
 class World:
-    """Data whose costs and speeds are made up: ``truth`` gives items per second, whatever the model says."""
+    """Data and a machine, made up: ``truth`` gives items per second, whatever the model says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.costs = Costs((0.01,) * 99, (0.0,) * 99, BATCH, cores=8.0)
@@ -155,6 +163,8 @@ class World:
         monkeypatch.setattr(search, "probe", lambda *_, **__: self._probe())
         monkeypatch.setattr(search, "race", self._race)
         monkeypatch.setattr(time, "perf_counter", lambda: self.now_s)
+        monkeypatch.setattr(machine, "describe", lambda: machine.Machine(usable_cores=8, logical_cores=8))
+        monkeypatch.setattr(prospects, "_usable_memory_mb", lambda: 10_000.0)
         self.now_s = 0.0
 
     def tune(self, **options: Any) -> Tuning:
@@ -666,9 +676,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, servers: None) -> Iterator[None]:
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.5)  # for so long a worker that hangs may end
     if sys.platform != "win32":
         resource_tracker.ensure_running()  # which stays, once any process was spawned
-    before = set(psutil.Process().children(recursive=True))
+    before = children()
     yield
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert number_since(before) == 0
 
 
 def batches_of(dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
@@ -677,12 +687,16 @@ def batches_of(dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
 
 @pytest.mark.usefixtures("quick")
 def test_items_that_wait_are_loaded_faster_by_two() -> None:
-    tunings = (tune(Numbers(wait_s=0.002), batch_size=BATCH, max_workers=2) for _ in range(3))
-    # Beside other tests a comparison may vary too much to be sure of a gain.
-    found = next((each for each in tunings if each.recommended["num_workers"] == 2), None)
+    """Beside other programs a comparison may vary too much to be sure of a gain."""
+
+    def is_sure(found: Tuning) -> bool:
+        gain = found.gain.median if found.gain else 0.0
+        notes = [note for note in found.warnings if not note.startswith("Other programs")]
+        return found.recommended["num_workers"] == 2 and gain > 1.2 and not notes
+
+    tunings = (tune(Numbers(wait_s=0.002), batch_size=BATCH, max_workers=2) for _ in range(10))
+    found = next(filter(is_sure, tunings), None)
     assert found is not None
-    assert found.gain.median > 1.2
-    assert found.warnings == () or "Other programs" in found.warnings[0]
     assert next(each for each in found.candidates if each.settings.num_workers == 2).memory_mb
 
 
@@ -723,43 +737,59 @@ def test_every_kind_of_data_set_is_tuned(dataset: Any) -> None:
 @pytest.mark.usefixtures("quick")
 def test_the_step_is_timed() -> None:
     batches: list[Any] = []
-    found = tune(batches_of(Numbers()), step=lambda batch: batches.append(time.sleep(0.002)), max_workers=1)
-    assert len(batches) > 40
+    told: list[tuple[str, int]] = []
+    found = tune(
+        batches_of(Numbers()),
+        step=lambda batch: batches.append(time.sleep(0.002)),
+        max_workers=1,
+        progress=lambda progress: told.append((progress.says, len(batches))),
+    )
+    before = next(count for says, count in told if says.startswith("comparing"))
+    assert len(batches) >= before + 2 * FEWEST_SAMPLES
     assert found.step_s >= 0.002
     assert tune(batches_of(Numbers()), step_ms=2, max_workers=0).step_s >= 0.002
 
 
 FAILING = [
     (
-        batches_of(Numbers(bad=9, what=tear)),
-        "The dataset failed: item 9 raised ValueError: the sprite is torn;",
+        batches_of(Numbers(bad=1, what=tear)),
+        "The dataset failed: item 1 raised ValueError: the sprite is torn;",
     ),
     (
-        batches_of(Numbers(bad=9, what=list)),
+        batches_of(Numbers(bad=1, what=list)),
         r"a batch cannot be collated \(.*; give a DataLoader with a collate_fn",
     ),
     (batches_of(Numbers(), collate_fn=as_function), r"a batch cannot be pickled to leave its worker \("),
-    (batches_of(Numbers(bad=9, what=vanish)), "A worker ended with the exit code 3: your code, or a library"),
-    (batches_of(Numbers(bad=3, what=hang)), "No batch came within 2 s"),
+    (batches_of(Numbers(bad=1, what=vanish)), "A worker ended with the exit code 3: your code, or a library"),
 ]
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize(
-    ("dataset", "said"), FAILING, ids=["raises", "uncollatable", "unpicklable", "dies", "hangs"]
-)
+@pytest.mark.parametrize(("dataset", "said"), FAILING, ids=["raises", "uncollatable", "unpicklable", "dies"])
 def test_what_fails_is_told_in_a_sentence(dataset: Any, said: str) -> None:
     with pytest.raises(TuneError, match=said) as raised:
-        tune(dataset, max_workers=2, budget_s=4)
+        tune(dataset, max_workers=2)
     assert "\n" not in str(raised.value)
     assert raised.value.__cause__ is not None
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_batch_that_hangs_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The budget's clock stands still, and that of the watch over workers until one hangs."""
+    begun, seconds = tmp_path / "begun", itertools.count()
+    watching = SimpleNamespace(monotonic=lambda: float(next(seconds)) if begun.exists() else 0.0)
+    monkeypatch.setattr(worker_watch, "time", watching)
+    monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+    with pytest.raises(TuneError, match="No batch came within 2 s") as raised:
+        tune(batches_of(Numbers(bad=3, what=partial(hang, begun))), max_workers=2, budget_s=4)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_ends_a_program_is_told_with_its_item() -> None:
     """By sys.exit(), a worker would end without a word."""
-    with pytest.raises(TuneError, match="The dataset failed: item 9 raised SystemExit: 3; loading"):
-        tune(batches_of(Numbers(bad=9, what=leave)), max_workers=1)
+    with pytest.raises(TuneError, match="The dataset failed: item 1 raised SystemExit: 3; loading"):
+        tune(batches_of(Numbers(bad=1, what=leave)), max_workers=1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -769,11 +799,17 @@ def test_what_cannot_be_pickled_cannot_be_spawned() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_an_item_that_fails_late_fails_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_fails_late_fails_without_a_trace(tmp_path: Path) -> None:
     """Not where its costs are looked at: where it is measured, and workers of several settings are there."""
-    monkeypatch.setattr(search, "PROBING_S", 0.0)
+    late = tmp_path / "late"
+
+    def told(progress: Progress) -> None:
+        if progress.says.startswith("comparing"):
+            late.touch()
+
     with pytest.raises(TuneError, match="The dataset failed: ValueError: the sprite is torn; iterating"):
-        tune(batches_of(Numbers(80, bad=79, what=tear)), max_workers=2)
+        tune(batches_of(Numbers(bad=1, what=partial(tear_if, late))), max_workers=2, progress=told)
+    assert late.exists()
 
 
 @pytest.mark.usefixtures("quick")

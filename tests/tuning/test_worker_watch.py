@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import Pipe, get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +28,14 @@ METHOD = "spawn" if sys.platform == "win32" else "fork"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Workers that hang end soon, and those that start may take long; nothing else of the machine matters."""
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.5)  # for so long a worker that hangs may end
+    monkeypatch.setattr(worker_watch, "STARTING_S", 250.0)
+    monkeypatch.setattr(worker_watch, "KILLS", tmp_path / "vmstat")  # the system may kill any program
+    (tmp_path / "vmstat").write_text("drop_slab 0\noom_kill 3\nhtlb 1\n", encoding="ascii")
+    # Torch's handler of SIGCHLD tells of a worker's end wherever this process is, in iter() for instance.
+    monkeypatch.setattr(_utils.signal_handling, "_error_if_any_worker_fails", lambda: None)
 
 
 class VanishedError(BaseException):
@@ -66,7 +75,8 @@ def kill() -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hang() -> Any:
+def hang(begun: Path) -> Any:
+    begun.touch()
     time.sleep(1000)
 
 
@@ -125,7 +135,7 @@ def test_what_ended_a_worker_is_known(servers: None, what: Callable[[], Any], co
     with pytest.raises(WorkerEnded) as caught:
         load(Numbers(what), METHOD)
     assert (caught.value.exit_code, caught.value.raised, caught.value.ran) == (code, raised, True)
-    assert caught.value.out_of_memory is not True
+    assert caught.value.out_of_memory is False
 
 
 def test_it_is_known_of_a_spawned_one_too_and_of_its_worker_init_fn(servers: None) -> None:
@@ -134,11 +144,36 @@ def test_it_is_known_of_a_spawned_one_too_and_of_its_worker_init_fn(servers: Non
     assert (caught.value.exit_code, caught.value.raised, caught.value.ran) == (3, "SystemExit: 3", True)
 
 
-def test_starting_takes_nothing_of_the_time_for_a_batch(servers: None) -> None:
+class MadeUp:
+    """An iterator with one worker, that looks for batches as it is told."""
+
+    def __init__(self, look: Callable[[], tuple[bool, Any]]) -> None:
+        self.look = look
+        self._workers = (SimpleNamespace(pid=12, exitcode=3, join=lambda seconds: None),)
+
+    def _try_get_data(self, timeout: float) -> Any:
+        return self.look()
+
+
+def test_starting_takes_nothing_of_the_time_for_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker takes longer to start than a batch may take, and is no worse for that."""
+    heard, said = Pipe(duplex=False)
+    looks, seconds = itertools.count(1), itertools.count()
+    monkeypatch.setattr(worker_watch, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+
+    def look() -> tuple[bool, Any]:
+        number = next(looks)
+        if number == 20:
+            said.send_bytes(b"up 0 ")
+            said.send_bytes(b"ready 0 ")
+        return number == 22, "a batch"
+
     told: list[bool] = []
-    assert load(Numbers(slow_s=4.5), "spawn", told.append, timeout=4.0) == [0, 1, 2, 3]
-    assert True in told
+    iterator = MadeUp(look)
+    found = worker_watch._Watch(iterator, heard, told.append).try_get_data(4.0)
+    assert found == (True, "a batch")
+    assert told == [True] * 19 + [False] * 2
+    assert next(seconds) > 20
 
 
 def test_a_worker_that_does_not_start_is_told_apart_from_a_batch_that_does_not_come(
@@ -155,9 +190,15 @@ def test_a_worker_init_fn_that_hangs_is_told_apart(servers: None) -> None:
     assert caught.value.is_init
 
 
-def test_a_batch_that_hangs_times_out_as_ever(servers: None) -> None:
+def test_a_batch_that_hangs_times_out_as_ever(
+    servers: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The clock stands still until the worker hangs: what it does before takes its time."""
+    begun, seconds = tmp_path / "begun", itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: float(next(seconds)) if begun.exists() else 0.0)
+    monkeypatch.setattr(worker_watch, "time", clock)
     with pytest.raises(RuntimeError, match="timed out after") as caught:
-        load(Numbers(hang), METHOD, timeout=3.0)
+        load(Numbers(partial(hang, begun)), METHOD, timeout=3.0)
     assert not isinstance(caught.value, WorkerError)
 
 
@@ -174,23 +215,19 @@ def test_a_queue_of_the_readers_own_may_drop_what_it_likes(
     assert load(Numbers(drop), METHOD) == [0, 1, 2, 3]
 
 
-def test_a_worker_of_another_loader_is_not_taken_for_one_of_this(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_of_another_loader_is_not_taken_for_one_of_this() -> None:
     """Torch tells of any worker that ended wherever the main process is."""
 
-    class Worker:
-        pid = 1
+    for pid, kind in ((13, RuntimeError), (12, WorkerEnded)):
 
-    class Iterator:
-        _workers = (Worker(),)
+        def look(pid: int = pid) -> Any:
+            raise RuntimeError(f"DataLoader worker (pid {pid}) is killed by signal: Killed. ")
 
-        def _try_get_data(self, timeout: float) -> Any:
-            raise RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. ")
-
-    iterator = Iterator()
-    heard, _said = Pipe(duplex=False)
-    with pytest.raises(RuntimeError, match="pid 12") as caught:
-        worker_watch._Watch(iterator, heard, lambda _: None).try_get_data(7.0)
-    assert not isinstance(caught.value, WorkerError)
+        iterator = MadeUp(look)
+        heard, _said = Pipe(duplex=False)
+        with pytest.raises(RuntimeError) as caught:
+            worker_watch._Watch(iterator, heard, lambda _: None).try_get_data(7.0)
+        assert type(caught.value) is kind
 
 
 def test_the_readers_own_worker_init_fn_is_called_and_nothing_else_changes(servers: None) -> None:
@@ -201,7 +238,6 @@ def test_the_readers_own_worker_init_fn_is_called_and_nothing_else_changes(serve
 def test_processes_killed_for_want_of_memory_are_counted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(worker_watch, "KILLS", tmp_path / "vmstat")
-    assert worker_watch._kills() is None
-    (tmp_path / "vmstat").write_text("drop_slab 0\noom_kill 3\nhtlb 1\n", encoding="ascii")
     assert worker_watch._kills() == 3
+    monkeypatch.setattr(worker_watch, "KILLS", tmp_path / "absent")
+    assert worker_watch._kills() is None

@@ -1,0 +1,31 @@
+"""The processes of this one: how many a test has started, and whether they have ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+
+import psutil
+
+LIMIT_S = 120.0
+"""A busy machine takes its time to end a process."""
+
+
+def children() -> set[psutil.Process]:
+    """All that run below this process."""
+    return set(psutil.Process().children(recursive=True))
+
+
+def number_since(before: set[psutil.Process], expected: int = 0) -> int:
+    """How many children there are that were not there ``before``: as soon as it is what is ``expected``, or
+    in the end.
+
+    Torch ends a worker that hangs by a signal, and need not wait until it is gone.
+    """
+    ends_s = time.monotonic() + LIMIT_S
+    while True:
+        multiprocessing.active_children()  # so that none that has ended stays a zombie
+        found = len(children() - before)
+        if found == expected or time.monotonic() > ends_s:
+            return found
+        time.sleep(0.01)
