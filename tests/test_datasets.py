@@ -242,7 +242,8 @@ def test_computing_uses_the_processor_and_waiting_does_not() -> None:
         Delayed("abc", 0.2, kind)[0]
         return time.thread_time() - before
 
-    assert used("cpu") >= 0.2 > 4 * used("wait")
+    # The least of several, as a collector may find work for this thread in one of them.
+    assert used("cpu") >= 0.2 > 4 * min(used("wait") for _ in range(5))
 
 
 @pytest.mark.parametrize("seconds", [-0.5, float("nan"), float("inf")])
