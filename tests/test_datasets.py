@@ -278,7 +278,7 @@ def test_workers_load_what_the_parent_would(method: str, workers: int, tmp_path:
     packed = in_one_file(tmp_path)
     several = ConcatDataset([packed, in_memory(tmp_path), in_png_files(tmp_path), delayed(tmp_path)])
     loader = DataLoader(
-        several, batch_size=COUNT, num_workers=workers, multiprocessing_context=method, timeout=90
+        several, batch_size=COUNT, num_workers=workers, multiprocessing_context=method, timeout=250
     )
     expected = torch.stack([torch.from_numpy(draw_sprite(i, SIZE)).permute(2, 0, 1) for i in range(COUNT)])
     batches = list(loader)
