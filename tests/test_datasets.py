@@ -242,7 +242,8 @@ def test_computing_uses_the_processor_and_waiting_does_not() -> None:
         Delayed("abc", 0.2, kind)[0]
         return time.thread_time() - before
 
-    assert used("cpu") >= 0.2 > 4 * used("wait")
+    # The least of several, as a collector may find work for this thread in one of them.
+    assert used("cpu") >= 0.2 > 4 * min(used("wait") for _ in range(5))
 
 
 @pytest.mark.parametrize("seconds", [-0.5, float("nan"), float("inf")])
@@ -277,7 +278,7 @@ def test_workers_load_what_the_parent_would(method: str, workers: int, tmp_path:
     packed = in_one_file(tmp_path)
     several = ConcatDataset([packed, in_memory(tmp_path), in_png_files(tmp_path), delayed(tmp_path)])
     loader = DataLoader(
-        several, batch_size=COUNT, num_workers=workers, multiprocessing_context=method, timeout=90
+        several, batch_size=COUNT, num_workers=workers, multiprocessing_context=method, timeout=250
     )
     expected = torch.stack([torch.from_numpy(draw_sprite(i, SIZE)).permute(2, 0, 1) for i in range(COUNT)])
     batches = list(loader)

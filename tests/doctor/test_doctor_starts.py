@@ -20,7 +20,7 @@ def only_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_worker_is_started_measured_and_gone(only_the_default: None, servers: None) -> None:
     before = set(psutil.Process().children(recursive=True))
-    [start] = start_all()
+    [start] = start_all(budget_s=250)
     assert (start.method, start.problem, start.torch_threads) == (METHOD, "", 1)
     assert start.seconds > 0
     assert start.threads >= 1

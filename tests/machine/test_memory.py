@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import subprocess
@@ -75,7 +74,7 @@ def ready(child: subprocess.Popen[str]) -> int:
     return child.pid
 
 
-def uss(pid: int | None = None) -> float:
+def uss(pid: int) -> float:
     found = memory_of(pid).uss_mb
     assert found is not None
     return found
@@ -143,18 +142,18 @@ def test_a_forked_process_copies_what_it_writes_to_and_rss_does_not_tell(
 def test_a_shared_page_counts_as_private_while_one_process_alone_has_mapped_it(
     start: Start, tmp_path: Path
 ) -> None:
+    """In processes of their own, as this one shares torch's pages with whoever has it just now."""
     path = tmp_path / "packed.bin"
     path.write_bytes(bytes(20 * MB))
-    ready(
-        start(CHILD.format("pass"))
-    )  # or the interpreter's own pages would be shared from the next child on
-    begun = uss()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        assert sum(mapped[::4096]) == 0
-        alone = uss() - begun
-        reading = f"f = open({str(path)!r}, 'rb'); m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ); "
-        ready(start(CHILD.format(reading + "sum(m[::4096])")))
-        together = uss() - begun
+    reading = f"f = open({str(path)!r}, 'rb'); m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ); "
+    reading += "sum(m[::4096])"
+    ready(start(CHILD.format("pass")))  # or the interpreter's pages would be shared from the last child on
+    first = start(CHILD.format(f"print('ready', flush=True); sys.stdin.readline(); {reading}"))
+    begun = uss(ready(first))
+    print(file=first.stdin, flush=True)
+    alone = uss(ready(first)) - begun
+    ready(start(CHILD.format(reading)))
+    together = uss(first.pid) - begun
     assert alone == pytest.approx(20, abs=3)
     assert together == pytest.approx(0, abs=3)
 
@@ -184,8 +183,8 @@ def test_a_process_that_has_ended_and_was_not_waited_for_has_no_memory() -> None
 
 def test_a_tree_is_the_process_and_all_its_descendants(start: Start) -> None:
     grandchild = (
-        "import subprocess; p = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], "
-        "stdin=subprocess.PIPE)"
+        "import subprocess; c = 'import sys; print(flush=True); sys.stdin.read()'; p = subprocess.Popen("
+        "[sys.executable, '-c', c], stdin=subprocess.PIPE, stdout=subprocess.PIPE); p.stdout.readline()"
     )
     child = ready(start(CHILD.format(grandchild)))
     tree = memory_of_tree()

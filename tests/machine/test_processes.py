@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def has_ended(pid: int) -> bool:
         return True
 
 
+def await_environment(*pids: int) -> None:
+    """A process that is just being started has none for a moment, after ``Popen`` has returned too."""
+    while not all(psutil.Process(pid).environ() for pid in pids):
+        time.sleep(0.001)
+
+
 @pytest.fixture
 def bystander() -> Iterator[subprocess.Popen[bytes]]:
     """A child that was there before, and belongs to another run."""
@@ -47,6 +54,7 @@ def test_a_run_ends_all_it_started_and_nothing_else(bystander: subprocess.Popen[
         forgetful = subprocess.Popen(SLEEP, env={**os.environ})
         command = [sys.executable, "-c", ORPHANED]
         orphan = int(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
+        await_environment(child.pid, orphan)
         assert {process.pid for process in remains(environment[MARKER])} == {child.pid, orphan}
         assert not any(map(has_ended, (child.pid, forgetful.pid, orphan, bystander.pid)))
     assert all(map(has_ended, (child.pid, forgetful.pid, orphan)))
@@ -97,6 +105,7 @@ def test_where_runs_overlap_what_has_shed_the_mark_is_ended_with_the_last(
             orphan = orphaned_without_environment()
         assert not has_ended(orphan)
         ours = subprocess.Popen(SLEEP)
+        await_environment(ours.pid)
     assert not psutil.pid_exists(orphan)
     assert not any(map(has_ended, (ours.pid, bystander.pid)))
     ours.kill(), ours.wait()

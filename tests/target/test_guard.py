@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import signal
@@ -9,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tiny import Traces
 
 from spritedocs.machine import Interrupted
-from spritedocs.target import Callbacks, RunError, run
+from spritedocs.target import Callbacks, RunError, guard, run
 
 TUNE = "spritedocs.tuning.tune"
 
@@ -151,11 +153,23 @@ def step(batch):
 """
 
 
+class Heard(subprocess.Popen[Any]):
+    """A process that has ended once all that it said has been read.
+
+    ``run`` gives what is still on its way 0.1 s, which the thread that reads may wait for a core.
+    """
+
+    def poll(self) -> int | None:
+        status = super().poll()
+        return status if self.stdout is None or self.stdout.closed else None
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traces: Traces) -> Path:
     """The reader's own, with the file 01-mine.py; nothing may be left of a run, there or anywhere."""
     (tmp_path / "stand_in").mkdir()
     (tmp_path / "stand_in" / "sitecustomize.py").write_text(STAND_IN, encoding="utf-8")
+    monkeypatch.setattr(subprocess, "Popen", Heard)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stand_in"))
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     folder = tmp_path / "theirs"
@@ -242,7 +256,8 @@ def test_the_pipe_that_their_code_closes_is_told(folder: Path) -> None:
 def test_their_code_may_take_standard_output_away_or_print_a_lot(folder: Path) -> None:
     assert run(TUNE, options("Silent"), Callbacks())["item"] == 2
     printed: list[str] = []
-    assert run(TUNE, options("Loud"), Callbacks(prints=printed.append))["item"] == 2
+    loud = run(TUNE, options("Loud"), Callbacks(prints=printed.append), patience_s=250.0)
+    assert loud["item"] == 2
     assert len(printed) == 11
 
 
@@ -296,11 +311,28 @@ def test_a_process_that_ends_is_told_with_what_it_was_doing(
     assert (traces.processes(), traces.files()) == ([], [])
 
 
-def test_one_that_hangs_is_ended_with_what_it_started(folder: Path, traces: Traces) -> None:
-    with pytest.raises(
-        RunError, match="while loading item 0: if it hangs, mend that; if it only takes long,"
-    ) as caught:
-        run(TUNE, options("Ignoring"), Callbacks(), patience_s=8.0)
+def await_sleeper(traces: Traces) -> None:
+    while not any("sleep(60)" in each for each in traces.processes()):
+        time.sleep(0.02)
+
+
+def test_one_that_hangs_is_ended_with_what_it_started(
+    folder: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time passes, a second with each look at the clock, once it hangs."""
+    hanging: list[str] = []
+    now = itertools.count()
+
+    def hear(says: str, *_: float) -> None:
+        if says == "loading item 0":
+            await_sleeper(traces)
+            hanging.append(says)
+
+    clock = SimpleNamespace(monotonic=lambda: next(now) if hanging else 0)
+    monkeypatch.setattr(guard, "time", clock)
+    said = "Nothing was heard for 9 s while loading item 0: if it hangs, mend that; if it only takes long,"
+    with pytest.raises(RunError, match=f"^{said}") as caught:
+        run(TUNE, options("Ignoring"), Callbacks(tries=hear), patience_s=8.0)
     assert caught.value.status == 1
     assert (traces.processes(), traces.files()) == ([], [])
 
@@ -323,10 +355,9 @@ def test_a_command_that_is_killed_takes_its_process_along(folder: Path, traces: 
     command = [sys.executable, "-uc", code, json.dumps(options("Ignoring"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        while "loading item 0" not in process.stdout.readline():
-            assert process.poll() is None
-        while not any("sleep(60)" in each for each in traces.processes()):
-            time.sleep(0.02)
+        while "loading item 0" not in (line := process.stdout.readline()):
+            assert line
+        await_sleeper(traces)
         process.kill()
     end = time.monotonic() + 60
     while (traces.processes() or traces.files()) and time.monotonic() < end:
