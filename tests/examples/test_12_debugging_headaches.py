@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from running import LIMIT_S
 from tiny import Traces
 
 from spritedocs.machine import program, run_program, run_script
@@ -18,7 +19,7 @@ CRASH = "crashes while the loop waits"
 
 
 def test_an_exception_comes_at_its_batch_with_and_without_helpers(script) -> None:
-    parts = run_program("cursed").parts
+    parts = run_program("cursed", limit_s=LIMIT_S).parts
     assert list(parts) == ["0 helpers", "2 helpers"]
     for part in parts.values():
         assert script["steps"](part.text) == 45 // 8
@@ -28,7 +29,7 @@ def test_an_exception_comes_at_its_batch_with_and_without_helpers(script) -> Non
 
 
 def test_a_hang_is_found_by_its_line_and_nothing_of_it_stays(script, traces: Traces) -> None:
-    outcome = run_program("locked")
+    outcome = run_program("locked", limit_s=LIMIT_S)
     inside, outside = outcome.parts.values()
     assert outcome.status == 0
     assert inside.text.startswith("trained on batch 0\n")
@@ -49,7 +50,7 @@ def test_a_crash_shows_its_line_only_if_faulthandler_is_enabled_in_the_worker(sc
     late = early.replace("    faulthandler.disable()\n    faulthandler.enable()\n", "    pass\n")
     assert len({only_crash, early, late}) == 3
     for text, has_stack in ((early, True), (late, False)):
-        part = run_script(text).parts[CRASH]
+        part = run_script(text, limit_s=LIMIT_S).parts[CRASH]
         assert "DataLoader worker" in part.text
         assert bool([frame for frame in part.frames if frame.function == "crashes"]) is has_stack
 
