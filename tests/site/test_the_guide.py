@@ -13,7 +13,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Quiet, launched, needs_chromium, serving
+from browsing import Quiet, launched, needs_chromium, opened, serving
 from playwright.sync_api import Browser, BrowserContext, TimeoutError
 from running import PROJECT
 
@@ -230,9 +230,11 @@ class Watched:
         own = self.width
         for self.width in [*sorted({360, 1440} - {own}), own] if address in ONE_OF_EACH_KIND else [own]:
             self.page.set_viewport_size({"width": self.width, "height": 900})
-            try:  # Material's drawer takes a moment to move at another width
+            # Material's drawer takes a moment to move at another width, on a busy machine a long one.
+            timeout = 5_000 if self.faults else 60_000
+            try:
                 self.page.wait_for_function(
-                    "width => document.documentElement.scrollWidth <= width", arg=self.width, timeout=5000
+                    "width => document.documentElement.scrollWidth <= width", arg=self.width, timeout=timeout
                 )
             except TimeoutError:
                 self.note("scrolls sideways")
@@ -272,7 +274,7 @@ def test_a_browser_finds_nothing_wrong(
     others = [address for address in pages if address not in ONE_OF_EACH_KIND]
     share = others[SETTINGS.index(setting) :: len(SETTINGS)]
     scheme, width = setting
-    with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
+    with opened(browser, viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
         watched = Watched(context, served, width, scheme)
         for address in ONE_OF_EACH_KIND + share:
             watched.look_at(address)
