@@ -203,6 +203,11 @@ NEW_COLOURS = """known => {
 """Marks the elements with text that are painted as no known one, and returns how all known are painted."""
 
 
+AT_REST = """width => document.documentElement.scrollWidth <= width
+    && !document.getAnimations().some(each => each instanceof CSSTransition)"""
+"""Colours on their way to others would be looked at by luck."""
+
+
 class Watched:
     """A browser page, and what a reader would trip over on it."""
 
@@ -233,11 +238,9 @@ class Watched:
             # Material's drawer takes a moment to move at another width, on a busy machine a long one.
             timeout = 5_000 if self.faults else 60_000
             try:
-                self.page.wait_for_function(
-                    "width => document.documentElement.scrollWidth <= width", arg=self.width, timeout=timeout
-                )
+                self.page.wait_for_function(AT_REST, arg=self.width, timeout=timeout)
             except TimeoutError:
-                self.note("scrolls sideways")
+                self.note("scrolls sideways, or does not come to rest")
         # Notebooks have Jupyter's own markup; API pages are all of one make, so that one stands for them.
         if address.startswith(("/notebooks/", "/api/")) and address != "/api/timing/":
             return
