@@ -16,10 +16,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spritedocs import report, timing
+from spritedocs import machine, report, timing
 from spritedocs.recordings import Example, Library, Project, Recording
 from spritedocs.report import Measurement
 
@@ -81,6 +82,8 @@ def _main(script: str, start_method: str, values: str) -> None:
         show(result)
 
     report.show = keep
+    machine.run_program = partial(machine.run_program, limit_s=LIMIT_S)
+    machine.run_programs = partial(machine.run_programs, limit_s=LIMIT_S)
     if start_method != "default":
         multiprocessing.set_start_method(start_method)
         if start_method == "forkserver":

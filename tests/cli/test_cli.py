@@ -67,6 +67,7 @@ def test_status_for_people_is_a_table_that_says_what_has_changed(
 
 
 def test_the_short_status_counts_own_recordings_alone(call: Callable[..., Answer], tiny: Tiny) -> None:
+    tiny.add_recording(tiny.recording(), lambda n: n["metadata"]["spritedocs"].update(duration_s=50))
     answer = call("status", "--short")
     assert answer.said == (
         "Your machine: 0 of 1 measured; 'make record' (or 'spritedocs record'), about 1 minute, "

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from running import Run
 
+from spritedocs.report import Measurement
+
 NAME = "06_optional_num_workers"
 
 
@@ -29,9 +31,12 @@ def test_helpers_take_turns_and_the_main_process_fetches_nothing(script) -> None
     assert script["who_fetched"](script["make_loader"](4)) == [0, 1, 2, 3] * 4
 
 
-def test_it_measures_what_the_guide_quotes(run_once: Callable[[str], Run]) -> None:
+def test_it_measures_what_the_guide_quotes(
+    run_once: Callable[[str], Run], values_of: Callable[[str], dict[str, Measurement]]
+) -> None:
     done = run_once(NAME)
     names = {"first_epoch_s_0", "first_epoch_s_4", "epoch_s_0", "epoch_s_4", "speedup_4", "startup_s_4"}
     assert set(done.values) >= names
-    assert done.values["speedup_4"].median > 1.5  # wide on purpose: four sleepers against one
     assert "Batches loaded by each process" in done.printed
+    # Of the published run: on a busy machine four sleepers may gain nothing.
+    assert values_of(NAME)["speedup_4"].median > 1.5

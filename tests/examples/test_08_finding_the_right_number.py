@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
 from spritedocs.machine import NotHere, worker_pids
 from spritedocs.report import Measurement, measured
-from spritedocs.timing import dismiss
+from spritedocs.timing import dismiss, time_epoch
 
 NAME = "08_finding_the_right_number"
 
@@ -26,10 +28,15 @@ def test_an_index_names_its_kind(dataset) -> None:
     assert torch.equal(dataset["waiting", 3], dataset["computing", 3])
 
 
-def test_sleeping_needs_no_core_and_computing_needs_one(script, dataset) -> None:
+def test_sleeping_needs_no_core_and_computing_needs_one(script, dataset, monkeypatch) -> None:
+    slept = [0.0]
+    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(slept[-1] + seconds))
+    # A clock that stands still while the thread waits for a core, which would count as sleep.
+    monkeypatch.setattr(time, "perf_counter", lambda: time.thread_time() + slept[-1])
     shares = {kind: script["core_pct"](dataset, kind) for kind in script["KINDS"]}
+    assert slept[-1] == pytest.approx(32 * 0.002)
     assert shares["waiting"] < 30
-    assert shares["computing"] > shares["waiting"]
+    assert shares["computing"] > 90
 
 
 @pytest.mark.usefixtures("forks")
@@ -51,11 +58,15 @@ def test_more_than_32_helpers_are_not_started(script, dataset) -> None:
         script["items_per_s"](script["make_loader"](dataset, 33), "waiting")
 
 
-def test_training_without_helpers_waits_for_each_batch(script, dataset) -> None:
+def test_training_without_helpers_waits_for_each_batch(script, dataset, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now[-1] + seconds))
+    timed = partial(time_epoch, clock=lambda: now[-1])
+    monkeypatch.setitem(script["epoch_of"].__globals__, "time_epoch", timed)
     found = script["train"](script["make_loader"](dataset, 0))
-    # 16 sleeps of 2 ms for each batch, and a step of 14 ms. Neither can take less.
-    assert 1 / found["steps_per_s"] >= 0.046
-    assert found["data_wait_pct"] > 30
+    # 16 sleeps of 2 ms for each batch, and a step of 14 ms.
+    assert 1 / found["steps_per_s"] == pytest.approx(0.046)
+    assert found["data_wait_pct"] == pytest.approx(100 * 0.032 / 0.046)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_wider_hero_has_more_to_compute(script) -> None:
 
 
 def test_heroes_of_a_width_start_alike_and_learn(script, lessons) -> None:
-    hero, other = script["Hero"](8), script["Hero"](8)
+    hero, other = script["Hero"](8), script["Hero"](8)  # who set the dice that change the pictures, too
     weights = other.net.state_dict()
     assert all((weight == weights[name]).all() for name, weight in hero.net.state_dict().items())
     batch = next(iter(DataLoader(lessons, batch_size=FEW)))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from running import LIMIT_S
 from tiny import Traces
 
 from spritedocs.machine import program, run_program, run_script
@@ -17,25 +18,33 @@ NAME = "12_debugging_headaches"
 CRASH = "crashes while the loop waits"
 
 
-def test_an_exception_comes_at_its_batch_with_and_without_helpers(script) -> None:
-    parts = run_program("cursed").parts
+def test_an_exception_comes_at_its_batch_with_and_without_helpers() -> None:
+    parts = run_program("cursed", limit_s=LIMIT_S).parts
     assert list(parts) == ["0 helpers", "2 helpers"]
     for part in parts.values():
-        assert script["steps"](part.text) == 45 // 8
+        # Not by lines: a helper may print into one.
+        assert part.text.count("trained on batch ") == 45 // 8
         assert part.error == "ValueError: sprite 45 is cursed"
         assert part.frames[-1].function == "__getitem__"
     assert "Caught ValueError in DataLoader worker process 1." in parts["2 helpers"].text
 
 
+def test_steps_are_the_lines_that_tell_of_one(script) -> None:
+    said = "trained on batch 0\nsprite 45 strikes\ntrained on batch 1\nTraceback (most recent call last):\n"
+    assert script["steps"](said) == 2
+
+
 def test_a_hang_is_found_by_its_line_and_nothing_of_it_stays(script, traces: Traces) -> None:
-    outcome = run_program("locked")
+    outcome = run_program("locked", limit_s=LIMIT_S)
     inside, outside = outcome.parts.values()
     assert outcome.status == 0
-    assert inside.text.startswith("trained on batch 0\n")
+    assert inside.text.count("trained on batch ") == 1
     assert "DataLoader timed out after" in inside.error
     planted = script["line_of"]("locked", "DOOR.acquire")
-    assert inside.line("__getitem__") == planted
-    assert {frame.line for frame in outside.frames if frame.function == "__getitem__"} <= {planted}
+    # The other helper may be seen at another line of it, where it waits for a core.
+    assert planted in [frame.line for frame in inside.frames if frame.function == "__getitem__"]
+    seen = [frame.line for frame in outside.frames if frame.function == "__getitem__"]
+    assert planted in seen or not seen  # py-spy may not be installed, or not be allowed to look
     assert traces.processes() == []
     assert traces.files() == []
 
@@ -49,7 +58,7 @@ def test_a_crash_shows_its_line_only_if_faulthandler_is_enabled_in_the_worker(sc
     late = early.replace("    faulthandler.disable()\n    faulthandler.enable()\n", "    pass\n")
     assert len({only_crash, early, late}) == 3
     for text, has_stack in ((early, True), (late, False)):
-        part = run_script(text).parts[CRASH]
+        part = run_script(text, limit_s=LIMIT_S).parts[CRASH]
         assert "DataLoader worker" in part.text
         assert bool([frame for frame in part.frames if frame.function == "crashes"]) is has_stack
 

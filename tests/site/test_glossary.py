@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browsing import launched, needs_chromium, serving
+from browsing import launched, needs_chromium, opened, serving
 from running import PROJECT
 
 EXPLAINED = re.compile(r'<abbr title="([^"]+)" tabindex="0">([^<]+)</abbr>')
@@ -38,7 +38,7 @@ def test_neither_headings_nor_links_code_nor_figures_are_explained(site: Path) -
 @needs_chromium
 def test_a_word_is_explained_to_who_reaches_it_by_keyboard(site: Path) -> None:
     with serving(site) as address, launched() as browser:
-        page = browser.new_page()
+        page = opened(browser).new_page()
         page.goto(f"{address}/in-depth/handing-batches-to-the-gpu/")
         page.get_by_text("pinned memory", exact=True).focus()
         page.get_by_role("tooltip", name="Main memory that the system may not move").wait_for()

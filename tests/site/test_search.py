@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browsing import launched, needs_chromium, serving
+from browsing import launched, needs_chromium, opened, serving
 
 MOST_BYTES = 250_000
 IN_DEPTH = ("in-depth/",)
@@ -89,7 +89,7 @@ TYPE = """async queries => {
 @needs_chromium
 def test_what_readers_type_leads_to_the_page_that_helps(site: Path) -> None:
     with serving(site) as address, launched() as browser:
-        page = browser.new_page()
+        page = opened(browser).new_page()
         page.add_init_script(LISTEN)
         page.goto(address)
         page.focus("[data-md-component=search-query]")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from browsing import launched, needs_chromium, serving
+from browsing import launched, needs_chromium, opened, serving
 from mkdocs.config import load_config
 from mkdocs.structure.files import Files
 from running import PROJECT
@@ -61,7 +61,7 @@ def test_pages_show_the_address_that_they_are_read_from(
     said = f"```text\npip install downloads/{WHEEL}\n```"
     assert said in (site / "index.md").read_text(encoding="utf-8")
     with serving(site) as address, launched() as browser:
-        page = browser.new_page()
+        page = opened(browser).new_page()
         for path in ("", f"experiments/{NAME}/"):
             page.goto(f"{address}/{path}")
             line = page.locator("code", has_text="pip install").first.inner_text()
