@@ -153,23 +153,11 @@ def step(batch):
 """
 
 
-class Heard(subprocess.Popen[Any]):
-    """A process that has ended once all that it said has been read.
-
-    ``run`` gives what is still on its way 0.1 s, which the thread that reads may wait for a core.
-    """
-
-    def poll(self) -> int | None:
-        status = super().poll()
-        return status if self.stdout is None or self.stdout.closed else None
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traces: Traces) -> Path:
     """The reader's own, with the file 01-mine.py; nothing may be left of a run, there or anywhere."""
     (tmp_path / "stand_in").mkdir()
     (tmp_path / "stand_in" / "sitecustomize.py").write_text(STAND_IN, encoding="utf-8")
-    monkeypatch.setattr(subprocess, "Popen", Heard)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stand_in"))
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     folder = tmp_path / "theirs"
@@ -309,6 +297,32 @@ def test_a_process_that_ends_is_told_with_what_it_was_doing(
     assert str(found).startswith(sentence)
     assert found.status == 1
     assert (traces.processes(), traces.files()) == ([], [])
+
+
+def test_what_a_process_said_is_heard_however_late_after_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: list[subprocess.Popen[Any]] = []
+
+    class Known(subprocess.Popen[Any]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            children.append(self)
+
+    def late(stream: Any, key: bytes) -> Any:
+        while not children or children[0].poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        yield from signed(stream, key)
+
+    signed = guard.signed
+    monkeypatch.setattr(subprocess, "Popen", Known)
+    monkeypatch.setattr(guard, "signed", late)
+    assert run(TUNE, options("Sprites"), Callbacks())["item"] == 2
+    children.clear()
+    assert str(failure("Leaving")).startswith(
+        "Your code ended Python, with the status 3, while loading item 0"
+    )
 
 
 def await_sleeper(traces: Traces) -> None:

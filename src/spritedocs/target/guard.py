@@ -6,6 +6,7 @@ What it says is read here; how it says it stands in ``spritedocs.target.process`
 from __future__ import annotations
 
 import json
+import math
 import queue
 import secrets
 import subprocess
@@ -30,6 +31,9 @@ PATIENCE_S = 30.0
 
 _PARTING_S = 3.0
 """How long their code gets to end by itself once it is known what came of it."""
+
+_LAST_WORDS_S = 10.0
+"""How long those of a process that has ended may take, where another one holds its pipe open."""
 
 _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside their files
@@ -144,6 +148,7 @@ def _listen(stream: IO[bytes], key: bytes, messages: queue.SimpleQueue[Any]) -> 
     with stream:
         for message in signed(stream, key):
             messages.put(message)
+    messages.put({"over": True})
 
 
 def _result(
@@ -157,16 +162,18 @@ def _result(
     patience_s = max(patience_s, budget_s)
     heard = time.monotonic()
     end = heard + budget_s + 3 * patience_s
-    doing, gone = "starting Python", False
+    doing, over, gone_s = "starting Python", False, math.inf
     while True:
-        try:
-            message: dict[str, Any] = messages.get(timeout=0.1)
-        except queue.Empty:
-            if gone:
-                raise RunError(_ended(child.returncode, doing)) from None
-            gone = child.poll() is not None  # its last words may still be on their way
-            message = {}
+        message: dict[str, Any] = {}
+        with suppress(queue.Empty):
+            message = messages.get(timeout=0.1)
         now = time.monotonic()
+        over |= "over" in message
+        if not message or over:
+            if child.poll() is not None:
+                gone_s = min(gone_s, now)
+            if now >= gone_s + (0 if over else _LAST_WORDS_S):
+                raise RunError(_ended(child.returncode, doing))
         if "result" in message or "error" in message:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(_PARTING_S)
