@@ -68,6 +68,34 @@ def test_an_interruption_that_became_another_error_is_one() -> None:
         importing()
 
 
+def test_an_interruption_that_is_repeated_too_soon_is_repeated_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Timer.start, list[threading.Timer]()
+
+    def soon(timer: threading.Timer) -> None:
+        started.append(timer)
+        if len(started) == 1:  # and the main thread has not come out of where it starts it
+            timer.function(*timer.args)
+        else:
+            start(timer)
+
+    class Sprite:
+        pass
+
+    @interruptible()
+    def working() -> None:
+        sprite = Sprite()
+        kept = weakref.ref(sprite, lambda _: signal.raise_signal(signal.SIGTERM))
+        del sprite
+        for _ in range(6_000):
+            time.sleep(0.01)
+        assert kept() is None
+
+    monkeypatch.setattr(threading.Timer, "start", soon)
+    with pytest.raises(Interrupted):
+        working()
+    assert len(started) == 2
+
+
 def test_an_interruption_of_a_callback_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     left, repeated = threading.Event(), interruption._raise_in_the_main_thread
 

@@ -58,21 +58,34 @@ def interruptible() -> Iterator[None]:
     One that got lost on its way is raised when the block ends.
     """
     arrived: list[int] = []
+    is_hooked = came_too_soon = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal came_too_soon
         arrived.append(number)
-        if _waiting is None:
+        if is_hooked:
+            came_too_soon = True
+        elif _waiting is None:
             raise Interrupted(number)
-        _waiting.append(number)
+        else:
+            _waiting.append(number)
 
     def repeat(unraisable: Any) -> None:
+        nonlocal is_hooked, came_too_soon
         if not isinstance(unraisable.exc_value, Interrupted):
             hook(unraisable)
             return
         import threading
 
-        # It hit a callback, from which Python lets no exception out. Later: the callback is still being left.
-        threading.Timer(_AGAIN_S, _raise_in_the_main_thread, (unraisable.exc_value.signal_number,)).start()
+        # It hit a callback, from which Python lets no exception out. Later: the callback is still being left,
+        # and on a busy machine this thread may wait for a core meanwhile.
+        later, is_hooked, came_too_soon = _AGAIN_S, True, True
+        while came_too_soon:
+            came_too_soon = False
+            number = unraisable.exc_value.signal_number
+            threading.Timer(later, _raise_in_the_main_thread, (number,)).start()
+            later *= 2
+        is_hooked = False
 
     handler = for_this_process(interrupt)
     before = {number: signal.signal(number, handler) for number in ending_signals()}
