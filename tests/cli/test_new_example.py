@@ -99,7 +99,9 @@ def test_what_is_there_stays_as_it_is(call: Callable[..., Answer], tiny: Tiny) -
     (tiny.root / TEST).write_text("kept", encoding="utf-8")
     answer = call("new", "a_request")
     assert answer.status == 2
-    assert re.fullmatch(rf"\S+{NEW}\.py cannot be written \(.*exists\): make room for it\.", answer.sentence)
+    assert re.fullmatch(
+        rf"\S+{NEW}\.py cannot be written \(.*exists\): choose another name, .*", answer.sentence
+    )
     assert (tiny.root / TEST).read_text(encoding="utf-8") == "kept"
     assert not (tiny.root / SCRIPT).exists()
 

@@ -302,7 +302,7 @@ def test_a_browser_finds_nothing_wrong(
 @pytest.mark.browser
 @needs_chromium
 def test_a_phone_shows_all_of_the_cheat_sheet(browser: Browser, served: str) -> None:
-    with browser.new_context(viewport={"width": 360, "height": 900}) as context:
+    with opened(browser, viewport={"width": 360, "height": 900}) as context:
         page = context.new_page()
         page.goto(f"{served}/fix-a-slow-run/", wait_until="load")
         ends = page.eval_on_selector_all(

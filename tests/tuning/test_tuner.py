@@ -694,7 +694,7 @@ def test_items_that_wait_are_loaded_faster_by_two() -> None:
         notes = [note for note in found.warnings if not note.startswith("Other programs")]
         return found.recommended["num_workers"] == 2 and gain > 1.2 and not notes
 
-    tunings = (tune(Numbers(wait_s=0.002), batch_size=BATCH, max_workers=2) for _ in range(10))
+    tunings = (tune(Numbers(wait_s=0.002), batch_size=BATCH, max_workers=2, budget_s=40) for _ in range(8))
     found = next(filter(is_sure, tunings), None)
     assert found is not None
     assert next(each for each in found.candidates if each.settings.num_workers == 2).memory_mb

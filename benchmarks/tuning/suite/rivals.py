@@ -86,10 +86,10 @@ def by_random(grid: Grid, limit_s: float, seed: int = DRAWING) -> Pick:
         (1, 10.0)
     """
     drawn = [(cell, seconds) for cell, totals in grid.totals.items() for seconds in totals]
-    random, taken, spent = Random(seed), defaultdict[Settings, list[float]](list), 0.0
-    for cell, seconds in sorted(drawn, key=lambda _: random.random()):
-        if spent >= limit_s:
-            break
+    taken, spent = defaultdict[Settings, list[float]](list), 0.0
+    for cell, seconds in Random(seed).sample(drawn, len(drawn)):
         taken[cell].append(seconds)
         spent += seconds
+        if spent >= limit_s:
+            break
     return Pick(min(taken, key=lambda cell: median(taken[cell])), spent)

@@ -43,10 +43,13 @@ def write_example(project: Project, name: str) -> tuple[Path, Path]:
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 written.append(path)
                 file.write(text)
-        except OSError as error:
+        except BaseException as error:
             for half in written:
                 half.unlink()
-            raise ExampleError(f"{path} cannot be written ({error.strerror}): make room for it.") from None
+            if not isinstance(error, OSError):
+                raise
+            remedy = "choose another name, or write it by hand"
+            raise ExampleError(f"{path} cannot be written ({error.strerror}): {remedy}.") from None
     return paths
 
 
