@@ -53,18 +53,8 @@ def test_what_it_writes_is_checked_recorded_and_shown_as_it_is(
         shutil.copy(PROJECT.root / "tests" / "examples" / name, TEST.parent)
     # Of what holds for every example it lacks a published recording only.
     wanted = f"{NEW} and not has_a_test_of_its_own"
-    done = _python(
-        "pytest",
-        "-q",
-        "-rp",
-        "-m",
-        "not every_start_method",
-        "-p",
-        "no:cacheprovider",
-        str(TEST.parent),
-        "-k",
-        wanted,
-    )
+    options = ["-q", "-rp", "-m", "not every_start_method", "-p", "no:cacheprovider"]
+    done = _python("pytest", *options, str(TEST.parent), "-k", wanted)
     assert done.returncode == 0, done.stdout
     for passed in (TEST.name, f"test_it_runs_from_an_empty_folder[{NEW}]"):
         assert passed in done.stdout
