@@ -33,7 +33,8 @@ for script in sys.argv[1:]:
 
 
 WATCHED = re.compile(
-    r"^spritedocs: \S+(?:, epoch \d+: .*|: (?:Waits (?:over|under) 5%|There is a pause|From here on|That epoch) .*"
+    r"^spritedocs: \S+(?:, epoch \d+: .*"
+    r"|: (?:Waits (?:over|under) 5%|There is a pause|From here on the same|That epoch trained).*"
     r"|:\nepoch .*(?:\n +\d.*)+)\n",
     re.MULTILINE,
 )
