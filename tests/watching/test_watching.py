@@ -276,6 +276,14 @@ def test_a_loop_may_catch_what_the_loader_raises_and_go_on(clock, said, asks, en
     assert (epoch.batches, epoch.seconds, epoch.wait_s, epoch.end_s) == values
 
 
+def test_who_goes_on_after_an_error_gets_the_loader_s_batches(clock, said):
+    batches, seen = iter(watch(Torn(clock), replay=4)), []
+    for _ in range(6):
+        with suppress(ValueError):
+            seen.append(next(batches))
+    assert seen == [0, 1, 3, 4, 5]
+
+
 def test_an_epoch_that_has_ended_stays_as_it_is(clock):
     batches = iter(watch(Slow(clock, [1, 1], end=3)))
     assert len(list(batches)) == 2
@@ -476,15 +484,17 @@ def leave(batches, count, step):
     return batches
 
 
-@pytest.mark.parametrize("count", [21, 20, 13], ids=["to the end", "knows the length", "left"])
+@pytest.mark.parametrize(
+    ("keep", "count"), [(12, 21), (12, 20), (4, 13)], ids=["to the end", "knows the length", "left"]
+)
 @pytest.mark.parametrize("on_gpu", [True, False])
-def test_the_answer_is_the_same_however_the_loop_ends(clock, said, monkeypatch, count, on_gpu):
+def test_the_answer_is_the_same_however_the_loop_ends(clock, said, monkeypatch, keep, count, on_gpu):
     gpu = use_cuda(clock, monkeypatch)
-    watched = watch(Slow(clock, [3] * 20), name="it", replay=4)
+    watched, kept = watch(Slow(clock, [3] * 20), name="it", replay=keep), []
     with suppress(StopIteration):
-        kept = leave(watched, count, lambda: gpu.launch(1) if on_gpu else clock.spend(1))
+        kept.append(leave(watched, count, lambda: gpu.launch(1) if on_gpu else clock.spend(1)))
     clock.spend(50)
-    kept = None  # noqa: F841
+    kept.clear()
     told = [line for line in said() if "epoch 1" in line]
     assert len(told) == 1
     assert "with loading for free" in told[0]

@@ -109,7 +109,8 @@ class Batches:
         epoch, self._last = self.epoch, self._watch.clock()
         self._ending = type(error).__name__
         if isinstance(error, Exception) and not isinstance(error, StopIteration):
-            # The loop may catch it and go on. Where it does not, it is left.
+            # The loop may catch it and go on, with the loader: a generator has ended. Else it is left.
+            self._advance = self._inner
             epoch.wait_s += self._last - asked if epoch.batches else 0.0
             return
         epoch.end_s = self._last - asked if epoch.batches else 0.0
