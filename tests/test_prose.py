@@ -32,8 +32,13 @@ for script in sys.argv[1:]:
 """A forked worker that collected an earlier page's loader would complain that its workers are no children."""
 
 
-WATCHED = re.compile(r"^spritedocs: .*\n(?:epoch .*\n(?: +\d.*\n)+)?", re.MULTILINE)
-"""What a watched loader says on standard error, with its table, is no complaint."""
+WATCHED = re.compile(
+    r"^spritedocs: \S+(?:, epoch \d+: .*"
+    r"|: (?:Waits (?:over|under) 5%|There is a pause|From here on the same|That epoch trained).*"
+    r"|:\nepoch .*(?:\n +\d.*)+)\n",
+    re.MULTILINE,
+)
+"""What a watched loader says of whole epochs, with its verdicts and its table, is no complaint."""
 
 
 def test_the_python_blocks_of_each_page_run_as_one_script(tmp_path: Path) -> None:

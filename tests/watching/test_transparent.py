@@ -62,7 +62,7 @@ def test_what_has_no_length_has_none():
 
 def test_what_is_watched_already_is_left_as_it_is():
     watched = watch(flavoured())
-    assert watch(watched, name="again") is watched
+    assert watch(watched) is watched
 
 
 def test_batches_are_those_of_the_loader():
@@ -96,9 +96,11 @@ def test_a_copy_is_watched_under_the_same_name(again):
     assert isinstance(twin, Flavoured)
     assert twin.flavour == "sour"
     assert len(list(twin)) == 3
+    assert len(list(again(twin))) == 3
     assert [(found.name, len(found.epochs)) for found in watches.WATCHES] == [
         ("training", 0),
         ("training #2", 1),
+        ("training #3", 1),
     ]
 
 

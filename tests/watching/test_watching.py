@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import islice
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ import pytest
 import torch
 from conftest import Slow
 from torch import distributed
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler, TensorDataset
 
 import spritedocs
 from spritedocs.timing import time_epoch
@@ -72,6 +73,17 @@ def test_a_pause_between_epochs_has_a_remedy_of_its_own(clock, said, waits, end)
     assert "fix-a-slow-run/#pause" in second
 
 
+def test_where_the_helpers_stay_a_pause_comes_from_elsewhere(clock, said):
+    loader = Slow(clock, [9, 0, 0])
+    loader.num_workers, loader.persistent_workers = 2, True
+    for _ in range(2):
+        for _ in watch(loader):
+            clock.spend(1)
+    verdict = said()[-1]
+    assert "pause between epochs. The helpers stay: look at the sampler, at a stream" in verdict
+    assert "persistent_workers" not in verdict
+
+
 @pytest.mark.parametrize(("workers", "is_named"), [(0, True), (2, False)])
 def test_a_loader_without_helpers_is_to_try_some(clock, said, workers, is_named):
     loader = Slow(clock, [1, 1, 1])
@@ -102,6 +114,24 @@ def test_two_loaders_have_their_lines_and_their_names(clock, said):
     line = watched.__code__.co_firstlineno + 1
     names = [line.partition(", epoch")[0] for line in said() if ", epoch 1" in line]
     assert names == ["validation", f"test_watching.py:{line}", f"test_watching.py:{line} #2"]
+
+
+def test_a_name_that_looks_like_a_second_one_is_a_name(clock, said, tmp_path):
+    path = tmp_path / "report.json"
+    loaders = [watch(Slow(clock, [1, 1]), name=name, report=path) for name in ("fold #1", "fold", "fold #1")]
+    for loader in loaders:
+        list(loader)
+    names = ["fold #1", "fold", "fold #1 #2"]
+    assert [line.partition(", epoch")[0] for line in said() if ", epoch 1" in line] == names
+    assert [found["name"] for found in json.loads(path.read_text(encoding="utf-8"))["loaders"]] == names
+
+
+def test_two_loaders_with_one_name_are_both_reported(clock, tmp_path):
+    path = tmp_path / "report.json"
+    loaders = [watch(Slow(clock, [1, 1]), name=name, report=path) for name in ("fold #2", "fold", "fold")]
+    for loader in loaders:
+        list(loader)
+    assert len(json.loads(path.read_text(encoding="utf-8"))["loaders"]) == 3
 
 
 def test_at_the_end_more_epochs_than_one_are_a_table(clock, said):
@@ -181,6 +211,7 @@ def test_helpers_go_with_the_loop_that_is_left(servers):
     next(batches)
     [worker] = batches._workers
     del batches
+    worker.join(60)
     assert not worker.is_alive()
 
 
@@ -210,6 +241,69 @@ def test_what_the_loader_raises_passes_untouched(clock, said, error):
     assert raised.value is error
     assert error.__cause__ is error.__context__ is None
     assert f"(ended by {type(error).__name__} after 2 batches)" in said()[0]
+
+
+class Torn:
+    """The batches 0 to 5, of which the third cannot be read."""
+
+    def __init__(self, clock):
+        self.clock, self.batches = clock, iter(range(6))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.clock.spend(1)
+        if (number := next(self.batches)) == 2:
+            raise ValueError("a torn sprite")
+        return number
+
+
+@pytest.mark.parametrize(
+    ("asks", "ended", "values"),
+    [(7, "done", (5, 12, 5, 1)), (5, "left", (4, 8, 4, 0)), (3, "ValueError", (2, 5, 2, 0))],
+)
+def test_a_loop_may_catch_what_the_loader_raises_and_go_on(clock, said, asks, ended, values):
+    batches = iter(watch(Torn(clock)))
+    for _ in range(asks):
+        with suppress(ValueError, StopIteration):
+            next(batches)
+            clock.spend(1)
+    assert len(said()) == 2 * (ended == "done")
+    del batches
+    [epoch] = watches.WATCHES[0].epochs
+    assert epoch.ended == ended
+    assert (epoch.batches, epoch.seconds, epoch.wait_s, epoch.end_s) == values
+
+
+def test_who_goes_on_after_an_error_gets_the_loader_s_batches(clock, said):
+    batches, seen = iter(watch(Torn(clock), replay=4)), []
+    for _ in range(6):
+        with suppress(ValueError):
+            seen.append(next(batches))
+    assert seen == [0, 1, 3, 4, 5]
+
+
+def test_an_epoch_that_has_ended_stays_as_it_is(clock):
+    batches = iter(watch(Slow(clock, [1, 1], end=3)))
+    assert len(list(batches)) == 2
+    [epoch] = watches.WATCHES[0].epochs
+    before = epoch.as_json()
+    clock.spend(50)
+    assert list(batches) == []
+    assert epoch.as_json() == before
+
+
+def test_ctrl_c_ends_an_epoch_at_once(clock, said):
+    def batches():
+        yield [1]
+        raise KeyboardInterrupt
+
+    kept = iter(watch(batches()))
+    next(kept)
+    with pytest.raises(KeyboardInterrupt):
+        next(kept)
+    assert "(ended by KeyboardInterrupt after 1 batch)" in said()[0]
 
 
 def test_a_loader_that_cannot_begin_says_so_itself(said):
@@ -312,6 +406,7 @@ def endless():
         yield [0]
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     loader = endless()
     for batch in watch(iter(range(3)), name="short"):
         pass
@@ -326,7 +421,7 @@ if __name__ == "__main__":
 def test_ctrl_c_in_an_endless_loop_prints_what_there_is(tmp_path):
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS, encoding="utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode != 0
     assert done.stdout == ""
     endless, interrupted, table = (
@@ -348,10 +443,10 @@ def test_batches_from_memory_say_what_faster_loading_could_bring(clock, said):
                 asked.append(batch[0])
                 yield batch
 
-    loader = Asked(clock, [5] + [2] * 9)
+    watched = watch(Asked(clock, [5] + [2] * 9), name="it", replay=3)
     for epoch in range(2):
         seen = []
-        for batch in watch(loader, name="it", replay=3):
+        for batch in watched:
             seen.append(batch[0])
             clock.spend(1)
         if epoch == 0:
@@ -369,6 +464,62 @@ def test_batches_from_memory_say_what_faster_loading_could_bring(clock, said):
     assert "epoch 2: 33.0 s" in said()[0]
     watches._close()
     assert "from memory: no training" in said()[2]
+
+
+def test_a_cell_that_is_run_again_hands_out_the_same_batches_again(clock, said):
+    for _ in range(2):
+        watched = watch(Slow(clock, [1] * 6), name="it", replay=2)
+        assert [batch[0] for batch in watched] == [0, 1] * 3
+        assert [batch[0] for batch in watched] == list(range(6))
+        del watched
+    assert len([line for line in said() if "From here on the same 2 batches" in line]) == 2
+
+
+def leave(batches, count, step):
+    """The loop of who stops after so many batches, and keeps the iterator."""
+    batches = iter(batches)
+    for _ in range(count):
+        next(batches)
+        step()
+    return batches
+
+
+@pytest.mark.parametrize(
+    ("keep", "count"), [(12, 21), (12, 20), (4, 13)], ids=["to the end", "knows the length", "left"]
+)
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_the_answer_is_the_same_however_the_loop_ends(clock, said, monkeypatch, keep, count, on_gpu):
+    gpu = use_cuda(clock, monkeypatch)
+    watched, kept = watch(Slow(clock, [3] * 20), name="it", replay=keep), []
+    with suppress(StopIteration):
+        kept.append(leave(watched, count, lambda: gpu.launch(1) if on_gpu else clock.spend(1)))
+    clock.spend(50)
+    kept.clear()
+    told = [line for line in said() if "epoch 1" in line]
+    assert len(told) == 1
+    assert "with loading for free" in told[0]
+    assert watches.WATCHES[0].epochs[0].free_batch_s == 1
+
+
+def test_batches_from_memory_are_told_as_such_where_they_took_no_time(clock, said):
+    list(watch(Slow(clock, [1] * 6), replay=2))
+    _, told, verdict = said()
+    assert "each batch over 100 times as fast" in told
+    assert "must not count" in verdict
+
+
+def test_a_loop_that_leaves_too_early_is_told_that_it_must_not_count(clock, said):
+    leave(watch(Slow(clock, [1] * 9), replay=3), 4, lambda: clock.spend(1))
+    _, told, verdict = said()
+    assert "waited" not in told
+    assert "for free" not in told
+    assert "must not count" in verdict
+
+
+def test_where_batches_come_from_memory_nobody_waits(clock, monkeypatch):
+    monkeypatch.setattr(iterating, "dismiss", lambda *_: clock.spend(30))
+    list(watch(Slow(clock, [1] * 6), replay=2))
+    assert watches.WATCHES[0].epochs[0].wait_s == 1
 
 
 def test_where_no_length_is_known_each_batch_comes_five_times(clock):
@@ -399,6 +550,7 @@ def test_helpers_are_gone_while_batches_come_from_memory(servers):
     assert worker.is_alive()
     next(batches)
     next(batches)
+    worker.join(60)
     assert not worker.is_alive()
     assert len(list(batches)) == 3
     assert len(list(loader)) == 6
@@ -476,13 +628,14 @@ class Gpu:
     """A device that is busy for a second after each launch, and stamps its stream."""
 
     def __init__(self, clock):
-        self.clock, self.free_at, self.unread = clock, 0.0, 0
+        self.clock, self.free_at, self.unread, self.stamps = clock, 0.0, 0, 0
 
     def launch(self, seconds):
         self.free_at = max(self.free_at, self.clock.now) + seconds
 
     def stamp(self):
         self.unread += 1
+        self.stamps += 1
         at = max(self.free_at, self.clock.now)
         return SimpleNamespace(at=at, synchronize=self.read, elapsed_time=lambda later: (later.at - at) * 1e3)
 
@@ -490,10 +643,16 @@ class Gpu:
         self.unread -= 2
 
 
-def test_where_cuda_is_in_use_the_device_s_waiting_counts(clock, said, monkeypatch):
+def use_cuda(clock, monkeypatch):
     gpu = Gpu(clock)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(iterating, "accelerator", lambda device: (f"{device}:0", gpu))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: clock.spend(max(0, gpu.free_at - clock.now)))
+    return gpu
+
+
+def test_where_cuda_is_in_use_the_device_s_waiting_counts(clock, said, monkeypatch):
+    gpu = use_cuda(clock, monkeypatch)
     most_unread = 0
     for _ in watch(Slow(clock, [1.0] * 301), name="it"):
         gpu.launch(0.99)  # the loop goes on at once, and waits while the device computes
@@ -523,13 +682,43 @@ def test_a_device_that_fails_does_not_hide_what_the_loop_raised(clock, said, mon
 
 @pytest.mark.parametrize("synchronise", [True, False])
 def test_who_wants_it_waits_for_the_device_after_each_step(clock, said, monkeypatch, synchronise):
-    gpu = Gpu(clock)
-    monkeypatch.setattr(iterating, "accelerator", lambda device: (device, gpu))
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: clock.spend(max(0, gpu.free_at - clock.now)))
+    gpu = use_cuda(clock, monkeypatch)
     for _ in watch(Slow(clock, [1] * 5), synchronise=synchronise):
         gpu.launch(1)
-    assert ("then waited 44%" in said()[0]) == synchronise
+    told = said()[0]
+    assert ("then waited 44%" in told) == synchronise
+    assert ("the GPU" in told) != synchronise  # one or the other decides
+    assert (gpu.stamps == 0) == synchronise
+
+
+def test_a_device_s_waiting_counts_also_while_the_loader_fails(clock, monkeypatch):
+    gpu = use_cuda(clock, monkeypatch)
+    batches = iter(watch(Torn(clock)))
+    for _ in range(4):
+        with suppress(ValueError):
+            next(batches)
+            gpu.launch(0.5)
+    del batches
+    [epoch] = watches.WATCHES[0].epochs
+    assert (epoch.batches, epoch.wait_s, epoch.idle_s) == (3, 3, 0.5 + 1.5)
+
+
+@pytest.mark.parametrize("kind", ["MPS", "XPU"])
+@pytest.mark.parametrize("synchronise", [True, False])
+def test_another_accelerator_is_waited_for_or_named(clock, said, monkeypatch, kind, synchronise):
+    gpu = Gpu(clock)
+    monkeypatch.setattr(torch.xpu, "is_initialized", lambda: kind == "XPU")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: kind == "MPS")
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 1)
+    monkeypatch.setattr(
+        torch.accelerator, "synchronize", lambda: clock.spend(max(0, gpu.free_at - clock.now))
+    )
+    for _ in watch(Slow(clock, [1] * 5), synchronise=synchronise):
+        gpu.launch(1)
+    told, verdict = said()
+    assert ("then waited 44%" in told) == synchronise
+    assert (f"or for steps on {kind}" in verdict) != synchronise
+    assert ("the loader holds it up" in verdict) == synchronise
 
 
 # --- reports ---
@@ -590,6 +779,19 @@ def test_what_cannot_be_is_said(arguments, sentence):
         watch(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"replay": 2}, "replay"),
+        ({"synchronise": True}, "synchronise"),
+        ({"name": "it", "report": "it.txt"}, "name, report"),
+    ],
+)
+def test_what_is_watched_already_takes_no_options(options, named):
+    with pytest.raises(ValueError, match=f"is watched already, and {named} would do nothing: give"):
+        watch(watch([]), **options)
+
+
 SPRITES = TensorDataset(torch.zeros(10, 3), torch.zeros(10))
 
 
@@ -604,6 +806,9 @@ SPRITES = TensorDataset(torch.zeros(10, 3), torch.zeros(10))
             SPRITES, batch_size=4, collate_fn=lambda samples: {"image": samples[0][0], "n": len(samples)}
         ),
         DataLoader(SPRITES, batch_sampler=[[1, 2], [3, 4, 5]]),
+        DataLoader(
+            SPRITES, sampler=BatchSampler(SequentialSampler(SPRITES), 4, drop_last=False), batch_size=None
+        ),
         [["a", "b"], ["c"]],
         ["sprites", b"goblins"],
         [1, 2, 3],
@@ -614,6 +819,21 @@ SPRITES = TensorDataset(torch.zeros(10, 3), torch.zeros(10))
 def test_items_are_counted_as_in_a_timed_epoch(loader):
     list(watch(loader))
     assert watches.WATCHES[0].epochs[0].items == time_epoch(loader).items
+
+
+def test_what_cannot_be_counted_is_one_item():
+    class Shapeless:
+        @property
+        def shape(self):
+            raise RuntimeError("NestedTensorImpl doesn't support sizes")
+
+    class Endless(dict):
+        def __len__(self):
+            raise OverflowError
+
+    for loader in ([Shapeless()] * 2, [[1], Endless()]):
+        assert len(list(watch(loader, name=str(len(watches.WATCHES))))) == 2
+    assert [found.epochs[0].items for found in watches.WATCHES] == [2, 2]
 
 
 def test_a_progress_bar_makes_room(clock, capsys, monkeypatch):
@@ -635,5 +855,5 @@ def test_where_nobody_listens_nothing_is_said(clock, monkeypatch, stream):
 def test_pages_of_a_known_site_are_told_whole(monkeypatch):
     monkeypatch.setattr(telling, "whole", lambda page: f"https://git.example/{page}")
     monkeypatch.setattr(telling, "how_to_open", lambda: "")
-    crowd = telling.crowd({"it": 3}, 1)
+    crowd = telling.crowd([("it", 3)], 1)
     assert crowd.endswith("See https://git.example/in-depth/the-right-number/#usable-cores")

@@ -1,14 +1,12 @@
-"""What was measured in an epoch of a watched loader, and how the items of a batch are counted."""
+"""What was measured in an epoch of a watched loader."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any
 
-__all__ = ["ENOUGH", "Epoch", "counter"]
+__all__ = ["ENOUGH", "Epoch"]
 
 ENOUGH = 0.05
 """The share of waiting below which there is next to nothing to gain."""
@@ -22,6 +20,8 @@ class Epoch:
     """The loader's first epoch is 1."""
     workers: int | None
     """The loader's ``num_workers``; ``None`` if it has none."""
+    persistent: bool = False
+    """Its ``persistent_workers``."""
     batches: int = 0
     """How many were handed over."""
     items: int = 0
@@ -31,19 +31,22 @@ class Epoch:
     first_s: float = 0.0
     """Seconds from before ``iter()`` until the first batch was there."""
     wait_s: float = 0.0
-    """Seconds inside ``next()`` for the batches after the first."""
+    """Seconds inside ``next()`` for the batches after the first, but for those from memory."""
     end_s: float = 0.0
     """Seconds inside ``next()`` for no batch any more: workers that are not persistent shut down in it."""
     idle_s: float | None = None
-    """Seconds between start and end in which the CUDA device waited for a step; ``None`` without CUDA."""
+    """Seconds between start and end in which the CUDA device waited for a step; ``None`` where steps are
+    waited for, and without CUDA."""
+    unseen: str = ""
+    """The accelerator in use, such as ``MPS``, whose work may be a part of ``wait_s``; empty if none."""
     ended: str = "running"
     """How: ``done``, ``left`` by the loop, or the name of what the loader raised."""
     kept: int = 0
     """How many batches were handed out again from memory; 0 if none."""
     real_batch_s: float = 0.0
     """Seconds for each batch after the first, wait and step, before they were handed out again."""
-    replayed_from_s: float = 0.0
-    """Seconds from before ``iter()`` until they were."""
+    free_batch_s: float | None = None
+    """Seconds for each batch from memory; ``None`` if there were too few."""
 
     @property
     def items_per_s(self) -> float:
@@ -70,12 +73,6 @@ class Epoch:
         """How many times as fast the time between start and end could be, if steps keep their length."""
         return 1 / (1 - self.lost_share) if self.lost_share < 1 else math.inf
 
-    @property
-    def free_batch_s(self) -> float | None:
-        """Seconds for each batch from memory; ``None`` if there was none."""
-        again = self.batches - self.kept - (self.ended != "done")  # whose step is not known
-        return (self.seconds - self.replayed_from_s) / again if self.kept and again else None
-
     def as_json(self) -> dict[str, Any]:
         """All values, for ``json.dumps``; ``None`` for those without bounds."""
         told = {**asdict(self), **{name: getattr(self, name) for name in _CALCULATED}}
@@ -86,36 +83,4 @@ class Epoch:
         return min(1.0, waited_s / rest_s) if rest_s > 0 else 0.0
 
 
-_CALCULATED = ("items_per_s", "wait_share", "idle_share", "lost_share", "at_most", "free_batch_s")
-
-
-def counter(loader: Any, first: Any) -> Callable[[Any], int]:
-    """What counts the items of a batch of ``loader``, by its ``first``, as ``timing.time_epoch`` does.
-
-    That is the leading dimension of the first tensor or array in it; its ``len()`` if there is none, or if
-    only that is the batch size; 1 if the loader does not batch.
-    """
-    sources = (loader, batch_sampler := getattr(loader, "batch_sampler", None))
-    size = next((n for source in sources if (n := getattr(source, "batch_size", None)) is not None), None)
-    if size is None and batch_sampler is None and hasattr(loader, "batch_size"):
-        return lambda batch: 1
-    if _rows(first) != size == _length(first):
-        return _length
-    return lambda batch: _length(batch) if (rows := _rows(batch)) is None else rows
-
-
-def _rows(batch: Any) -> int | None:
-    if (shape := getattr(batch, "shape", None)) is not None:
-        return int(shape[0]) if len(shape) else None
-    parts = batch.values() if isinstance(batch, Mapping) else batch
-    if not isinstance(batch, tuple | list | Mapping):
-        return None
-    # Eight, so that a batch of a thousand words costs no time worth measuring.
-    return next((n for part in islice(parts, 8) if (n := _rows(part)) is not None), None)
-
-
-def _length(batch: Any) -> int:
-    try:
-        return 1 if isinstance(batch, str | bytes) else len(batch)
-    except TypeError:
-        return 1
+_CALCULATED = ("items_per_s", "wait_share", "idle_share", "lost_share", "at_most")

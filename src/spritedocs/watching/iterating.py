@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ import torch
 from torch.utils.data import IterableDataset
 
 from spritedocs.timeline import accelerator
-from spritedocs.timing import dismiss
-from spritedocs.watching.epochs import Epoch, counter
+from spritedocs.timing import _item_counter, dismiss, finish_cuda_work
+from spritedocs.watching.epochs import Epoch
 
 if TYPE_CHECKING:
     from spritedocs.watching.watches import Watch
@@ -24,7 +24,7 @@ ROUNDS_OF_UNKNOWN_LENGTH = 5
 """How often batches are handed out, the first time included, where nobody knows how many an epoch has."""
 
 _UNREAD = 100
-"""How many gaps between steps stay unread: by then the device is past them, and nobody waits for it."""
+"""How many gaps between steps stay unread. The loop waits for a device that is not past them by then."""
 
 
 class Batches:
@@ -32,25 +32,32 @@ class Batches:
 
     is_open = False
 
-    def __init__(self, watch: Watch, loader: Any, epoch: Epoch) -> None:
-        """Times an epoch of ``loader`` into ``epoch``, and tells ``watch`` once it is over."""
+    def __init__(self, watch: Watch, loader: Any, epoch: Epoch, keep: int | None = None) -> None:
+        """Times an epoch of ``loader`` into ``epoch``, and tells ``watch`` once it is over.
+
+        ``keep`` is the number of batches after which these are handed out again; ``None`` if none are.
+        """
         self.epoch, self._watch, self._loader, self._pid = epoch, watch, loader, os.getpid()
         self._clock = watch.clock
         self._idle: DeviceIdle | None = None
+        self._count: Callable[[Any], int] | None = None
+        self._ending = "left"
         self._began = self._last = began = self._clock()
         self._inner: Iterator[Any] = iter(loader)
         self._advance = self._inner
-        if watch.replay and epoch.number == 1:
+        if keep:
             # No method, whose generator would keep this alive when a loop has left it.
-            self._advance = replayed(watch, loader, self._inner, epoch, began)
+            self._advance = replayed(watch, loader, self._inner, epoch, began, keep)
         self.is_open = True
 
     def __iter__(self) -> Batches:
         return self
 
     def __next__(self) -> Any:
+        if not self.is_open:
+            return next(self._advance)
         if self._watch.synchronise:
-            _finish_cuda_work()
+            _finish_device_work()
         idle, epoch, clock = self._idle, self.epoch, self._clock
         asked = clock()
         if idle is not None:
@@ -58,17 +65,17 @@ class Batches:
         try:
             batch = next(self._advance)
         except BaseException as error:
-            self._last = clock()
-            epoch.end_s = self._last - asked if epoch.batches else 0.0
-            self._finish("done" if isinstance(error, StopIteration) else type(error).__name__)
+            self._raised(error, asked)
+            del self  # else the epoch would last as long as somebody keeps the traceback
             raise
         self._last = received = clock()
-        if epoch.batches:
+        self._ending = "left"
+        if not epoch.batches:
+            idle = self._first(received)
+        elif not epoch.kept:
             epoch.wait_s += received - asked
-        else:
-            idle = self._first(batch, received)
         epoch.batches += 1
-        epoch.items += self._count(batch)
+        epoch.items += self._items(batch)
         if idle is not None:
             idle.handed_over()
         return batch
@@ -96,7 +103,18 @@ class Batches:
         The loop has left it, or knows the length. Or the process ends, and this was kept till then.
         """
         if self.is_open:
-            self._finish("done" if self.epoch.batches == _length(self._loader) else "left")
+            self._finish("done" if self.epoch.batches == _length(self._loader) else self._ending)
+
+    def _raised(self, error: BaseException, asked: float) -> None:
+        epoch, self._last = self.epoch, self._watch.clock()
+        self._ending = type(error).__name__
+        if isinstance(error, Exception) and not isinstance(error, StopIteration):
+            # The loop may catch it and go on, with the loader: a generator has ended. Else it is left.
+            self._advance = self._inner
+            epoch.wait_s += self._last - asked if epoch.batches else 0.0
+            return
+        epoch.end_s = self._last - asked if epoch.batches else 0.0
+        self._finish("done" if isinstance(error, StopIteration) else self._ending)
 
     def _finish(self, ended: str) -> None:
         # A worker that was forked meanwhile has a copy of this.
@@ -106,19 +124,27 @@ class Batches:
         self.epoch.seconds, self.epoch.ended = self._last - self._began, ended
         with suppress(RuntimeError):  # a device that failed is told of elsewhere
             self.epoch.idle_s = self._idle.total_s() if self._idle else None
+            self.epoch.unseen = "" if self._watch.synchronise else _other_device()
         self._watch.ended(self.epoch)
 
-    def _first(self, batch: Any, received: float) -> DeviceIdle | None:
+    def _items(self, batch: Any) -> int:
+        try:
+            self._count = self._count or _item_counter(self._loader, batch)
+            return self._count(batch)
+        except Exception:  # noqa: BLE001 - a method of theirs, and no reason to stop a training
+            return 1
+
+    def _first(self, received: float) -> DeviceIdle | None:
         self.epoch.first_s = received - self._began
-        self._count = counter(self._loader, batch)
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        if torch.cuda.is_initialized() and not self._watch.synchronise:  # type: ignore[no-untyped-call]
             self._idle = DeviceIdle(accelerator("cuda")[1])
         return self._idle
 
 
-def replayed(watch: Watch, loader: Any, batches: Iterator[Any], epoch: Epoch, began: float) -> Iterator[Any]:
-    """The first ``batches`` of ``loader``, and then, for the rest of ``epoch``, the same from memory."""
-    keep = watch.replay or 0
+def replayed(
+    watch: Watch, loader: Any, batches: Iterator[Any], epoch: Epoch, began: float, keep: int
+) -> Iterator[Any]:
+    """The first ``keep`` of ``batches``, and then, for the rest of ``epoch``, the same from memory."""
     kept = []
     for batch in batches:
         kept.append(batch)
@@ -128,20 +154,24 @@ def replayed(watch: Watch, loader: Any, batches: Iterator[Any], epoch: Epoch, be
     whole = _length(loader) or keep * ROUNDS_OF_UNKNOWN_LENGTH
     if len(kept) < keep or whole <= keep:
         return
-    _finish_cuda_work()
+    _finish_device_work()
     # One step more than waits: apart, so that each batch has one of both.
     stepped_s = watch.clock() - began - epoch.first_s - epoch.wait_s
     epoch.real_batch_s = stepped_s / keep + epoch.wait_s / (keep - 1)
     watch.replay_begins(keep)
     dismiss(loader, batches)  # else workers would go on loading for a while
-    epoch.kept, epoch.replayed_from_s = keep, watch.clock() - began
-    for number in range(keep, whole):
-        yield kept[number % keep]
-    _finish_cuda_work()
+    epoch.kept, again_from = keep, watch.clock()
+    for number in range(keep, whole + 1):
+        # Not at the end alone: a loop that leaves, or that knows the length, does not come back for it.
+        if number > keep and (number % keep == 0 or number >= whole - 1):
+            _finish_device_work()
+            epoch.free_batch_s = (watch.clock() - again_from) / (number - keep)
+        if number < whole:
+            yield kept[number % keep]
 
 
 class DeviceIdle:
-    """For how long a device waited between two steps, by stamps in its stream that nobody waits for."""
+    """For how long a device waited between two steps, by stamps in its stream."""
 
     def __init__(self, device: Any) -> None:
         """``device`` stamps, as ``timeline.accelerator`` gives it."""
@@ -150,12 +180,13 @@ class DeviceIdle:
 
     def stepped(self) -> None:
         """Called when a step has been launched."""
-        self._before = self._device.stamp()
+        self._before = self._before or self._device.stamp()  # the loader may be asked again after an error
 
     def handed_over(self) -> None:
         """Called when the next one is about to be."""
         if self._before is not None:
             self._gaps.append((self._before, self._device.stamp()))
+            self._before = None
         if len(self._gaps) > _UNREAD:
             self._read()
 
@@ -181,6 +212,14 @@ def _length(loader: Any) -> int | None:
         return None
 
 
-def _finish_cuda_work() -> None:
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize()
+def _other_device() -> str:
+    """The accelerator in use whose steps no events time; empty if none."""
+    if torch.xpu.is_initialized():  # type: ignore[no-untyped-call]
+        return "XPU"
+    return "MPS" if torch.backends.mps.is_available() and torch.mps.current_allocated_memory() else ""
+
+
+def _finish_device_work() -> None:
+    finish_cuda_work()
+    if _other_device():
+        torch.accelerator.synchronize()

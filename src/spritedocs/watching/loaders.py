@@ -33,7 +33,8 @@ def watch(
 
     ``for batch in watch(loader):`` is all that changes in a training loop: the batches are the loader's, and
     so is all else that is asked of what this returns. It says how long an epoch took, how much of that the
-    loop waited inside ``next()``, and what to try. A loader that is watched already is returned as it is.
+    loop waited inside ``next()``, and what to try. A loader that is watched already is returned as it is,
+    and takes no options any more.
 
     ``loader`` is a ``torch.utils.data.DataLoader``, or anything else that yields batches. Of what goes
     through Accelerate's ``prepare()`` watch what that returns: it is another loader.
@@ -43,23 +44,30 @@ def watch(
     ``report`` is a file that has the epochs so far: an object if it ends in ``.json``, else a table. With
     several ranks each has its own, as in ``report-rank1.json``.
 
-    ``replay`` is a test of what faster loading could bring: after so many batches of the first epoch, 2 or
+    ``replay`` is a test of what faster loading could bring: after so many batches of the next epoch, 2 or
     more, the rest of it consists of the same ones, from memory. It says how fast that was, and that the
     epoch must not count as training. Where the length is unknown, each is handed out 5 times in all.
 
     A GPU works on while the loop waits. Where CUDA is in use, the share is also told in which the current
-    device had nothing to do, by events in its stream, which include copies made inside ``next()``.
-    ``synchronise`` waits for the device after each step in place of that, which slows training down.
+    device had nothing to do, by events in its stream, which include copies made inside ``next()``. To read
+    them the end of an epoch waits for the device, and a step for the one 100 before it. ``synchronise`` has
+    no events: it waits for each step, which slows training down, and does so on MPS and XPU too.
 
     Examples:
         >>> loader = watch([[1, 2], [3]], name="numbers")
         >>> len(loader), list(loader)
         (2, [[1, 2], [3]])
 
-    Raises ``TypeError`` for what yields no batches and ``ValueError`` for a ``replay`` below 2 or a
-    ``report`` in no folder. What the loader and the loop raise passes through.
+    Raises ``TypeError`` for what yields no batches and ``ValueError`` for a ``replay`` below 2, a
+    ``report`` in no folder, or an option for what is watched already. What the loader and the loop raise
+    passes through.
     """
     if isinstance(loader, Watched):
+        options = {"name": name, "report": report, "replay": replay, "synchronise": synchronise or None}
+        if given := ", ".join(option for option, value in options.items() if value is not None):
+            raise ValueError(
+                f"the loader is watched already, and {given} would do nothing: give the loader itself"
+            )
         return loader
     if not isinstance(loader, Iterable):
         raise TypeError(f"the loader is {loader!r:.60}, which yields no batches: give a DataLoader")
@@ -110,7 +118,7 @@ class Watched(Wrapped):
 
     def __reduce__(self) -> tuple[Any, ...]:
         kept: Watch = self._spritedocs_stopwatch
-        return _rewatched, (self._spritedocs_inner, kept.key, kept.name, kept.report, kept.synchronise)
+        return _rewatched, (self._spritedocs_inner, kept.key, kept.title, kept.report, kept.synchronise)
 
 
 def _watched(loader: Any, found: Watch) -> Any:
@@ -119,8 +127,8 @@ def _watched(loader: Any, found: Watch) -> Any:
     return made
 
 
-def _rewatched(loader: Any, key: str, name: str, report: Path | None, synchronise: bool) -> Any:
-    found = watch_of(loader, key, name)
+def _rewatched(loader: Any, key: str, title: str, report: Path | None, synchronise: bool) -> Any:
+    found = watch_of(loader, key, title)
     found.report, found.synchronise = report, synchronise
     return _watched(loader, found)
 

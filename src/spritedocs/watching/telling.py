@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from spritedocs.guide import how_to_open, whole
 from spritedocs.watching.epochs import ENOUGH, Epoch
@@ -36,12 +36,12 @@ def summary(epoch: Epoch) -> str:
     if not epoch.batches:
         return f"{about}, no batch"
     about += f", {_digits(epoch.items_per_s)} items/s, first batch after {_digits(epoch.first_s)} s"
-    if epoch.free_batch_s:
+    if (free_s := epoch.free_batch_s) is not None:
         return (
-            f"{about}; with loading for free an epoch of {_digits(epoch.free_batch_s * epoch.batches)} s, "
-            f"each batch {_times(epoch.real_batch_s / epoch.free_batch_s)} as fast"
+            f"{about}; with loading for free an epoch of {_digits(free_s * epoch.batches)} s, "
+            f"each batch {_times(epoch.real_batch_s / free_s if free_s else math.inf)} as fast"
         )
-    if epoch.batches < 2:
+    if epoch.batches < 2 or epoch.kept:
         return about
     idle = "" if epoch.idle_share is None else f", the GPU {epoch.idle_share:.0%}"
     end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
@@ -51,10 +51,16 @@ def summary(epoch: Epoch) -> str:
 
 def verdict(epoch: Epoch) -> str:
     """What ``epoch`` means, and what to try next; empty if it says nothing."""
-    if epoch.free_batch_s:
+    if epoch.kept:
         return "That epoch trained on the same few batches. It must not count: start the training anew."
     if epoch.batches < 2:
         return ""
+    if epoch.lost_share >= ENOUGH and epoch.unseen:
+        return (
+            f"Waits over 5%: for the loader, or for steps on {epoch.unseen} that end meanwhile. "
+            "watch(loader, synchronise=True) tells them apart, and slows training down. "
+            f"{_page('in-your-own-loop/')}"
+        )
     if epoch.lost_share >= ENOUGH:
         first = "num_workers=2, then 4, or " if epoch.workers == 0 else ""
         return (
@@ -62,7 +68,12 @@ def verdict(epoch: Epoch) -> str:
             f"keep their length. Try {first}'spritedocs tune'. {_page(_FIX)}"
         )
     if epoch.number > 1 and epoch.workers and epoch.first_s + epoch.end_s > ENOUGH * epoch.seconds:
-        return f"There is a pause between epochs. Try persistent_workers=True. {_page(f'{_FIX}#pause')}"
+        remedy = (
+            "The helpers stay: look at the sampler, at a stream that starts over, and at batches nobody took."
+            if epoch.persistent
+            else "Try persistent_workers=True."
+        )
+        return f"There is a pause between epochs. {remedy} {_page(f'{_FIX}#pause')}"
     return (
         "Waits under 5%: it is not the loader. To be faster, look at the step, and for .item(), print "
         f"and logging in it. {_page(_FIX)}"
@@ -74,13 +85,14 @@ def replay_begins(keep: int) -> str:
     return f"From here on the same {keep} batches, from memory. This epoch must not count as training."
 
 
-def crowd(workers: Mapping[str, int], cores: int) -> str:
-    """What to do about more ``workers``, by the names of their loaders, than ``cores``."""
-    named = ", ".join(f"{name} {count}" for name, count in workers.items())
+def crowd(workers: Sequence[tuple[str, int]], cores: int) -> str:
+    """What to do about more ``workers``, each the name of a loader and its number, than ``cores``."""
+    named = ", ".join(f"{name} {count}" for name, count in workers)
+    total = sum(count for _, count in workers)
     return (
-        f"{sum(workers.values())} workers are alive at the same time ({named}), on {cores} usable "
-        f"core{'s' * (cores != 1)}. If items compute, take fewer, or let those of one loader end with its "
-        f"epoch: persistent_workers=False. {_page('in-depth/the-right-number/#usable-cores')}"
+        f"{total} workers are alive at the same time ({named}), on {cores} usable core{'s' * (cores != 1)}. "
+        "If items compute, take fewer, or let those of one loader end with its epoch: "
+        f"persistent_workers=False. {_page('in-depth/the-right-number/#usable-cores')}"
     )
 
 

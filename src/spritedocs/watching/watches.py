@@ -38,9 +38,11 @@ class Watch:
     rank: ClassVar[tuple[int | None, int]] = (None, 1)
     """That of this process and how many there are, as last known: at the end the group may be gone."""
 
-    def __init__(self, name: str, key: str) -> None:
-        self.name, self.key, self.epochs = name, key, list[Epoch]()
+    def __init__(self, title: str, key: str, alike: int = 0) -> None:
+        self.title, self.key, self.epochs = title, key, list[Epoch]()
+        self.name = f"{title} #{alike + 1}" if alike else title
         self.replay: int | None = None
+        """How many batches the next epoch that begins hands out again."""
         self.report: Path | None = None
         self.synchronise = False
         self._loader: Callable[[], Any] = lambda: None
@@ -60,8 +62,10 @@ class Watch:
 
     def begin(self, loader: Any) -> Batches:
         """The iterator of an epoch of ``loader``, which begins now."""
-        epoch = Epoch(len(self.epochs) + 1, getattr(loader, "num_workers", None))
-        batches = Batches(self, loader, epoch)
+        workers, persistent = (getattr(loader, each, None) for each in ("num_workers", "persistent_workers"))
+        epoch = Epoch(len(self.epochs) + 1, workers, bool(persistent))
+        batches = Batches(self, loader, epoch, self.replay)
+        self.replay = None
         self.epochs.append(epoch)
         self._running.add(batches)
         _look_for_a_crowd()
@@ -100,23 +104,22 @@ class Watch:
         telling.say(f"spritedocs: {'' if rank is None else f'rank {rank}, '}{self.name}{text}")
 
 
-def watch_of(loader: Any, key: str, name: str) -> Watch:
-    """The watch with that ``key`` which ``loader`` has or may have; else a new one, called ``name``.
+def watch_of(loader: Any, key: str, title: str) -> Watch:
+    """The watch with that ``key`` which ``loader`` has or may have; else a new one, called ``title``.
 
-    Of several with one name the second is called ``name #2``.
+    Of several with one title the second is called ``title #2``.
     """
     found = next((watch for watch in WATCHES if watch.key == key and watch.serves(loader)), None)
     if found is None:
-        alike = sum(watch.name.partition(" #")[0] == name for watch in WATCHES)
-        found = Watch(f"{name} #{alike + 1}" if alike else name, key)
+        found = Watch(title, key, sum(watch.title == title for watch in WATCHES))
         WATCHES.append(found)
     found.serve(loader)
     return found
 
 
 def _look_for_a_crowd() -> None:
-    alive = {watch.name: count for watch in WATCHES if (count := watch.workers())}
-    if (total := sum(alive.values())) > Watch.most_workers and total > (cores := usable_cores()):
+    alive = [(watch.name, count) for watch in WATCHES if (count := watch.workers())]
+    if (total := sum(count for _, count in alive)) > Watch.most_workers and total > (cores := usable_cores()):
         Watch.most_workers = total
         telling.say(f"spritedocs: {telling.crowd(alive, cores)}")
 
@@ -124,13 +127,16 @@ def _look_for_a_crowd() -> None:
 def _write(path: Path) -> None:
     """All epochs of the loaders that report to ``path``: a table, or an object where it is called .json."""
     rank, ranks = _rank()
-    watches = [watch for watch in WATCHES if watch.report == path]
-    ended = {watch.name: [epoch for epoch in watch.epochs if epoch.ended != "running"] for watch in watches}
+    ended = [
+        (watch.name, [epoch for epoch in watch.epochs if epoch.ended != "running"])
+        for watch in WATCHES
+        if watch.report == path
+    ]
     if path.suffix == ".json":
-        loaders = [{"name": name, "epochs": [e.as_json() for e in epochs]} for name, epochs in ended.items()]
+        loaders = [{"name": name, "epochs": [e.as_json() for e in epochs]} for name, epochs in ended]
         text = json.dumps({"rank": rank, "loaders": loaders}, indent=2)
     else:
-        text = "\n\n".join(f"{name}\n{telling.table(epochs)}" for name, epochs in ended.items() if epochs)
+        text = "\n\n".join(f"{name}\n{telling.table(epochs)}" for name, epochs in ended if epochs)
     own = path.with_stem(f"{path.stem}-rank{rank}") if ranks > 1 else path
     try:
         own.write_text(f"{text}\n", encoding="utf-8")
