@@ -45,7 +45,7 @@ from spritedocs.tuning.budget import OutOfTime, Progress
 from spritedocs.tuning.diagnosis import DIAGNOSES
 from spritedocs.tuning.probing import Probe
 from spritedocs.tuning.slices import Length, Slices
-from spritedocs.tuning.tuner import TuneError, Tuning
+from spritedocs.tuning.tuner import Candidate, TuneError, Tuning
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import LOOKS
 
@@ -687,17 +687,18 @@ def batches_of(dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
 
 @pytest.mark.usefixtures("quick")
 def test_items_that_wait_are_loaded_faster_by_two() -> None:
-    """Beside other programs a comparison may vary too much to be sure of a gain."""
+    """By the rates of real workers: how sure a search is of a gain is asked on a made-up machine."""
 
-    def is_sure(found: Tuning) -> bool:
-        gain = found.gain.median if found.gain else 0.0
-        notes = [note for note in found.warnings if not note.startswith("Other programs")]
-        return found.recommended["num_workers"] == 2 and gain > 1.2 and not notes
+    def searched() -> dict[int, Candidate]:
+        found = tune(Numbers(wait_s=0.01), batch_size=BATCH, max_workers=2, budget_s=60)
+        return {each.settings.num_workers: each for each in found.candidates if each.measured}
 
-    tunings = (tune(Numbers(wait_s=0.002), batch_size=BATCH, max_workers=2, budget_s=40) for _ in range(8))
-    found = next(filter(is_sure, tunings), None)
-    assert found is not None
-    assert next(each for each in found.candidates if each.settings.num_workers == 2).memory_mb
+    def is_faster(found: dict[int, Candidate]) -> bool:
+        rates = {count: each.measured.median for count, each in found.items() if each.measured}
+        return {0, 2} <= rates.keys() and rates[2] > rates[0]
+
+    found = next(filter(is_faster, (searched() for _ in range(8))))
+    assert found[2].memory_mb
 
 
 @pytest.mark.usefixtures("quick")
