@@ -309,5 +309,5 @@ def test_a_phone_shows_all_of_a_table(browser: Browser, served: str, address: st
         ends = page.eval_on_selector_all(
             "article td", "cells => cells.map(cell => cell.getBoundingClientRect().right)"
         )
-    assert len(ends) > 30
+    assert len(ends) > 20
     assert max(ends) <= 360

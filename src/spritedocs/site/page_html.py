@@ -76,9 +76,7 @@ def _for_phones(table: str) -> str:
     if "<div" in table:  # mkdocstrings' own
         return table
     headings = [_plain(text) for _, _, text in _CELL.findall(head)]
-    return _ROW.sub(
-        lambda row: _labelled(row[0], headings), table.replace("<table", "<table data-stacked", 1)
-    )
+    return _ROW.sub(lambda row: _labelled(row[0], headings), table.replace(">", " data-stacked>", 1))
 
 
 def _labelled(row: str, headings: list[str]) -> str:
