@@ -26,9 +26,10 @@ def _table(*rows: str) -> str:
     return f'<table class="sprite-table"><caption>a</caption>{lines}</table>'
 
 
-def test_a_value_keeps_its_unit_and_gives_way_at_its_dash() -> None:
+def test_a_value_keeps_its_unit_and_a_long_name_gives_way() -> None:
     ratio = '4 s<span class="sprite-interval">3.9–4.1 s</span>'
-    found = for_readers(_table("helpers|took", f"8|{ratio}", "goal|≥ 5 s"))
+    found = for_readers(_table("helpers|took", f"8|{ratio}", "list_pct|np.sum, 0.5", "goal|≥ 5 s"))
+    assert "<td>list_<wbr>pct</td><td>np.<wbr>sum, 0.5</td>" in found
     assert [found.count(text) for text in ("4\xa0s<", "3.9–4.1\xa0s<", "≥\xa05\xa0s<")] == [1, 1, 1]
 
 

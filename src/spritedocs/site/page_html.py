@@ -51,6 +51,7 @@ _FIRST_CELL = re.compile(r"(<tr>\s*)<td>(.*?)</td>", re.DOTALL)
 _TABLE = re.compile(r'<table(?: class="sprite-table")?>.*?</table>', re.DOTALL)
 _ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"<(t[hd])\b([^>]*)>(.*?)(?=</t[hd]>)", re.DOTALL)
+_JOINT = re.compile(r"(?<=\w[_.])(?=[A-Za-z])")
 _UNIT = re.compile(r"([\d≥]) (?=[^\s<])")
 _WORDS = 60
 """So many characters in a cell are read like a sentence, not compared with the cells above and below."""
@@ -68,15 +69,21 @@ def for_readers(html: str) -> str:
 
 
 def _for_phones(table: str) -> str:
-    """A table of words with the heading of its column at each cell; one of values, which keep their units."""
+    """A table of words with the heading of its column at each cell; one of values as narrow as it can be."""
     head, *rows = _ROW.findall(table)
     cells = [_plain(text) for row in rows for _, _, text in _CELL.findall(row)]
     if table.startswith("<table class") and max(map(len, cells), default=0) < _WORDS:
-        return _CELL.sub(lambda cell: _UNIT.sub("\\1\N{NO-BREAK SPACE}", cell[0]), table)
+        return _CELL.sub(_narrow, table)
     if "<div" in table:  # mkdocstrings' own
         return table
     headings = [_plain(text) for _, _, text in _CELL.findall(head)]
     return _ROW.sub(lambda row: _labelled(row[0], headings), table.replace(">", " data-stacked>", 1))
+
+
+def _narrow(cell: re.Match[str]) -> str:
+    """A cell that breaks inside a long name, and not between a value and its unit."""
+    text = cell[3] if "<" in cell[3] else _JOINT.sub("<wbr>", cell[3])
+    return f"<{cell[1]}{cell[2]}>" + _UNIT.sub("\\1\N{NO-BREAK SPACE}", text)
 
 
 def _labelled(row: str, headings: list[str]) -> str:
