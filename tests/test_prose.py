@@ -17,7 +17,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def python_blocks(page: Path) -> list[str]:
     """The page's Python blocks, those inside admonitions and tabs too."""
-    document = Document(page.read_text(encoding="utf-8"), str(page))
+    unshaded = re.sub(
+        r'(?<=```python) hl_lines=".*"$', "", page.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    document = Document(unshaded, str(page))
     return [region.parsed for region in CodeBlockParser("python", lambda example: None)(document)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 __all__ = ["for_readers", "light_notebook", "light_page", "with_names"]
 
@@ -49,40 +48,56 @@ _NAMES_ROWS = re.compile(
 """A table with an empty corner: its first column says what each row is."""
 _FIRST_CELL = re.compile(r"(<tr>\s*)<td>(.*?)</td>", re.DOTALL)
 
-_RESULTS = re.compile(r'<table class="sprite-table">.*?</table>', re.DOTALL)
+_TABLE = re.compile(r'<table(?: class="sprite-table")?>.*?</table>', re.DOTALL)
 _ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
-_CELL = re.compile(r"<t[hd]\b([^>]*)>(.*?)(?:<span.*?)?</t[hd]>", re.DOTALL)
+_CELL = re.compile(r"<(t[hd])\b([^>]*)>(.*?)(?=</t[hd]>)", re.DOTALL)
+_JOINT = re.compile(r"(?<=\w[_.])(?=[A-Za-z])")
+_UNIT = re.compile(r"([\d≥]) (?=[^\s<])")
+_WORDS = 60
+"""So many characters in a cell are read like a sentence, not compared with the cells above and below."""
 
 
 def for_readers(html: str) -> str:
     """The content of a page with what no reader sees.
 
-    Those are headings at the rows of tables, where these are headings, marks at the column of a table that
-    stays in sight on a phone, and marks, which Material takes out again, at what its search leaves out.
+    Those are headings at the rows of tables, where these are headings, what a phone needs to show tables in
+    its width, and marks, which Material takes out again, at what its search leaves out.
     """
     headed = _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
-    marked = _RESULTS.sub(lambda table: _with_result(table[0]), headed)
-    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', marked)
+    fitting = _TABLE.sub(lambda table: _for_phones(table[0]), headed)
+    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', fitting)
 
 
-def _with_result(table: str) -> str:
-    """A table with its ratios marked, if one column behind the second has them, and none besides."""
-    rows = [_CELL.findall(row) for row in _ROW.findall(table)]
-    columns = zip(*([text for _, text in row] for row in rows), strict=False)
-    found = [number for number, (_, *cells) in enumerate(columns) if _are_ratios(cells)]
-    if len(found) != 1 or found[0] < 2:
+def _for_phones(table: str) -> str:
+    """A table of words with the heading of its column at each cell; one of values as narrow as it can be."""
+    head, *rows = _ROW.findall(table)
+    cells = [_plain(text) for row in rows for _, _, text in _CELL.findall(row)]
+    if table.startswith("<table class") and max(map(len, cells), default=0) < _WORDS:
+        return _CELL.sub(_narrow, table)
+    if "<div" in table:  # mkdocstrings' own
         return table
-
-    def marked(row: re.Match[str]) -> str:
-        at = list(_CELL.finditer(row[0]))[found[0]].start(1)
-        return f"{row[0][:at]} data-result{row[0][at:]}"
-
-    return _ROW.sub(marked, table)
+    headings = [_plain(text) for _, _, text in _CELL.findall(head)]
+    return _ROW.sub(lambda row: _labelled(row[0], headings), table.replace(">", " data-stacked>", 1))
 
 
-def _are_ratios(cells: Iterable[str]) -> bool:
-    values = set(cells) - {"", "not measured"}
-    return bool(values) and all(value.endswith("×") for value in values)
+def _narrow(cell: re.Match[str]) -> str:
+    """A cell that breaks inside a long name, and not between a value and its unit."""
+    text = cell[3] if "<" in cell[3] else _JOINT.sub("<wbr>", cell[3])
+    return f"<{cell[1]}{cell[2]}>" + _UNIT.sub("\\1\N{NO-BREAK SPACE}", text)
+
+
+def _labelled(row: str, headings: list[str]) -> str:
+    labels = iter(["", *headings[1:]] if len(headings) > 2 else [])
+
+    def labelled(cell: re.Match[str]) -> str:
+        label = next(labels, "")
+        return f'<{cell[1]}{cell[2]} data-label="{label}">{cell[3]}' if label and cell[1] == "td" else cell[0]
+
+    return _CELL.sub(labelled, row)
+
+
+def _plain(cell: str) -> str:
+    return re.sub(r"<[^>]*>", "", cell).replace('"', "&quot;")
 
 
 def with_names(page: str) -> str:
