@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from runs import PROJECT, Run, options
 
-from spritedocs.report import Measurement, Report
+from spritedocs.report import Measurement, Report, count
 
 LIGHTHOUSE = PROJECT.root / ".cache" / "lighthouse" / "node_modules" / ".bin" / "lighthouse"
 SCORES = ("performance", "accessibility", "best-practices", "seo")
@@ -137,14 +137,18 @@ def measure() -> Report:
                 named.get(kind, kind.replace("_", " ")),
                 str(len(found)),
                 Measurement.of(f"performance_{kind}", [each["performance"] for each in found], ""),
-                *(str(round(min(each[score] for each in found))) for score in SCORES[1:]),
-                str(round(max(each["elements"] for each in found))),
+                *(_count(score, kind, min(each[score] for each in found)) for score in SCORES[1:]),
+                _count("elements", kind, max(each["elements"] for each in found)),
                 Measurement.of(f"kilobytes_{kind}", [max(each["kilobytes"] for each in found)], "kB"),
             )
             for kind, found in pages.items()
         ],
         notes=["Accessibility, best practices and SEO are those of the worst page of a kind."],
     )
+
+
+def _count(what: str, kind: str, value: float) -> Measurement:
+    return count(f"{what.replace('-', '_')}_{kind}", round(value))
 
 
 if __name__ == "__main__":
