@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from conftest import Clock
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from spritedocs.watching import environment, watch, watches
@@ -23,6 +25,7 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     """Every loader that a test makes is watched."""
     for name in ("__init__", "__iter__"):
         monkeypatch.setattr(DataLoader, name, getattr(DataLoader, name))
+    monkeypatch.setattr(DataLoader, "__init_subclass__", DataLoader.__init_subclass__)
     failed: list[Exception] = []
     patch(DataLoader, {"report": None, "synchronise": False}, failed.append)
     return failed
@@ -44,6 +47,24 @@ class Shard(DataLoader[Any]):
     def __iter__(self) -> Any:
         for batch in super().__iter__():
             yield batch + 1
+
+
+def made_since() -> tuple[Any, ...]:
+    """Classes of loaders: one that does something with each batch, and one that does all by itself."""
+
+    class Later(DataLoader[Any]):
+        def __iter__(self) -> Any:
+            for batch in super().__iter__():
+                yield batch + 1
+
+    class Stateful(DataLoader[Any]):
+        def __init__(self, dataset: Any) -> None:
+            self.dataset = dataset
+
+        def __iter__(self) -> Any:
+            return iter([batch.clone() + 1 for batch in torch.arange(len(self.dataset))])
+
+    return Later, Stateful
 
 
 class Prepared:
@@ -87,16 +108,31 @@ def test_a_copy_keeps_the_name(again: Callable[[Any], Any]) -> None:
 
 
 def test_a_subclass_is_watched_once_and_gives_what_it_would() -> None:
-    loader, name = Shard(range(3)), line()
-    assert [batch.item() for batch in loader] == [1, 2, 3]
-    assert epochs() == {name: [3]}
+    kinds = (Shard, *made_since())
+    loaders, name = [kind(range(3)) for kind in kinds], line()
+    for loader in loaders:
+        assert [batch.item() for batch in loader] == [1, 2, 3]
+    assert epochs() == {name: [3], f"{name} #2": [3], f"{name} #3": [3]}
+
+
+def test_what_a_subclass_does_with_a_batch_is_waited_for(clock: Clock) -> None:
+    class Slowly(DataLoader[Any]):
+        def __iter__(self) -> Any:
+            for batch in super().__iter__():
+                clock.spend(1)
+                yield batch
+
+    for _ in Slowly(range(4)):
+        clock.spend(1)
+    [found] = watches.WATCHES
+    assert found.epochs[0].wait_s == 3
 
 
 @pytest.mark.parametrize("around", [lambda loader: loader, Prepared])
 def test_what_the_script_itself_watches_is_watched_once(around: Callable[[Any], Any]) -> None:
-    for kind in (DataLoader, Shard):
+    for kind in (DataLoader, Shard, made_since()[0]):
         list(watch(around(kind(range(3))), name=kind.__name__))
-    assert epochs() == {"DataLoader": [3], "Shard": [3]}
+    assert epochs() == {"DataLoader": [3], "Shard": [3], "Later": [3]}
 
 
 def test_a_loader_that_a_dataset_reads_is_a_part_of_the_one_that_asks() -> None:
@@ -130,6 +166,20 @@ def test_where_a_framework_makes_it_the_script_s_line_counts(file: str) -> None:
     exec(compile(FRAMEWORK, file, "exec"), framework)
     _, name = framework["fit"](DataLoader, range(2)), line()
     assert epochs() == {name: [2]}
+
+
+def test_what_a_framework_makes_of_a_loader_keeps_its_name() -> None:
+    """As Accelerate does, and Lightning with several ranks."""
+    framework: dict[str, Any] = {}
+    exec(compile(FRAMEWORK, inspect.__file__, "exec"), framework)
+    training, first = DataLoader(range(3)), line()
+    validation, second = DataLoader(range(4)), line()
+    for loader in (validation, training):
+        framework["fit"](DataLoader, loader.dataset)
+    assert epochs() == {second: [4], first: [3]}
+    _, another = DataLoader(training.dataset), line()
+    _, third = framework["fit"](DataLoader, training.dataset), line()
+    assert (epochs()[third], epochs().get(another)) == ([3], None)  # it may be of either
 
 
 def test_where_nobody_else_is_there_the_framework_s_line_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ import functools
 import json
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from spritedocs.guide import install
@@ -29,6 +30,8 @@ VARIABLE = "SPRITEDOCS_WATCH"
 
 _FOLDER = Path(__file__).with_name("on_path")
 _MADE = "_spritedocs_made"
+_THEIRS: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The loaders that the reader's own code has made itself."""
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -52,30 +55,46 @@ def environment(
 
 
 def patch(loaders: Any, options: Mapping[str, Any], give_up: Callable[[Exception], object]) -> None:
-    """Have every epoch of torch's class ``loaders`` watched, in this process.
+    """Have every epoch of torch's class ``loaders``, and of classes made of it, watched in this process.
 
-    If ours fails, ``give_up`` is told why, and the loader goes on as it is.
+    If ours fails, ``give_up`` is told why, and loaders go on as they are.
     """
-    make, iterate = loaders.__init__, loaders.__iter__
+    works = True
 
-    @functools.wraps(make)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        make(self, *args, **kwargs)
-        with suppress(Exception):
-            vars(self)[_MADE] = _their_line(sys._getframe(1))
+    def making(make: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(make)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            make(self, *args, **kwargs)
+            with suppress(Exception):
+                _note(self, sys._getframe(1))
 
-    @functools.wraps(iterate)
-    def __iter__(self: Any) -> Iterator[Any]:
-        try:
-            found = _watch(self, options, sys._getframe(1))
-        except Exception as error:  # noqa: BLE001
+        return __init__
+
+    def iterating(iterate: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
+        @functools.wraps(iterate)
+        def __iter__(self: Any) -> Iterator[Any]:
+            nonlocal works
             found = None
-            loaders.__init__, loaders.__iter__ = make, iterate
-            give_up(error)
-        begun: Iterator[Any] = iterate(self) if found is None else found.begin(self, iterate)
-        return begun
+            try:
+                found = _watch(self, options, sys._getframe(1)) if works else None
+            except Exception as error:  # noqa: BLE001
+                works = False
+                give_up(error)
+            return iterate(self) if found is None else found.begin(self, iterate)
 
-    loaders.__init__, loaders.__iter__ = __init__, __iter__
+        return __iter__
+
+    def follow(kind: Any) -> None:
+        for name, wrapped in (("__init__", making), ("__iter__", iterating)):
+            if isinstance(own := vars(kind).get(name), FunctionType):
+                setattr(kind, name, wrapped(own))
+
+    def __init_subclass__(kind: Any, /, **kwargs: Any) -> None:
+        super(loaders, kind).__init_subclass__(**kwargs)
+        follow(kind)
+
+    follow(loaders)
+    loaders.__init_subclass__ = classmethod(__init_subclass__)
 
 
 def _watch(loader: Any, options: Mapping[str, Any], caller: FrameType) -> Watch | None:
@@ -88,18 +107,29 @@ def _watch(loader: Any, options: Mapping[str, Any], caller: FrameType) -> Watch 
     inside = (Batches.__init__.__code__, Batches.__next__.__code__)
     if get_worker_info() is not None or any(frame.f_code in inside for frame in _frames(caller)):
         return None
-    file, line = vars(loader).get(_MADE, ("DataLoader", 0))
+    file, line = getattr(loader, _MADE, ("DataLoader", 0))
     found = watch_of(loader, f"{file}:{line}", f"{Path(file).name}:{line}")
     found.report, found.synchronise = options["report"] and Path(options["report"]), options["synchronise"]
     return found
 
 
-def _their_line(caller: FrameType) -> tuple[str, int]:
-    """Where the reader's own code makes a loader; if a package does it all by itself, where that does."""
-    outside = [frame for frame in _frames(caller) if not _is_torch_s(frame)] or [caller]
-    own = (frame for frame in outside if not _is_installed(frame.f_code.co_filename))
-    made = next(own, outside[0])
-    return made.f_code.co_filename, made.f_lineno
+def _note(loader: Any, caller: FrameType) -> None:
+    """Note the line that makes ``loader``: of the reader's own code, if any of that is under way.
+
+    What a framework makes of a loader of theirs, with its data, keeps the name of that.
+    """
+    if _MADE in vars(loader):  # by the class that this one is made of
+        return
+    frames = [frame for frame in _frames(caller) if not _is_torch_s(frame)] or [caller]
+    own = (frame for frame in frames if not _is_installed(frame.f_code.co_filename))
+    made = next(own, frames[0])
+    line = made.f_code.co_filename, made.f_lineno
+    if made is frames[0]:
+        _THEIRS.add(loader)
+    else:
+        former = {vars(other)[_MADE] for other in _THEIRS if other.dataset is loader.dataset}
+        line = former.pop() if len(former) == 1 else line
+    vars(loader)[_MADE] = line
 
 
 def _frames(innermost: FrameType | None) -> Iterator[FrameType]:
