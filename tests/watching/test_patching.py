@@ -53,6 +53,9 @@ def made_since() -> tuple[Any, ...]:
     """Classes of loaders: one that does something with each batch, and one that does all by itself."""
 
     class Later(DataLoader[Any]):
+        def __init__(self, dataset: Any) -> None:
+            super().__init__(dataset)
+
         def __iter__(self) -> Any:
             for batch in super().__iter__():
                 yield batch + 1

@@ -116,10 +116,9 @@ def _watch(loader: Any, options: Mapping[str, Any], caller: FrameType) -> Watch 
 def _note(loader: Any, caller: FrameType) -> None:
     """Note the line that makes ``loader``: of the reader's own code, if any of that is under way.
 
-    What a framework makes of a loader of theirs, with its data, keeps the name of that.
+    The constructor of a subclass ends last, and knows best. What a framework makes of a loader of theirs,
+    with its data, keeps the name of that.
     """
-    if _MADE in vars(loader):  # by the class that this one is made of
-        return
     frames = [frame for frame in _frames(caller) if not _is_torch_s(frame)] or [caller]
     own = (frame for frame in frames if not _is_installed(frame.f_code.co_filename))
     made = next(own, frames[0])
