@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import os
 import pickle
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +21,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from spritedocs.watching import environment, watch, watches
 from spritedocs.watching.patching import patch
 
+OPTIONS = {"report": None, "synchronise": False}
+
 
 @pytest.fixture(autouse=True)
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
@@ -27,7 +31,7 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
         monkeypatch.setattr(DataLoader, name, getattr(DataLoader, name))
     monkeypatch.setattr(DataLoader, "__init_subclass__", DataLoader.__init_subclass__)
     failed: list[Exception] = []
-    patch(DataLoader, {"report": None, "synchronise": False}, failed.append)
+    patch(DataLoader, OPTIONS, failed.append)
     return failed
 
 
@@ -229,3 +233,13 @@ def test_a_command_finds_ours_first_and_then_theirs() -> None:
     ours = alone["PYTHONPATH"]
     assert environment({"PYTHONPATH": ""})["PYTHONPATH"] == ours
     assert environment({"PYTHONPATH": "theirs"})["PYTHONPATH"].removeprefix(ours)[1:] == "theirs"
+
+
+def test_options_reach_every_loader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    prepared = environment({}, report=tmp_path / "waiting.json", synchronise=True)
+    for name, value in json.loads(prepared["SPRITEDOCS_WATCH"]).items():
+        monkeypatch.setitem(OPTIONS, name, value)
+    list(DataLoader(range(2)))
+    [found] = watches.WATCHES
+    assert (found.synchronise, found.report) == (True, tmp_path / "waiting.json")
+    assert found.report.exists()

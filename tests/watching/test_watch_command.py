@@ -70,7 +70,7 @@ if __name__ == "__main__":
         sys.exit(rank.exitcode)
 """
 SIGNALLED = """\
-import os, signal
+import signal
 from torch.utils.data import DataLoader
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may let it be ignored
@@ -78,7 +78,7 @@ loader = DataLoader(range(4))
 list(loader)
 print("trained", flush=True)
 for batch in loader:
-    os.kill(os.getpid(), signal.{name})
+    signal.raise_signal(signal.{name})
 """
 TORCH = "class DataLoader:\n    def __iter__(self):\n        return iter([1, 2])\n"
 """A torch that is imported at once."""
@@ -197,6 +197,14 @@ def test_what_is_to_be_ignored_stays_so(run: Run, trap: str) -> None:
     plain = run("bash", "-c", f"{trap}; exec {mask}")
     watched = run("bash", "-c", f"{trap}; exec {' '.join(OURS)} -- {mask}")
     assert (watched.stdout, watched.stderr) == (plain.stdout, b"")
+
+
+def test_the_command_itself_needs_no_torch(run: Run) -> None:
+    code = (
+        "import sys; from spritedocs.cli import commands; from spritedocs.watching import environment;"
+        "environment({}); print('torch' in sys.modules)"
+    )
+    assert run(sys.executable, "-c", code).stdout.split() == [b"False"]
 
 
 # --- sitecustomize, and what goes wrong ---
