@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spritedocs.guide import how_to_open, lack, whole
+from spritedocs.guide import how_to_open, install, lack, whole
 
 PAGE = "in-depth/memory/#shm"
 WHEEL = "downloads/spritedocs-0.1.0-py3-none-any.whl"
@@ -59,3 +59,23 @@ def test_what_is_missing_comes_from_the_site_where_that_is_known(
     said = f'A reader needs PyYAML: pip install "spritedocs[record]{source}"'
     assert lack("A reader", ["json", "yaml"]) == said
     assert lack("A reader", ["json"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        ({"url": f"https://git.example/{WHEEL}"}, f'pip install "spritedocs @ https://git.example/{WHEEL}"'),
+        ({"url": "file:///sprite/guide", "dir_info": {}}, 'pip install "spritedocs @ file:///sprite/guide"'),
+        (
+            {"url": "https://git.example/s/g", "vcs_info": {"vcs": "git", "commit_id": "0"}},
+            'pip install "spritedocs @ git+https://git.example/s/g"',
+        ),
+        (None, "pip install spritedocs"),
+    ],
+)
+def test_another_python_gets_the_package_from_where_this_one_did(
+    monkeypatch: pytest.MonkeyPatch, origin: object, line: str
+) -> None:
+    kept = None if origin is None else json.dumps(origin)
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda path: kept))
+    assert install() == line

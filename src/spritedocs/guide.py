@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from importlib.util import find_spec
 
-__all__ = ["RECORD", "how_to_open", "lack", "whole"]
+__all__ = ["RECORD", "how_to_open", "install", "lack", "whole"]
 
 RECORD = {
     "nbclient": "nbclient",
@@ -50,6 +50,14 @@ def lack(what: str, modules: Iterable[str] = RECORD) -> str:
     wheel = _wheel()
     source = f" @ {wheel[0]}" if wheel else ""
     return f'{what} needs {RECORD[missing]}: pip install "spritedocs[record]{source}"'
+
+
+def install() -> str:
+    """The line that installs this package from where this installation came from, into another Python."""
+    origin = _origin()
+    address, vcs = origin.get("url"), origin.get("vcs_info")
+    kind = f"{vcs['vcs']}+" if isinstance(vcs, dict) and "vcs" in vcs else ""
+    return f'pip install "spritedocs @ {kind}{address}"' if address else "pip install spritedocs"
 
 
 def _wheel() -> re.Match[str] | None:

@@ -93,6 +93,7 @@ def test_the_wheel_holds_the_package_with_its_programs_and_scripts(tmp_path: Pat
         "spritedocs/programs/first_summons.py",
         "spritedocs/site/iframe-worker.js",
         "spritedocs/site/wheel-address.js",
+        "spritedocs/watching/on_path/sitecustomize.py",
     } <= inside
 
 

@@ -838,11 +838,12 @@ def test_what_cannot_be_counted_is_one_item():
 
 def test_a_progress_bar_makes_room(clock, capsys, monkeypatch):
     written = []
-    bar = SimpleNamespace(write=lambda text, file: written.append((text, file)))
+    bar = SimpleNamespace(write=lambda text, file, end: written.append((text, file, end)))
     monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=bar))
     list(watch(Slow(clock, [1, 1]), name="it"))
     assert written[0][0].startswith("spritedocs: it, epoch 1")
-    assert written[0][1] is sys.stderr
+    for text, file, end in written:
+        assert (file, text[-1], end) == (sys.stderr, "\n", "")  # in one piece: ranks write at the same time
     assert capsys.readouterr().err == ""
 
 

@@ -1,4 +1,4 @@
-"""The command line: begin and record examples, see what is recorded, compare it, draw, tune, examine."""
+"""The command line: begin and record examples, see what is recorded, compare, draw, tune, examine, watch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from spritedocs import __version__
 from spritedocs.cli.about_recordings import AboutRecordings
 from spritedocs.cli.doctor_command import doctor
 from spritedocs.cli.tune_command import tune
+from spritedocs.cli.watch_command import watch
 from spritedocs.guide import RECORD
 from spritedocs.machine import Interrupted, interruptible, undisturbed
 
@@ -36,7 +37,8 @@ def main() -> None:
     """
     try:
         with interruptible():
-            cli(standalone_mode=False)
+            # What watch runs gets its arguments as they are: no shell of Windows expands a *.
+            cli(standalone_mode=False, windows_expand_args=sys.argv[1:2] != ["watch"])
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as misuse:
@@ -227,3 +229,4 @@ def sprites(path: Path, count: int, size: int, packed: bool) -> None:
 
 cli.add_command(doctor)
 cli.add_command(tune)
+cli.add_command(watch)

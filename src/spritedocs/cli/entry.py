@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
-__all__ = ["main"]
+__all__ = ["ignored", "main"]
+
+ignored: list[int] = []
+"""The signals that were to be ignored when the process began: what runs in its place is to do so too."""
 
 
 def main() -> None:
     """The console script."""
     handler = for_this_process(_leave)
     for number in ending_signals():
-        signal.signal(number, handler)  # until the command can be interrupted, and after it
+        # Until the command can be interrupted, and after it.
+        if signal.signal(number, handler) == signal.SIG_IGN:
+            ignored.append(number)
     from spritedocs.cli.streams import guard_streams
 
     streams = guard_streams()

@@ -1,3 +1,4 @@
 from .loaders import watch
+from .patching import environment
 
-__all__ = ["watch"]
+__all__ = ["environment", "watch"]

@@ -32,7 +32,14 @@ class Batches:
 
     is_open = False
 
-    def __init__(self, watch: Watch, loader: Any, epoch: Epoch, keep: int | None = None) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        loader: Any,
+        epoch: Epoch,
+        keep: int | None = None,
+        start: Callable[[Any], Iterator[Any]] = iter,
+    ) -> None:
         """Times an epoch of ``loader`` into ``epoch``, and tells ``watch`` once it is over.
 
         ``keep`` is the number of batches after which these are handed out again; ``None`` if none are.
@@ -43,7 +50,7 @@ class Batches:
         self._count: Callable[[Any], int] | None = None
         self._ending = "left"
         self._began = self._last = began = self._clock()
-        self._inner: Iterator[Any] = iter(loader)
+        self._inner: Iterator[Any] = start(loader)
         self._advance = self._inner
         if keep:
             # No method, whose generator would keep this alive when a loop has left it.

@@ -21,7 +21,7 @@ def say(text: str) -> None:
     """
     try:
         if (tqdm := sys.modules.get("tqdm")) is not None:
-            tqdm.tqdm.write(text, file=sys.stderr)
+            tqdm.tqdm.write(f"{text}\n", file=sys.stderr, end="")  # in one piece, for several ranks
         else:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -60,11 +60,11 @@ class Watch:
         except TypeError:  # a list, which has no workers either
             self._loader = lambda: None
 
-    def begin(self, loader: Any) -> Batches:
-        """The iterator of an epoch of ``loader``, which begins now."""
+    def begin(self, loader: Any, start: Callable[[Any], Iterator[Any]] = iter) -> Batches:
+        """The iterator of an epoch of ``loader``, which begins now, with ``start(loader)``."""
         workers, persistent = (getattr(loader, each, None) for each in ("num_workers", "persistent_workers"))
         epoch = Epoch(len(self.epochs) + 1, workers, bool(persistent))
-        batches = Batches(self, loader, epoch, self.replay)
+        batches = Batches(self, loader, epoch, self.replay, start)
         self.replay = None
         self.epochs.append(epoch)
         self._running.add(batches)
