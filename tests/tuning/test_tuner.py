@@ -229,6 +229,15 @@ def test_the_fastest_is_recommended(world: World) -> None:
     assert (found.doubt, found.warnings) == ("", ())
 
 
+def test_where_the_most_workers_win_by_far_more_are_proposed(world: World) -> None:
+    said = "More than 4 workers were not tried: --max-workers 16, or max_workers=16."
+    assert world.tune(max_workers=4).warnings == (said,)
+    assert world.tune(max_workers=4, memory_limit_mb=25).warnings == ()  # two fit
+    world.truth = by_workers({0: 100.0, 1: 100.0, 2: 200.0, 3: 200.0, 4: 215.0})
+    assert world.tune(max_workers=4).recommended["num_workers"] == 4
+    assert world.tune(max_workers=4).warnings == ()
+
+
 def test_every_setting_is_tried_and_the_worse_half_leaves(world: World) -> None:
     world.tune(max_workers=16, loader={"num_workers": 5})
     warm, first, second, *others = world.asked

@@ -6,10 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from spritedocs.model import Settings
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import WholeEpochs
 
 __all__ = ["line_to_copy", "notes"]
+
+A_STEP_UP = 1.1
+"""What the last step up has to bring for a further one to be worth a try."""
 
 
 def line_to_copy(variants: Variants, arguments: Mapping[str, Any]) -> str:
@@ -25,9 +29,18 @@ def line_to_copy(variants: Variants, arguments: Mapping[str, Any]) -> str:
     return f"DataLoader(dataset, {', '.join([*size, *order, *given])})"
 
 
-def notes(epochs: WholeEpochs, spent_s: float, needed_s: float) -> Iterator[str]:
-    """Sentences; ``needed_s`` more seconds would have been needed beside those ``spent_s``."""
-    found, timed = epochs.found, epochs.timed
+def notes(
+    epochs: WholeEpochs,
+    recommended: Settings,
+    looked: Mapping[Settings, float],
+    spent_s: float,
+    needed_s: float,
+) -> Iterator[str]:
+    """Sentences; ``needed_s`` more seconds would have been needed beside those ``spent_s``.
+
+    ``looked`` has the items per second of all that were tried.
+    """
+    found, timed, most = epochs.found, epochs.timed, recommended.num_workers
     rounds = max(map(len, timed.arms.values()))
     yield from found.variants.notes
     if found.seen.fails_alone:
@@ -37,6 +50,10 @@ def notes(epochs: WholeEpochs, spent_s: float, needed_s: float) -> Iterator[str]
             "Every worker would deliver the whole stream, as it does not ask which one it is: more than 1 "
             "was left out. To use more, divide the items by torch.utils.data.get_worker_info()."
         )
+    fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=math.inf)
+    is_last = most == max(each.num_workers for each in found.choices) and not found.limited_by_memory
+    if is_last and not found.delivers_copies and looked[recommended] > A_STEP_UP * fewer:
+        yield f"More than {most} workers were not tried: --max-workers {4 * most}, or max_workers={4 * most}."
     if needed_s:
         yield (
             f"The best so far: the time allowed {rounds} round{'s' * (rounds != 1)}, too few to be sure. "

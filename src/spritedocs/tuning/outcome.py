@@ -89,6 +89,7 @@ class Outcome:
         if gain is None:
             remedies = (replace(remedies[0], gain=None), *remedies[1:])
         rates = self.epochs.rates(recommended) or [self.epochs.at(self.looked[recommended])]
+        spent_s = time.perf_counter() - self.begun_s
         return Tuning(
             recommended=arguments,
             line=line_to_copy(variants, arguments),
@@ -107,8 +108,8 @@ class Outcome:
             epoch_start_s=found.start_s,
             start_method=variants.start_method,
             machine=here,
-            seconds_spent=time.perf_counter() - self.begun_s,
-            warnings=tuple(notes(self.epochs, time.perf_counter() - self.begun_s, self.needed_s)),
+            seconds_spent=spent_s,
+            warnings=tuple(notes(self.epochs, recommended, self.looked, spent_s, self.needed_s)),
         )
 
     def undecided(self) -> list[Settings]:
