@@ -226,11 +226,11 @@ def test_the_fastest_is_recommended(world: World) -> None:
     assert found.throughput.unit == "items/s"
     assert found.present == Settings()
     assert found.data_wait_share == 1
-    assert (found.doubt, found.warnings) == ("", ())
+    assert found.doubt == ""
 
 
 def test_where_the_most_workers_win_by_far_more_are_proposed(world: World) -> None:
-    said = "More than 4 workers were not tried: --max-workers 16, or max_workers=16."
+    said = "More than 4 workers were not tried: try --max-workers 16, or max_workers=16."
     assert world.tune(max_workers=4).warnings == (said,)
     assert world.tune(max_workers=4, memory_limit_mb=25).warnings == ()  # two fit
     world.truth = by_workers({0: 100.0, 1: 100.0, 2: 200.0, 3: 200.0, 4: 215.0})
@@ -472,7 +472,7 @@ def test_copies_of_a_stream_are_no_gain(world: World, monkeypatch: pytest.Monkey
     assert max(max(rung) for rung in world.rungs) == 1
     assert found.warnings[0].startswith("Every worker would deliver the whole stream")
     world.seen = {"asked_who_it_is": True}
-    assert world.tune(max_workers=8).warnings == ()
+    assert not any("stream" in note for note in world.tune(max_workers=8).warnings)
 
 
 def test_the_line_without_workers_takes_back_what_needs_them(world: World) -> None:
@@ -556,7 +556,7 @@ def test_what_workers_take_to_start_is_taken_once(world: World) -> None:
     world.start_s, world.costs = 6.0, replace(world.costs, boot_s=12.0)
     found = world.tune(max_workers=4)
     assert world.asked[-1].rounds >= FEWEST_SAMPLES
-    assert found.warnings == ()
+    assert not any("so far" in note for note in found.warnings)
     assert world.now_s < 60
 
 

@@ -7,7 +7,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from spritedocs.model import Settings
 
-__all__ = ["CLOSE", "affordable", "best", "further_ahead", "grid", "is_far_behind", "pick", "steady"]
+__all__ = [
+    "CLOSE",
+    "MOST_WORKERS",
+    "affordable",
+    "best",
+    "further_ahead",
+    "grid",
+    "is_far_behind",
+    "pick",
+    "steady",
+]
 
 CLOSE = 0.97
 """Within 3% of the best, fewer workers are better: they take memory, and cores from everything else."""
@@ -17,6 +27,7 @@ NEAR = 0.9
 """What comes this near in a few slices may be within 3% of it."""
 FAR_BEHIND = 0.7
 PREFETCH = (2, 8)
+MOST_WORKERS = 512
 
 
 def grid(most_workers: int) -> list[Settings]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spritedocs.model import Settings
+from spritedocs.tuning.candidates import MOST_WORKERS
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import WholeEpochs
 
@@ -50,10 +51,6 @@ def notes(
             "Every worker would deliver the whole stream, as it does not ask which one it is: more than 1 "
             "was left out. To use more, divide the items by torch.utils.data.get_worker_info()."
         )
-    fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=math.inf)
-    is_last = most == max(each.num_workers for each in found.choices) and not found.limited_by_memory
-    if is_last and not found.delivers_copies and looked[recommended] > A_STEP_UP * fewer:
-        yield f"More than {most} workers were not tried: --max-workers {4 * most}, or max_workers={4 * most}."
     if needed_s:
         yield (
             f"The best so far: the time allowed {rounds} round{'s' * (rounds != 1)}, too few to be sure. "
@@ -64,3 +61,8 @@ def notes(
             f"Other programs computed during {timed.disturbed} of {rounds} rounds: end them, and run this "
             "again."
         )
+    fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=math.inf)
+    is_last = most == max(each.num_workers for each in found.choices) and not found.limited_by_memory
+    if is_last and not (found.delivers_copies or needed_s) and looked[recommended] > A_STEP_UP * fewer:
+        more = min(4 * most, MOST_WORKERS)
+        yield f"More than {most} workers were not tried: try --max-workers {more}, or max_workers={more}."

@@ -13,6 +13,7 @@ from typing import Any
 
 from spritedocs import machine
 from spritedocs.tuning.budget import Budget, Progress
+from spritedocs.tuning.candidates import MOST_WORKERS
 from spritedocs.tuning.failures import TuneError
 from spritedocs.tuning.result import Candidate, Tuning
 from spritedocs.tuning.search import Search
@@ -23,7 +24,6 @@ __all__ = ["Candidate", "Progress", "TuneError", "Tuning", "tune"]
 
 FEWEST_WORKERS = 8
 """So many are tried even where there are fewer cores: items that wait need none."""
-MOST_WORKERS = 512
 SHORTEST_BUDGET_S, LONGEST_BUDGET_S = 2.0, 86_400.0
 LONGEST_STEP_MS = 600_000.0
 
