@@ -74,7 +74,8 @@ class Acting(HTMLParser):
         for key, value in attrs:
             # A heading's id, and links to it, are made of its words.
             is_anchor = key in ("id", "href") and re.fullmatch(r"#?[a-z][\w-]*", value or "")
-            if key not in ("title", "aria-label") and not is_anchor:
+            # A label is shown before its cell on a phone, by CSS.
+            if key not in ("title", "aria-label", "data-label") and not is_anchor:
                 self.found.append(f"{key}={value}")
         self.found.append(tag)
         self.stack.append(tag)
