@@ -102,7 +102,7 @@ def test_what_is_there_stays_as_it_is(call: Callable[..., Answer], tiny: Tiny) -
     answer = call("new", "a_request")
     assert answer.status == 2
     assert re.fullmatch(
-        rf"\S+{NEW}\.py cannot be written \(.*exists\): choose another name, .*", answer.sentence
+        rf"\S+{NEW}\.py cannot be written \(.*exists\): choose another name\.", answer.sentence
     )
     assert (tiny.root / TEST).read_text(encoding="utf-8") == "kept"
     assert not (tiny.root / SCRIPT).exists()

@@ -48,7 +48,8 @@ def write_example(project: Project, name: str) -> tuple[Path, Path]:
                 half.unlink()
             if not isinstance(error, OSError):
                 raise
-            remedy = "choose another name, or write it by hand"
+            is_there = isinstance(error, FileExistsError)
+            remedy = "choose another name" if is_there else "make room for it, or allow it"
             raise ExampleError(f"{path} cannot be written ({error.strerror}): {remedy}.") from None
     return paths
 

@@ -52,7 +52,7 @@ _TABLE = re.compile(r'<table(?: class="sprite-table")?>.*?</table>', re.DOTALL)
 _ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"<(t[hd])\b([^>]*)>(.*?)(?=</t[hd]>)", re.DOTALL)
 _JOINT = re.compile(r"(?<=\w[_.])(?=[A-Za-z])")
-_UNIT = re.compile(r"([\d≥]) (?=[^\s<])")
+_UNIT = re.compile(r"([\d≥]) (?=[^\s<])(?![^<]*>)")
 _WORDS = 60
 """So many characters in a cell are read like a sentence, not compared with the cells above and below."""
 
@@ -70,7 +70,7 @@ def for_readers(html: str) -> str:
 
 def _for_phones(table: str) -> str:
     """A table of words with the heading of its column at each cell; one of values as narrow as it can be."""
-    head, *rows = _ROW.findall(table)
+    head, *rows = _ROW.findall(table) or [""]
     cells = [_plain(text) for row in rows for _, _, text in _CELL.findall(row)]
     if table.startswith("<table class") and max(map(len, cells), default=0) < _WORDS:
         return _CELL.sub(_narrow, table)

@@ -62,7 +62,8 @@ def notes(
             "again."
         )
     fewer = max((rate for each, rate in looked.items() if each.num_workers < most), default=math.inf)
-    is_last = most == max(each.num_workers for each in found.choices) and not found.limited_by_memory
+    is_last = most == max(each.num_workers for each in found.choices) < MOST_WORKERS
+    is_last &= not found.limited_by_memory
     if is_last and not (found.delivers_copies or needed_s) and looked[recommended] > A_STEP_UP * fewer:
         more = min(4 * most, MOST_WORKERS)
         yield f"More than {most} workers were not tried: try --max-workers {more}, or max_workers={more}."
