@@ -197,7 +197,7 @@ def test_what_a_framework_makes_of_a_loader_keeps_its_name() -> None:
     assert (epochs()[third], epochs().get(another)) == ([3], None)  # it may be of either
 
 
-def test_what_a_framework_makes_has_a_name_also_beside_a_loader_without_data() -> None:
+def test_what_a_framework_makes_keeps_the_name_also_beside_a_loader_without_data() -> None:
     class Bare(DataLoader[Any]):
         def __init__(self) -> None:
             pass
@@ -205,8 +205,9 @@ def test_what_a_framework_makes_has_a_name_also_beside_a_loader_without_data() -
     framework: dict[str, Any] = {}
     exec(compile(FRAMEWORK, inspect.__file__, "exec"), framework)
     bare = Bare()
-    _, name = framework["fit"](DataLoader, range(2)), line()
-    assert (epochs(), type(bare)) == ({name: [2]}, Bare)
+    training, name = DataLoader(range(3)), line()
+    framework["fit"](DataLoader, training.dataset)
+    assert (epochs(), type(bare)) == ({name: [3]}, Bare)
 
 
 def test_where_nobody_else_is_there_the_framework_s_line_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,7 @@ def test_their_sitecustomize_runs_as_without(run: Run, theirs: Custom, path: str
             "please report it",
         ),
         ("sys.modules['json'] = None", 0, ""),
-        ("sys.hexversion = 0x030A0CF0", 1, "run the script with Python 3.11 or later"),
+        ("sys.hexversion = 0x030A0CF0", 1, "it is too old): run the script with Python 3.11 or later"),
         (
             "import importlib.machinery as m; m.SourceFileLoader.__setattr__ = lambda self, name, value: "
             "1 / 0 if name == 'exec_module' else object.__setattr__(self, name, value)",

@@ -165,15 +165,15 @@ def test_of_many_epochs_the_table_has_the_last(clock, said):
 
 
 def test_many_short_epochs_fall_silent_and_it_is_said_once(clock, said):
-    loader = Slow(clock, [0.1, 0.1])
+    loader = Slow(clock, [0.1, 0.1, 0.1])
     for _ in range(watches.MOST_LINES + 9):
         list(watch(loader, name="it"))
     *_, last, silence = said()
     assert last.startswith("it, epoch 100:")
     assert silence.startswith("it: 100 epochs have had their lines. From now on those below 1 s have none")
+    list(watch(loader, name="it", replay=2))
     loader.waits = [1, 1]
     list(watch(loader, name="it"))
-    list(watch(loader, name="it", replay=2))
     assert [line.split(":")[0] for line in said() if ", epoch" in line] == ["it, epoch 110", "it, epoch 111"]
     watches._close()
     assert len(said()) == 2 + watches.MOST_ROWS
