@@ -41,6 +41,8 @@ class Slow:
 @pytest.fixture(autouse=True)
 def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "WATCHES", [])
+    monkeypatch.setattr(watches, "_NEXT", {})
+    monkeypatch.setattr(watches, "_LACKING", set())
     monkeypatch.setattr(Watch, "most_workers", 0)
     monkeypatch.setattr(Watch, "rank", (None, 1))
 

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ import torch
 from conftest import Clock
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from spritedocs.watching import environment, watch, watches
+from spritedocs.watching import environment, telling, watch, watches
 from spritedocs.watching.patching import patch
 
 OPTIONS = {"report": None, "synchronise": False}
@@ -166,7 +167,14 @@ FRAMEWORK = "def fit(loaders, *how):\n    return list(loaders(*how))\n"
 
 
 @pytest.mark.parametrize(
-    "file", ["/env/lib/site-packages/fw/fit.py".replace("/", os.sep), "<frozen runpy>", inspect.__file__]
+    "file",
+    [
+        "/env/lib/site-packages/fw/fit.py".replace("/", os.sep),
+        "<frozen runpy>",
+        inspect.__file__,
+        os.path.join(sysconfig.get_path("scripts"), "litgpt"),  # noqa: PTH118
+        "/env/Scripts/yolo.exe/__main__.py".replace("/", os.sep),
+    ],
 )
 def test_where_a_framework_makes_it_the_script_s_line_counts(file: str) -> None:
     framework: dict[str, Any] = {}
@@ -187,6 +195,19 @@ def test_what_a_framework_makes_of_a_loader_keeps_its_name() -> None:
     _, another = DataLoader(training.dataset), line()
     _, third = framework["fit"](DataLoader, training.dataset), line()
     assert (epochs()[third], epochs().get(another)) == ([3], None)  # it may be of either
+
+
+def test_what_a_framework_makes_keeps_the_name_also_beside_a_loader_without_data() -> None:
+    class Bare(DataLoader[Any]):
+        def __init__(self) -> None:
+            pass
+
+    framework: dict[str, Any] = {}
+    exec(compile(FRAMEWORK, inspect.__file__, "exec"), framework)
+    bare = Bare()
+    training, name = DataLoader(range(3)), line()
+    framework["fit"](DataLoader, training.dataset)
+    assert (epochs(), type(bare)) == ({name: [3]}, Bare)
 
 
 def test_where_nobody_else_is_there_the_framework_s_line_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +246,30 @@ def test_where_ours_fails_the_loader_goes_on_and_it_is_said_once(
     assert [len(list(DataLoader(range(3)))) for _ in range(2)] == [3, 3]
     assert [type(error) for error in failures] == [TypeError]
     assert said() == []
+
+
+def test_where_ours_fails_within_an_epoch_the_loader_goes_on(
+    failures: list[Exception], monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
+) -> None:
+    monkeypatch.setattr(telling, "summary", None)
+    loader, name = DataLoader(range(3)), line()
+    assert [len(list(loader)) for _ in range(2)] == [3, 3]
+    assert failures == []
+    assert [told.partition(" (")[0] for told in said()] == [f"{name} is not watched any more"]
+
+
+def test_who_uses_the_command_is_told_of_its_own_option(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
+) -> None:
+    class Slowly(DataLoader[Any]):
+        def __iter__(self) -> Any:
+            for batch in super().__iter__():
+                clock.spend(1)
+                yield batch
+
+    monkeypatch.setattr("spritedocs.watching.iterating._other_device", lambda: "MPS")
+    list(Slowly(range(3)))
+    assert " 'spritedocs watch --synchronise' tells them apart" in said()[-1]
 
 
 def test_a_command_finds_ours_first_and_then_theirs() -> None:

@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from ast import AST, AnnAssign, FunctionDef, JoinedStr, parse, walk
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from spritedocs.cli import watch_command
 from spritedocs.cli.watch_command import _ignores_us
+from spritedocs.watching import patching
 
 PATIENCE_S = 300
 OURS = [sys.executable, "-m", "spritedocs", "watch"]
@@ -178,6 +182,14 @@ def test_ranks_are_watched_however_they_start(run: Run, folder: Path) -> None:
 
 
 @POSIX
+def test_torchrun_s_ranks_are_watched(run: Run, folder: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = run(*OURS, "--", sys.executable, *launcher, script(folder, RANKS), "rank")
+    assert done.returncode == 0, done.stderr.decode()
+    assert told(done) == [f"{made_in(RANKS, 'DataLoader(range')}, epoch 1"] * 2
+
+
+@POSIX
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_script_as_without(run: Run, folder: Path, name: str) -> None:
     command = [sys.executable, script(folder, SIGNALLED.replace("{name}", name))]
@@ -236,8 +248,15 @@ def test_their_sitecustomize_runs_as_without(run: Run, theirs: Custom, path: str
             "please report it",
         ),
         ("sys.modules['json'] = None", 0, ""),
+        ("sys.hexversion = 0x030A0CF0", 1, "it is too old): run the script with Python 3.11 or later"),
+        (
+            "import importlib.machinery as m; m.SourceFileLoader.__setattr__ = lambda self, name, value: "
+            "1 / 0 if name == 'exec_module' else object.__setattr__(self, name, value)",
+            1,
+            "please report it",
+        ),
     ],
-    ids=["absent", "parts absent", "another", "a mistake", "no words"],
+    ids=["absent", "parts absent", "another", "a mistake", "no words", "old", "a loader of another kind"],
 )
 def test_where_ours_fails_the_script_runs_on_and_it_is_said_once(
     run: Run, folder: Path, theirs: Custom, breaks: str, complaints: int, remedy: str
@@ -251,6 +270,48 @@ def test_where_ours_fails_the_script_runs_on_and_it_is_said_once(
     assert len(lines) == complaints, lines
     assert all(line.startswith(f"spritedocs: nothing is watched in {sys.executable} (") for line in lines)
     assert all(remedy in line for line in lines)
+
+
+def test_a_finder_of_the_old_kind_is_passed_over(run: Run, folder: Path, theirs: Custom) -> None:
+    old = "sys.meta_path.insert(0, type('Old', (), {'find_module': lambda *_: None})())"
+    command = [sys.executable, script(folder, LOOPS)]
+    environment = {"PYTHONPATH": str(theirs(old)), "PYTHONWARNINGS": "ignore"}
+    done = run(*OURS, "--", *command, **environment)
+    assert (done.returncode, done.stdout) == (0, run(*command, **environment).stdout)
+    assert b"find_spec" not in done.stderr
+
+
+def test_any_python_can_read_what_it_runs_first() -> None:
+    """One that cannot would complain each time that it starts."""
+    text = (patching._FOLDER / "sitecustomize.py").read_text(encoding="ascii")
+    assert not [node for node in walk(parse(text)) if _is_new(node)]
+    assert "from __future__" not in text
+
+
+def _is_new(node: AST) -> bool:
+    if isinstance(node, FunctionDef):
+        arguments = node.args
+        return bool(node.returns or arguments.kwonlyargs or arguments.posonlyargs) or any(
+            argument.annotation for argument in arguments.args
+        )
+    return isinstance(node, AnnAssign | JoinedStr)
+
+
+def test_windows_is_given_the_path_of_what_the_shell_would_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+    name = "python.cmd" if os.name == "nt" else "python"
+    (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(watch_command, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(watch_command.subprocess, "call", lambda command, env: called.append(command) or 3)
+    for command in ("python", "absent"):
+        with pytest.raises(SystemExit, match="3"):
+            watch_command._run((command, "train.py"), {})
+    (path, *rest), absent = called
+    assert (path.lower(), rest) == (str(tmp_path / name).lower(), ["train.py"])
+    assert absent == ["absent", "train.py"]
 
 
 @pytest.mark.parametrize(

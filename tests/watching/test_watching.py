@@ -164,6 +164,21 @@ def test_of_many_epochs_the_table_has_the_last(clock, said):
     assert [line.split()[0] for line in said()[2:]] == [str(number) for number in range(81, 101)]
 
 
+def test_many_short_epochs_fall_silent_and_it_is_said_once(clock, said):
+    loader = Slow(clock, [0.1, 0.1, 0.1])
+    for _ in range(watches.MOST_LINES + 9):
+        list(watch(loader, name="it"))
+    *_, last, silence = said()
+    assert last.startswith("it, epoch 100:")
+    assert silence.startswith("it: 100 epochs have had their lines. From now on those below 1 s have none")
+    list(watch(loader, name="it", replay=2))
+    loader.waits = [1, 1]
+    list(watch(loader, name="it"))
+    assert [line.split(":")[0] for line in said() if ", epoch" in line] == ["it, epoch 110", "it, epoch 111"]
+    watches._close()
+    assert len(said()) == 2 + watches.MOST_ROWS
+
+
 def test_what_is_still_under_way_at_the_end_is_told_as_far_as_it_went(clock, said):
     kept = iter(watch(Slow(clock, [1, 1, 1, 1]), name="kept"))
     for _ in range(3):
@@ -758,6 +773,60 @@ def test_several_ranks_have_a_report_each(clock, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "report-rank1.json").read_text())["rank"] == 1
 
 
+def test_a_report_is_written_once_a_second_at_most_and_at_the_end(clock, tmp_path):
+    path = tmp_path / "report.json"
+
+    def reported():
+        return len(json.loads(path.read_text(encoding="utf-8"))["loaders"][0]["epochs"])
+
+    def train(wait):
+        list(watch(Slow(clock, [wait]), name="it", report=path))
+        return reported()
+
+    assert [train(0.25) for _ in range(6)] == [1, 1, 1, 1, 5, 5]
+    watches._close()
+    assert reported() == 6
+    path.unlink()
+    watches._close()
+    assert not path.exists()  # it had all
+
+
+def test_a_report_that_takes_long_is_written_more_seldom(clock, tmp_path, monkeypatch):
+    def slow(value, **_):
+        clock.spend(1)
+        return str(len(value["loaders"][0]["epochs"]))
+
+    path = tmp_path / "report.json"
+    monkeypatch.setattr(watches, "json", SimpleNamespace(dumps=slow))
+    for _ in range(4):
+        list(watch(Slow(clock, [9]), name="it", report=path))
+    assert path.read_text().strip() == "4"  # at 9 s and at 37 s
+    assert clock.now == 100 + 36 + 2
+
+
+def test_a_count_of_another_kind_is_reported(clock, tmp_path):
+    class Count:
+        def __index__(self):
+            return 2
+
+    loader, path = Slow(clock, [1]), tmp_path / "report.json"
+    loader.num_workers = Count()  # as NumPy's
+    assert len(list(watch(loader, report=path))) == 1
+    assert json.loads(path.read_text())["loaders"][0]["epochs"][0]["workers"] == 2
+
+
+@pytest.mark.parametrize("kind", ["txt", "json"])
+def test_a_report_may_have_any_name_in_it(clock, tmp_path, kind):
+    list(watch(Slow(clock, [1]), name="\udcff.py", report=tmp_path / f"report.{kind}"))
+    assert "\\udcff.py" in (tmp_path / f"report.{kind}").read_text(encoding="utf-8")
+
+
+def test_a_report_that_fails_in_any_way_is_said(clock, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(watches.json, "dumps", lambda *_, **__: 1 / 0)
+    assert len(list(watch(Slow(clock, [1]), report=tmp_path / "report.json"))) == 1
+    assert said()[-1] == f"the report {tmp_path / 'report.json'} cannot be written: division by zero"
+
+
 def test_a_report_that_cannot_be_written_stops_no_training(clock, said, tmp_path):
     assert len(list(watch(Slow(clock, [1, 1]), report=tmp_path))) == 2  # a folder
     assert f"the report {tmp_path} cannot be written" in said()[-1]
@@ -834,6 +903,53 @@ def test_what_cannot_be_counted_is_one_item():
     for loader in ([Shapeless()] * 2, [[1], Endless()]):
         assert len(list(watch(loader, name=str(len(watches.WATCHES))))) == 2
     assert [found.epochs[0].items for found in watches.WATCHES] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (watches, "_look_for_a_crowd"),
+        (iterating.Batches, "_received"),
+        (iterating.DeviceIdle, "stepped"),
+        (iterating, "_other_device"),
+        (telling, "summary"),
+        (telling, "verdict"),
+    ],
+)
+@pytest.mark.parametrize("loader_fails", [False, True])
+def test_where_ours_fails_the_loader_goes_on_and_it_is_said_once(
+    clock, said, monkeypatch, part, name, loader_fails
+):
+    use_cuda(clock, monkeypatch)
+    monkeypatch.setattr(part, name, lambda *_: 1 / 0)
+
+    class Loader(Slow):
+        def __iter__(self):
+            yield from super().__iter__()
+            if loader_fails:
+                raise LookupError("theirs")
+
+    watched, got = watch(Loader(clock, [1, 1, 1]), name="it"), []
+    for _ in range(2):
+        with suppress(LookupError):
+            for batch in watched:
+                got.append(batch[0])
+    assert got == [0, 1, 2] * 2
+    watches._close()
+    complaints = [line for line in said() if "epoch" not in line]
+    assert complaints == [
+        "it is not watched any more (ZeroDivisionError: division by zero): please report it."
+    ]
+
+
+def test_where_ours_fails_at_the_end_it_is_said(clock, said, monkeypatch):
+    watched = watch(Slow(clock, [1]), name="it")
+    for _ in range(2):
+        list(watched)
+    said()
+    monkeypatch.setattr(telling, "table", lambda epochs: 1 / 0)
+    watches._close()
+    assert said() == ["it is not watched any more (ZeroDivisionError: division by zero): please report it."]
 
 
 def test_a_progress_bar_makes_room(clock, capsys, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,7 +54,9 @@ def watch(command: tuple[str, ...], report: Path | None, synchronise: bool) -> N
 def _run(command: tuple[str, ...], prepared: dict[str, str]) -> NoReturn:
     if os.name != "posix":  # there the shell would go on without waiting
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's
-        status = subprocess.call(command, env=prepared)
+        # By its path: Windows looks first beside our own executable, which in a venv is the base's.
+        found = shutil.which(command[0]) or command[0]
+        status = subprocess.call([found, *command[1:]], env=prepared)
         sys.exit(status - 2**32 if status >= 2**31 else status)  # as signed as os._exit wants it
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)  # Python ignores them, which the command would inherit

@@ -65,26 +65,22 @@ class Batches:
             return next(self._advance)
         if self._watch.synchronise:
             _finish_device_work()
-        idle, epoch, clock = self._idle, self.epoch, self._clock
-        asked = clock()
-        if idle is not None:
-            idle.stepped()
+        asked = self._clock()
+        try:
+            if self._idle is not None:
+                self._idle.stepped()
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
         try:
             batch = next(self._advance)
         except BaseException as error:
             self._raised(error, asked)
             del self  # else the epoch would last as long as somebody keeps the traceback
             raise
-        self._last = received = clock()
-        self._ending = "left"
-        if not epoch.batches:
-            idle = self._first(received)
-        elif not epoch.kept:
-            epoch.wait_s += received - asked
-        epoch.batches += 1
-        epoch.items += self._items(batch)
-        if idle is not None:
-            idle.handed_over()
+        try:
+            self._received(batch, asked)
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
         return batch
 
     def __len__(self) -> int:
@@ -112,6 +108,18 @@ class Batches:
         if self.is_open:
             self._finish("done" if self.epoch.batches == _length(self._loader) else self._ending)
 
+    def _received(self, batch: Any, asked: float) -> None:
+        self._last = received = self._clock()
+        epoch, self._ending = self.epoch, "left"
+        if not epoch.batches:
+            self._first(received)
+        elif not epoch.kept:
+            epoch.wait_s += received - asked
+        epoch.batches += 1
+        epoch.items += self._items(batch)
+        if self._idle is not None:
+            self._idle.handed_over()
+
     def _raised(self, error: BaseException, asked: float) -> None:
         epoch, self._last = self.epoch, self._watch.clock()
         self._ending = type(error).__name__
@@ -129,23 +137,29 @@ class Batches:
             return
         self.is_open = False
         self.epoch.seconds, self.epoch.ended = self._last - self._began, ended
-        with suppress(RuntimeError):  # a device that failed is told of elsewhere
-            self.epoch.idle_s = self._idle.total_s() if self._idle else None
-            self.epoch.unseen = "" if self._watch.synchronise else _other_device()
-        self._watch.ended(self.epoch)
+        try:
+            with suppress(RuntimeError):  # a device that failed is told of elsewhere
+                self.epoch.idle_s = self._idle.total_s() if self._idle else None
+                self.epoch.unseen = "" if self._watch.synchronise else _other_device()
+            self._watch.ended(self.epoch)
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self.is_open, self._idle = False, None
+        self._watch.give_up(error)
 
     def _items(self, batch: Any) -> int:
         try:
             self._count = self._count or _item_counter(self._loader, batch)
-            return self._count(batch)
+            return int(self._count(batch))
         except Exception:  # noqa: BLE001 - a method of theirs, and no reason to stop a training
             return 1
 
-    def _first(self, received: float) -> DeviceIdle | None:
+    def _first(self, received: float) -> None:
         self.epoch.first_s = received - self._began
         if torch.cuda.is_initialized() and not self._watch.synchronise:  # type: ignore[no-untyped-call]
             self._idle = DeviceIdle(accelerator("cuda")[1])
-        return self._idle
 
 
 def replayed(

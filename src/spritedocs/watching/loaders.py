@@ -34,15 +34,17 @@ def watch(
     ``for batch in watch(loader):`` is all that changes in a training loop: the batches are the loader's, and
     so is all else that is asked of what this returns. It says how long an epoch took, how much of that the
     loop waited inside ``next()``, and what to try. A loader that is watched already is returned as it is,
-    and takes no options any more.
+    and takes no options any more. After 100 epochs those below a second are no longer told, but for the table
+    at the end of the process.
 
     ``loader`` is a ``torch.utils.data.DataLoader``, or anything else that yields batches. Of what goes
     through Accelerate's ``prepare()`` watch what that returns: it is another loader.
     ``name`` is what it is called, else the line that watches it. Where that is done again, with the same
     loader or once the former is gone, epochs are counted on.
 
-    ``report`` is a file that has the epochs so far: an object if it ends in ``.json``, else a table. With
-    several ranks each has its own, as in ``report-rank1.json``.
+    ``report`` is a file that has the epochs so far: an object if it ends in ``.json``, else a table. It is
+    written after an epoch, at most once a second, and when the process ends. With several ranks each has its
+    own, as in ``report-rank1.json``.
 
     ``replay`` is a test of what faster loading could bring: after so many batches of the next epoch, 2 or
     more, the rest of it consists of the same ones, from memory. It says how fast that was, and that the

@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import sys
+import sysconfig
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -32,7 +33,7 @@ _FOLDER = Path(__file__).with_name("on_path")
 _MADE = "_spritedocs_made"
 _THEIRS: weakref.WeakSet[Any] = weakref.WeakSet()
 """The loaders that the reader's own code has made itself."""
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_INSTALLED = tuple(f"{part}{os.sep}" for part in (f"{os.sep}site-packages", f"{os.sep}dist-packages", ".exe"))
 
 
 def environment(
@@ -91,7 +92,8 @@ def patch(loaders: Any, options: Mapping[str, Any], give_up: Callable[[Exception
 
     def __init_subclass__(kind: Any, /, **kwargs: Any) -> None:
         super(loaders, kind).__init_subclass__(**kwargs)
-        follow(kind)
+        with suppress(Exception):
+            follow(kind)
 
     follow(loaders)
     loaders.__init_subclass__ = classmethod(__init_subclass__)
@@ -110,6 +112,7 @@ def _watch(loader: Any, options: Mapping[str, Any], caller: FrameType) -> Watch 
     file, line = getattr(loader, _MADE, ("DataLoader", 0))
     found = watch_of(loader, f"{file}:{line}", f"{Path(file).name}:{line}")
     found.report, found.synchronise = options["report"] and Path(options["report"]), options["synchronise"]
+    found.to_synchronise = "'spritedocs watch --synchronise'"
     return found
 
 
@@ -122,13 +125,13 @@ def _note(loader: Any, caller: FrameType) -> None:
     frames = [frame for frame in _frames(caller) if not _is_torch_s(frame)] or [caller]
     own = (frame for frame in frames if not _is_installed(frame.f_code.co_filename))
     made = next(own, frames[0])
-    line = made.f_code.co_filename, made.f_lineno
+    vars(loader)[_MADE] = made.f_code.co_filename, made.f_lineno
     if made is frames[0]:
         _THEIRS.add(loader)
-    else:
-        former = {vars(other)[_MADE] for other in _THEIRS if other.dataset is loader.dataset}
-        line = former.pop() if len(former) == 1 else line
-    vars(loader)[_MADE] = line
+        return
+    former = {vars(other)[_MADE] for other in _THEIRS if getattr(other, "dataset", None) is loader.dataset}
+    if len(former) == 1:
+        vars(loader)[_MADE] = former.pop()
 
 
 def _frames(innermost: FrameType | None) -> Iterator[FrameType]:
@@ -142,5 +145,12 @@ def _is_torch_s(frame: FrameType) -> bool:
 
 
 def _is_installed(file: str) -> bool:
-    standard = os.path.dirname(os.__file__)  # noqa: PTH120
-    return file.startswith((standard + os.sep, "<frozen ")) or any(part in file for part in _INSTALLED)
+    file = os.path.normcase(file)
+    return file.startswith(("<frozen ", *_folders())) or any(part in file for part in _INSTALLED)
+
+
+@functools.cache
+def _folders() -> tuple[str, ...]:
+    """Of the standard library, and of console scripts such as ``litgpt``."""
+    found = (os.path.dirname(os.__file__), sysconfig.get_path("scripts"))  # noqa: PTH120
+    return tuple(os.path.normcase(folder) + os.sep for folder in found)

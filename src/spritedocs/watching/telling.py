@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from spritedocs.guide import how_to_open, whole
 from spritedocs.watching.epochs import ENOUGH, Epoch
 
-__all__ = ["crowd", "replay_begins", "say", "summary", "table", "verdict"]
+__all__ = ["crowd", "replay_begins", "say", "silence", "summary", "table", "verdict"]
 
 _FIX = "fix-a-slow-run/"
 
@@ -49,8 +49,11 @@ def summary(epoch: Epoch) -> str:
     return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
 
 
-def verdict(epoch: Epoch) -> str:
-    """What ``epoch`` means, and what to try next; empty if it says nothing."""
+def verdict(epoch: Epoch, to_synchronise: str) -> str:
+    """What ``epoch`` means, and what to try next; empty if it says nothing.
+
+    ``to_synchronise`` is what the reader types to have each step waited for.
+    """
     if epoch.kept:
         return "That epoch trained on the same few batches. It must not count: start the training anew."
     if epoch.batches < 2:
@@ -58,7 +61,7 @@ def verdict(epoch: Epoch) -> str:
     if epoch.lost_share >= ENOUGH and epoch.unseen:
         return (
             f"Waits over 5%: for the loader, or for steps on {epoch.unseen} that end meanwhile. "
-            "watch(loader, synchronise=True) tells them apart, and slows training down. "
+            f"{to_synchronise} tells them apart, and slows training down. "
             f"{_page('in-your-own-loop/')}"
         )
     if epoch.lost_share >= ENOUGH:
@@ -83,6 +86,14 @@ def verdict(epoch: Epoch) -> str:
 def replay_begins(keep: int) -> str:
     """The warning before ``keep`` batches are handed out again."""
     return f"From here on the same {keep} batches, from memory. This epoch must not count as training."
+
+
+def silence(lines: int, short_s: float) -> str:
+    """Why there are no more lines after so many."""
+    return (
+        f"{lines} epochs have had their lines. From now on those below {short_s:g} s have none: "
+        "the table at the end has the last ones."
+    )
 
 
 def crowd(workers: Sequence[tuple[str, int]], cores: int) -> str:

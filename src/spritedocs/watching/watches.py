@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import multiprocessing
+import operator
 import os
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +29,20 @@ WATCHES: list[Watch] = []
 MOST_ROWS = 20
 """How many epochs a table has that is printed: the last ones."""
 
+MOST_LINES = 100
+"""How many epochs of a loader are told of, whatever they take. After that, short ones are not."""
+
+SHORT_S = 1.0
+"""Below this an epoch is short. Reports, too, are written this often at most."""
+
+_SHARE_OF_WRITING = 0.05
+"""A report has all epochs each time: how much of the training that may take at most."""
+
 _PROCESS = os.getpid()
+_NEXT: dict[Path, float] = {}
+"""From when on a report may be written again."""
+_LACKING: set[Path] = set()
+"""The reports that lack epochs."""
 
 
 class Watch:
@@ -45,8 +61,13 @@ class Watch:
         """How many batches the next epoch that begins hands out again."""
         self.report: Path | None = None
         self.synchronise = False
+        self.to_synchronise = "watch(loader, synchronise=True)"
+        """What the reader types for it."""
+        self.works = True
+        """Whether nothing of ours has failed."""
         self._loader: Callable[[], Any] = lambda: None
-        self._running: weakref.WeakSet[Batches] = weakref.WeakSet()
+        # No WeakSet: while one thread looks through it, another may begin an epoch.
+        self._running: weakref.WeakValueDictionary[int, Batches] = weakref.WeakValueDictionary()
         self._verdict = ""
 
     def serves(self, loader: Any) -> bool:
@@ -60,28 +81,36 @@ class Watch:
         except TypeError:  # a list, which has no workers either
             self._loader = lambda: None
 
-    def begin(self, loader: Any, start: Callable[[Any], Iterator[Any]] = iter) -> Batches:
-        """The iterator of an epoch of ``loader``, which begins now, with ``start(loader)``."""
-        workers, persistent = (getattr(loader, each, None) for each in ("num_workers", "persistent_workers"))
-        epoch = Epoch(len(self.epochs) + 1, workers, bool(persistent))
+    def begin(self, loader: Any, start: Callable[[Any], Iterator[Any]] = iter) -> Iterator[Any]:
+        """The iterator of an epoch of ``loader``, which begins now, with ``start(loader)``.
+
+        Where ours has failed it is that of the loader itself.
+        """
+        if not self.works:
+            return start(loader)
+        epoch = Epoch(len(self.epochs) + 1, *_workers(loader))
         batches = Batches(self, loader, epoch, self.replay, start)
         self.replay = None
         self.epochs.append(epoch)
-        self._running.add(batches)
-        _look_for_a_crowd()
+        try:
+            self._running[id(batches)] = batches
+            _look_for_a_crowd()
+        except Exception as error:  # noqa: BLE001
+            batches.is_open = False
+            self.give_up(error)
         return batches
 
     def workers(self) -> int:
         """How many workers of its own are alive: those of epochs under way, and those that stay."""
-        owners = [self._loader(), *(batches for batches in self._running if batches.is_open)]
+        owners = [self._loader(), *(batches for batches in self._under_way() if batches.is_open)]
         return len({pid for owner in owners for pid in worker_pids(owner)})
 
     def close(self) -> None:
         """The process ends: what is under way is told, and a table of more epochs than one."""
-        for batches in list(self._running):
+        for batches in self._under_way():
             batches.stop()
-        if len(self.epochs) > 1:
-            self._say(f":\n{telling.table(self.epochs[-MOST_ROWS:])}")
+        if len(ended := self._ended()) > 1:
+            self._say(f":\n{telling.table(ended[-MOST_ROWS:])}")
         # A worker that imports the script has its own loaders, and iterates over none.
         elif not self.epochs and multiprocessing.parent_process() is None:
             self._say(" was never iterated over. If a framework made another loader of it, watch that one.")
@@ -92,12 +121,30 @@ class Watch:
 
     def ended(self, epoch: Epoch) -> None:
         """An epoch is over: it is told of, and reported."""
-        self._say(f", {telling.summary(epoch)}")
-        if (verdict := telling.verdict(epoch)) and verdict != self._verdict:
-            self._say(f": {verdict}")
-            self._verdict = verdict
+        if epoch.number <= MOST_LINES or epoch.seconds >= SHORT_S or epoch.kept:
+            self._say(f", {telling.summary(epoch)}")
+            if (verdict := telling.verdict(epoch, self.to_synchronise)) and verdict != self._verdict:
+                self._say(f": {verdict}")
+                self._verdict = verdict
+        if epoch.number == MOST_LINES:
+            self._say(f": {telling.silence(MOST_LINES, SHORT_S)}")
         if self.report is not None:
-            _write(self.report)
+            _LACKING.add(self.report)
+            if self.clock() >= _NEXT.get(self.report, -math.inf):
+                _write(self.report)
+
+    def give_up(self, error: Exception) -> None:
+        """Ours has failed, which is said once: the loader goes on as it is."""
+        if self.works:
+            self.works = False
+            with suppress(Exception):
+                self._say(f" is not watched any more ({type(error).__name__}: {error}): please report it.")
+
+    def _under_way(self) -> list[Batches]:
+        return [batches for each in self._running.valuerefs() if (batches := each()) is not None]
+
+    def _ended(self) -> list[Epoch]:
+        return [epoch for epoch in self.epochs if epoch.ended != "running"]
 
     def _say(self, text: str) -> None:
         rank, _ = _rank()
@@ -117,6 +164,14 @@ def watch_of(loader: Any, key: str, title: str) -> Watch:
     return found
 
 
+def _workers(loader: Any) -> tuple[int | None, bool]:
+    """How many ``loader`` has, if it says so, and whether they stay."""
+    try:  # NumPy's integers are none of JSON's
+        return operator.index(loader.num_workers), bool(getattr(loader, "persistent_workers", False))
+    except Exception:  # noqa: BLE001 - no DataLoader
+        return None, False
+
+
 def _look_for_a_crowd() -> None:
     alive = [(watch.name, count) for watch in WATCHES if (count := watch.workers())]
     if (total := sum(count for _, count in alive)) > Watch.most_workers and total > (cores := usable_cores()):
@@ -126,22 +181,27 @@ def _look_for_a_crowd() -> None:
 
 def _write(path: Path) -> None:
     """All epochs of the loaders that report to ``path``: a table, or an object where it is called .json."""
+    began = Watch.clock()
+    _LACKING.discard(path)
+    try:
+        _rewrite(path)
+    except Exception as error:  # noqa: BLE001 - no reason to stop a training
+        why = error.strerror if isinstance(error, OSError) else error
+        telling.say(f"spritedocs: the report {path} cannot be written: {why}")
+    now = Watch.clock()
+    _NEXT[path] = now + max(SHORT_S, (now - began) / _SHARE_OF_WRITING)
+
+
+def _rewrite(path: Path) -> None:
     rank, ranks = _rank()
-    ended = [
-        (watch.name, [epoch for epoch in watch.epochs if epoch.ended != "running"])
-        for watch in WATCHES
-        if watch.report == path
-    ]
+    ended = [(watch.name, watch._ended()) for watch in WATCHES if watch.report == path]
     if path.suffix == ".json":
         loaders = [{"name": name, "epochs": [e.as_json() for e in epochs]} for name, epochs in ended]
         text = json.dumps({"rank": rank, "loaders": loaders}, indent=2)
     else:
         text = "\n\n".join(f"{name}\n{telling.table(epochs)}" for name, epochs in ended if epochs)
     own = path.with_stem(f"{path.stem}-rank{rank}") if ranks > 1 else path
-    try:
-        own.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:  # no reason to stop a training
-        telling.say(f"spritedocs: the report {own} cannot be written: {error.strerror}")
+    own.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")  # names may have any bytes
 
 
 def _rank() -> tuple[int | None, int]:
@@ -154,4 +214,9 @@ def _rank() -> tuple[int | None, int]:
 def _close() -> None:
     if os.getpid() == _PROCESS:  # what was forked from it has copies
         for watch in WATCHES:
-            watch.close()
+            try:
+                watch.close()
+            except Exception as error:  # noqa: BLE001
+                watch.give_up(error)
+        for path in list(_LACKING):
+            _write(path)
