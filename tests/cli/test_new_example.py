@@ -46,7 +46,11 @@ def test_what_it_writes_is_checked_recorded_and_shown_as_it_is(
         done = _python("ruff", *check, "--no-cache", str(SCRIPT), str(TEST))
         assert done.returncode == 0, done.stdout
 
-    SCRIPT.write_text(SCRIPT.read_text("utf-8").replace("rounds=7", "rounds=1"), "utf-8")
+    text = SCRIPT.read_text("utf-8").replace("rounds=7", "rounds=1")
+    for claim in ("speedup_batches > 4", "epoch_s_batches < epoch_s_items"):  # a busy machine may refute it
+        assert claim in text
+        text = text.replace(claim, f"{claim.split()[0]} > 0")
+    SCRIPT.write_text(text, "utf-8")
     for path in PROJECT.root.joinpath("tests").glob("*.py"):
         shutil.copy(path, "tests")
     for name in ("conftest.py", "test_every_example.py"):
@@ -61,7 +65,6 @@ def test_what_it_writes_is_checked_recorded_and_shown_as_it_is(
     Path("pyproject.toml").unlink()  # a clone with one makes a wheel
 
     monkeypatch.setenv("SPRITEDOCS_COMMIT", "0123456789abcdef")
-    monkeypatch.setenv("SPRITEDOCS_CLAIMS", "reported")  # a busy machine may measure anything
     project = tiny.project
     record(project, project.example(NEW), project.recorded / MACHINE, DESCRIBED.as_dict())
     built = tiny.build(strict=True)
