@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 # The stamp is written last, so that a failed or interrupted installation leaves none. It holds the name
 # of this folder: an environment that was copied here would run the code of the folder it came from.
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 STAMPED := $(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null)
 
 # Quiets the banner about MkDocs 2 and Material's successor; pyproject.toml asks for mkdocs<2.
@@ -25,7 +26,7 @@ help:
 	@echo "make test          run the tests"
 	@echo "make record        measure the examples here, beside ours; EXAMPLES=\"06_optional_num_workers\" names some"
 	@echo "make site          build the site into site/, strictly"
-	@echo "make test-all      run every example under every start method, and try random inputs"
+	@echo "make test-all      run every example under every start method, train with frameworks, try random inputs"
 	@echo "make test-publish  run the steps of the publishing workflow in a fresh clone: minutes"
 	@echo "make lighthouse    judge every page with Lighthouse, by npm: minutes; RECORD=--record keeps the result"
 	@echo "make lint          check style, types and workflows"
@@ -46,10 +47,10 @@ record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not every_start_method and not publishing"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (every_start_method or peers or publishing)"
 
-test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal --hypothesis-profile random -m "every_start_method or hypothesis"
+test-all: $(PEERS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --hypothesis-profile random -m "every_start_method or hypothesis or peers"
 
 test-publish: $(STAMP)
 	$(BIN)/python -m pytest -m publishing tests/test_workflows.py
@@ -112,5 +113,11 @@ $(STAMP): pyproject.toml constraints.txt $(LOCK)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(INSTALL)
 	@echo "$(CURDIR)" > $@
+
+# Of other projects, which only these tests and a benchmark train and load with.
+$(PEERS): $(STAMP) constraints-peers.txt
+	@echo "Installing Lightning, Transformers, Accelerate and others into $(VENV) ..."
+	@PIP_CONSTRAINT="constraints.txt constraints-peers.txt" PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) -e ".[peers]"
+	@touch $@
 
 FORCE:

@@ -54,11 +54,24 @@ def test_what_the_lock_has_beyond_the_constraints_belongs_to_pytorchs_usual_buil
 def test_the_lock_covers_what_the_package_asks_for_and_what_builds_it() -> None:
     project = PYPROJECT["project"]
     asked = [*PYPROJECT["build-system"]["requires"], "editables", *project["dependencies"]]
-    extras = project["optional-dependencies"].values()
-    asked += [each for extra in extras for each in extra if each != "spritedocs[record]"]
+    extras = {**project["optional-dependencies"], "peers": []}
+    asked += [each for extra in extras.values() for each in extra if each != "spritedocs[record]"]
     for requirement in map(Requirement, asked):
         found = versions(WITH_HASHES.get(canonicalize_name(requirement.name), []))
         assert found, f"{requirement} is not in requirements.lock: its first lines say how to renew it"
+        assert all(requirement.specifier.contains(version) for version in found), requirement
+
+
+def test_what_peers_ask_for_has_one_version_beside_the_constraints() -> None:
+    pinned = locked((ROOT / "constraints-peers.txt").read_text(encoding="utf-8"))
+    assert {
+        name
+        for name in pinned.keys() & CONSTRAINTS.keys()
+        if versions(pinned[name]) != versions(CONSTRAINTS[name])
+    } == set()
+    for requirement in map(Requirement, PYPROJECT["project"]["optional-dependencies"]["peers"]):
+        found = versions(pinned.get(canonicalize_name(requirement.name), []))
+        assert found, f"{requirement} is not in constraints-peers.txt: its first lines say how to renew it"
         assert all(requirement.specifier.contains(version) for version in found), requirement
 
 
@@ -178,7 +191,15 @@ def test_the_paths_that_have_an_owner_of_their_own_are_there() -> None:
     paths = {pattern for pattern, _ in rules()[1:]}
     assert [path for path in paths if not (ROOT / path.strip("/")).exists()] == []
     assert all(path.startswith("/") and path.endswith("/") == (ROOT / path[1:]).is_dir() for path in paths)
-    sensitive = {"/docs/", "/mkdocs.yml", "/pyproject.toml", "/constraints.txt", f"/{LOCK}", "/Makefile"}
+    sensitive = {
+        "/docs/",
+        "/mkdocs.yml",
+        "/pyproject.toml",
+        "/constraints.txt",
+        "/constraints-peers.txt",
+        f"/{LOCK}",
+        "/Makefile",
+    }
     sensitive |= {"/.github/", "/.ci/", "/src/", "/examples/", "/examples/recorded/", "/.gitattributes"}
     assert sensitive <= paths
 

@@ -326,6 +326,10 @@ REQUIRED: dict[str, tuple[Callable[[Tiny], object], str]] = {
         edits("docs/index.md", "{{ gpu_notice() }}", '{{ program("01_counting", "summons") }}'),
         "docs/index.md asks for the program 'summons', which 01_counting does not run.",
     ),
+    "unknown framework": (
+        edits("docs/index.md", "{{ gpu_notice() }}", '{{ training("../recorded/with_all") }}'),
+        "docs/index.md asks for a training with '../recorded/with_all', of which ",
+    ),
     "unknown example": (
         edits("docs/index.md", 'provenance("01_counting")', 'provenance("99_nothing")'),
         "docs/index.md refers to '99_nothing', which is no example: known are 01_counting.",

@@ -95,6 +95,13 @@ def test_the_options_reach_the_tuner_and_the_result_is_printed(call: Call) -> No
     assert (heard["memory_limit_mb"], heard["step_ms"], heard["batch_size"]) == (1500.0, 2.5, 7)
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_line_is_in_the_words_of_a_framework(call: Call, options: tuple[str, ...]) -> None:
+    answer = call("mine.py:Sprites", "--for", "accelerate", *options, run=lambda *_: TUNED.as_json())
+    line = json.loads(answer.said)["line"] if options else answer.said.splitlines()[0]
+    assert line == f"accelerator.prepare({TUNED.line})"
+
+
 def test_for_programs_there_is_one_object_and_nothing_else_on_stdout(call: Call) -> None:
     def run(function: str, options: Mapping[str, Any], callbacks: Callbacks) -> dict[str, Any]:
         callbacks.prints("from their code")

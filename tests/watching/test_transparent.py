@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from spritedocs.timeline import traced
-from spritedocs.tuning import tune
+from spritedocs.tuning.variants import Variants
 from spritedocs.watching import watch, watches
 
 SPRITES = TensorDataset(torch.arange(12.0))
@@ -121,10 +121,19 @@ def test_who_makes_a_loader_anew_by_its_class_has_it_watched():
     assert [found.name for found in watches.WATCHES] == ["training", "training #2"]
 
 
-@pytest.mark.parametrize("takes_apart", [traced, lambda loader: tune(loader, budget_s=5)])
-def test_who_takes_a_loader_apart_is_told_to_take_the_loader_itself(takes_apart):
+def test_who_takes_a_loader_apart_is_told_to_take_the_loader_itself():
     with pytest.raises(TypeError, match=r"is watched.*: give the loader itself, not what watch"):
-        takes_apart(watch(flavoured()))
+        traced(watch(flavoured()))
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_the_tuner_takes_the_loader_itself_and_is_not_told_to_iterate_over_it(said, epochs):
+    watched = watch(loader := flavoured(), name="training")
+    for _ in range(epochs):
+        list(watched)
+    assert Variants.of(watched).loader is loader
+    watches._close()
+    assert bool(said()) == bool(epochs)
 
 
 def test_who_wraps_a_loader_s_parts_loses_the_watch_and_is_told(said):

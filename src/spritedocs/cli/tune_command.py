@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from spritedocs.machine import Interrupted, NoRoomError
 from spritedocs.target import Callbacks, RunError, Target, TargetError, run
+from spritedocs.tuning import FRAMEWORKS
 
 __all__ = ["tune"]
 
@@ -74,6 +75,9 @@ def _megabytes(ctx: click.Context, param: click.Parameter, value: str | None) ->
     show_default=True,
     help="How long it may take.",
 )
+@click.option(
+    "--for", "framework", type=click.Choice(FRAMEWORKS), help="Write the line in that framework's words."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
 @click.option("--explain", is_flag=True, help="Show the measured costs, and what was predicted from them.")
 def tune(
@@ -85,6 +89,7 @@ def tune(
     memory_limit: float | None,
     start_method: str | None,
     budget: float,
+    framework: str | None,
     as_json: bool,
     explain: bool,
 ) -> None:
@@ -124,11 +129,13 @@ def tune(
         _leave(str(failure), failure.status)
     except Interrupted as interruption:
         _leave("Interrupted: nothing was changed, and nothing runs on.", 128 + interruption.signal_number)
+    from spritedocs.tuning import line_for, print_tuning
+
+    if framework is not None:
+        result["line"] = line_for(framework, result)
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
-        from spritedocs.tuning import print_tuning
-
         print_tuning(result, explain)
 
 

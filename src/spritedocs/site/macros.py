@@ -104,6 +104,19 @@ class Macros:
             return MISSING
         return fenced(found[0].read_text(encoding="utf-8").strip())
 
+    def training(self, framework: str) -> str:
+        """The script that trains with a framework: ``with_`` and its name, in ``examples/frameworks``."""
+        folder = self._plugin.edition.project.root / "examples" / "frameworks"
+        found = [path for path in folder.glob("with_*.py") if path.stem == f"with_{framework}"]
+        if not found:
+            self._plugin.edition.problems.append(
+                f"{self._page} asks for a training with {framework!r}, of which {folder} has no script."
+            )
+            return MISSING
+        text = found[0].read_text(encoding="utf-8").strip()
+        watched = [str(n) for n, line in enumerate(text.splitlines(), 1) if "watch(" in line]
+        return fenced(text, f'python hl_lines="{" ".join(watched)}"')
+
     def printed(self, example: str) -> str:
         """What an example or a benchmark printed, as a terminal showed it."""
         recording = self._plugin.edition.wanted(self._page, example)

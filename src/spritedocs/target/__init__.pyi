@@ -1,7 +1,7 @@
 from .dataset_kinds import complaint, starts_processes, unwrapped
 from .files import TargetError
 from .guard import Callbacks, RunError, run
-from .loading import Target
+from .loading import Target, unwatched
 from .their_errors import TheirError
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "complaint",
     "run",
     "starts_processes",
+    "unwatched",
     "unwrapped",
 ]

@@ -92,11 +92,18 @@ def load(text: str) -> Any:
     found, verb = _found(target), "is"
     if isinstance(found, type) or (callable(found) and not is_something_else(found) and complaint(found)):
         found, verb = _called(target, found), "gives"
+    found = unwatched(found)
     if why := complaint(found):
         raise TargetError(f"{target} {verb} {why}.")
     # A loader, and a stream, load without a length.
     _check_length(target, dataset_of(found), is_needed=found is dataset_of(found) and not is_stream(found))
     return found
+
+
+def unwatched(thing: Any) -> Any:
+    """The loader in what ``spritedocs.watch`` returned, of which nothing is told any more; else ``thing``."""
+    end_watching = getattr(type(thing), "_spritedocs_end_watching", None)  # isinstance() would be misled
+    return thing if end_watching is None else end_watching(thing)
 
 
 def load_step(text: str) -> Callable[[Any], object]:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
-from spritedocs.target import complaint, unwrapped
+from spritedocs.target import complaint, unwatched, unwrapped
 from spritedocs.tuning.failures import too_short
 from spritedocs.tuning.indices import Cut, Replayed, Until
 from spritedocs.tuning.worker_watch import watch
@@ -61,6 +61,7 @@ class Variants:
             raise ValueError(
                 f"the start method {start_method!r} is unknown here: choose {' or '.join(known)}"
             )
+        dataset = unwatched(dataset)
         if why := complaint(dataset):
             raise TypeError(f"the dataset is {why}")
         loader, way = unwrapped(dataset)

@@ -114,6 +114,11 @@ class Watched(Wrapped):
     def __bool__(self) -> bool:
         return bool(self._spritedocs_inner)
 
+    def _spritedocs_end_watching(self) -> Any:
+        """The loader itself, for ``spritedocs.tune``; what was never iterated over is not told of."""
+        self._spritedocs_stopwatch.forget()
+        return self._spritedocs_inner
+
     def __copy__(self) -> Any:
         make, (loader, *others) = self.__reduce__()
         return make(copy.copy(loader), *others)

@@ -100,6 +100,11 @@ class Watch:
             self.give_up(error)
         return batches
 
+    def forget(self) -> None:
+        """Say nothing at the end, unless there were epochs."""
+        if not self.epochs and self in WATCHES:
+            WATCHES.remove(self)
+
     def workers(self) -> int:
         """How many workers of its own are alive: those of epochs under way, and those that stay."""
         owners = [self._loader(), *(batches for batches in self._under_way() if batches.is_open)]
