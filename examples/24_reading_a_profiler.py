@@ -195,4 +195,4 @@ if __name__ == "__main__":
 # ## What to take home
 #
 # Sort by `CPU total`, and look for `enumerate(DataLoader)`. If it is missing, find out who fetches.
-# [`watch`](../in-your-own-loop.md) tells the data wait without a profiler, whoever fetches.
+# `spritedocs.watch` tells the data wait without a profiler, whoever fetches.
