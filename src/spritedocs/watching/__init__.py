@@ -2,7 +2,8 @@
 
 ``watch`` gives a loader that passes for the one it wraps (``loaders``). Each of its epochs is timed
 (``iterating``; ``epochs`` has what was measured), and told in a line when it ends (``telling``).
-``watches`` keeps what was told of each loader until the process ends, with a table over the epochs.
+``watches`` keeps what was told of each loader until the process ends, with a table over the epochs; of
+several ranks by ``ranks``, together.
 ``patching`` has every loader of a script watched, which ``environment`` makes its Python do.
 """
 

@@ -44,7 +44,7 @@ def watch(
 
     ``report`` is a file that has the epochs so far: an object if it ends in ``.json``, else a table. It is
     written after an epoch, at most once a second, and when the process ends. With several ranks each has its
-    own, as in ``report-rank1.json``.
+    own, as in ``report-rank1.json``; the lines are told once, for all of them.
 
     ``replay`` is a test of what faster loading could bring: after so many batches of the next epoch, 2 or
     more, the rest of it consists of the same ones, from memory. It says how fast that was, and that the

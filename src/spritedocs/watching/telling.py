@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from spritedocs.guide import how_to_open, whole
 from spritedocs.watching.epochs import ENOUGH, Epoch
 
-__all__ = ["crowd", "replay_begins", "say", "silence", "summary", "table", "verdict"]
+__all__ = [
+    "crowd",
+    "of_ranks",
+    "replay_begins",
+    "say",
+    "silence",
+    "summary",
+    "table",
+    "table_of_ranks",
+    "verdict",
+]
 
 _FIX = "fix-a-slow-run/"
 
@@ -47,6 +57,24 @@ def summary(epoch: Epoch) -> str:
     end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
     most = f"without waiting at most {_times(epoch.at_most)} as fast"
     return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
+
+
+def of_ranks(epochs: Sequence[Epoch]) -> str:
+    """The line after an epoch that each rank has ended; ``epochs`` has theirs, in the order of the ranks."""
+    waited = [epoch.lost_share for epoch in epochs]
+    least, most = waited.index(min(waited)), waited.index(max(waited))
+    batches = [epoch.batches for epoch in epochs]
+    uneven = f", {min(batches)} to {max(batches)} batches" if len({*batches}) > 1 else ""
+    seconds = max(epoch.seconds for epoch in epochs)
+    rate = sum(epoch.items for epoch in epochs) / seconds if seconds else math.inf
+    about = f"epoch {epochs[0].number} on {len(epochs)} ranks: {_digits(seconds)} s{uneven}"
+    about += f", {_digits(rate)} items/s"
+    if waited[most] - waited[least] < ENOUGH:
+        return f"{about}, waited {waited[least]:.0%} to {waited[most]:.0%}"
+    return (
+        f"{about}, waited {waited[least]:.0%} (rank {least}) to {waited[most]:.0%} (rank {most}): "
+        f"ranks that share gradients wait for rank {most}, though their loaders are fast"
+    )
 
 
 def verdict(epoch: Epoch, to_synchronise: str) -> str:
@@ -124,6 +152,25 @@ def table(epochs: Sequence[Epoch]) -> str:
                 "batches from memory: no training" if epoch.kept else _ending(epoch),
             ]
         )
+    return _aligned(rows)
+
+
+def table_of_ranks(epochs: Sequence[Mapping[int, Epoch]]) -> str:
+    """A row for each epoch, which is given by rank."""
+    rows = [["epoch", "ranks", "seconds", "items/s", "waited least", "most", "on rank"]]
+    for ranks in filter(None, epochs):
+        seconds = max(epoch.seconds for epoch in ranks.values())
+        rate = sum(epoch.items for epoch in ranks.values()) / seconds if seconds else math.inf
+        waited = {rank: epoch.lost_share for rank, epoch in ranks.items()}
+        most = max(waited, key=waited.__getitem__)
+        shares = [f"{share:.0%}" for share in (min(waited.values()), waited[most])]
+        rows.append(
+            [str(ranks[most].number), str(len(ranks)), _digits(seconds), _digits(rate), *shares, str(most)]
+        )
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     told = [column for column in zip(*rows, strict=True) if any(column[1:])]
     aligned = [[cell.rjust(max(map(len, column))) for cell in column] for column in told]
     return "\n".join("  ".join(row) for row in zip(*aligned, strict=True))

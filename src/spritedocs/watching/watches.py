@@ -21,6 +21,7 @@ from spritedocs.machine import usable_cores, worker_pids
 from spritedocs.watching import telling
 from spritedocs.watching.epochs import Epoch
 from spritedocs.watching.iterating import Batches
+from spritedocs.watching.ranks import Ranks
 
 __all__ = ["WATCHES", "Watch", "watch_of"]
 
@@ -69,6 +70,7 @@ class Watch:
         # No WeakSet: while one thread looks through it, another may begin an epoch.
         self._running: weakref.WeakValueDictionary[int, Batches] = weakref.WeakValueDictionary()
         self._verdict = ""
+        self._ranks: Ranks | None = None
 
     def serves(self, loader: Any) -> bool:
         """Whether ``loader`` is its own, or may follow one that is gone."""
@@ -114,7 +116,11 @@ class Watch:
         """The process ends: what is under way is told, and a table of more epochs than one."""
         for batches in self._under_way():
             batches.stop()
-        if len(ended := self._ended()) > 1:
+        ended = self._ended()
+        table = self._ranks.table(ended[-MOST_ROWS:]) if self._ranks and ended else None
+        if table:
+            self._say(f", all ranks:\n{table}", of_all=True)
+        elif len(ended) > 1 and table is None:
             self._say(f":\n{telling.table(ended[-MOST_ROWS:])}")
         # A worker that imports the script has its own loaders, and iterates over none.
         elif not self.epochs and multiprocessing.parent_process() is None:
@@ -127,10 +133,7 @@ class Watch:
     def ended(self, epoch: Epoch) -> None:
         """An epoch is over: it is told of, and reported."""
         if epoch.number <= MOST_LINES or epoch.seconds >= SHORT_S or epoch.kept:
-            self._say(f", {telling.summary(epoch)}")
-            if (verdict := telling.verdict(epoch, self.to_synchronise)) and verdict != self._verdict:
-                self._say(f": {verdict}")
-                self._verdict = verdict
+            self._tell(epoch)
         if epoch.number == MOST_LINES:
             self._say(f": {telling.silence(MOST_LINES, SHORT_S)}")
         if self.report is not None:
@@ -145,14 +148,33 @@ class Watch:
             with suppress(Exception):
                 self._say(f" is not watched any more ({type(error).__name__}: {error}): please report it.")
 
+    def _tell(self, epoch: Epoch) -> None:
+        """Say what ``epoch`` was like; with several ranks the last one to end it speaks for all."""
+        rank, size = _rank()
+        told, former = [epoch], self._verdict
+        if rank is not None and size > 1 and not epoch.kept:
+            self._ranks = self._ranks or Ranks(self.name, rank, size, MOST_ROWS)
+            told = self._ranks.leave(epoch)
+        if not told:
+            return
+        slowest = max(told, key=lambda each: each.lost_share)
+        self._verdict = telling.verdict(slowest, self.to_synchronise) or former
+        if self._ranks is None or len(told) == 1:
+            self._say(f", {telling.summary(epoch)}")
+        else:
+            former = self._ranks.swap_verdict(self._verdict)
+            self._say(f", {telling.of_ranks(told)}", of_all=True)
+        if self._verdict != former:
+            self._say(f": {self._verdict}", of_all=len(told) > 1)
+
     def _under_way(self) -> list[Batches]:
         return [batches for each in self._running.valuerefs() if (batches := each()) is not None]
 
     def _ended(self) -> list[Epoch]:
         return [epoch for epoch in self.epochs if epoch.ended != "running"]
 
-    def _say(self, text: str) -> None:
-        rank, _ = _rank()
+    def _say(self, text: str, of_all: bool = False) -> None:
+        rank = None if of_all else _rank()[0]
         telling.say(f"spritedocs: {'' if rank is None else f'rank {rank}, '}{self.name}{text}")
 
 
