@@ -60,9 +60,10 @@ def test_who_ends_without_the_first_rank_has_a_table_of_its_own():
 
 
 def test_a_rank_that_never_ends_is_left_out_of_the_table():
-    each = two()
-    each[0].leave(ended(1, 4))
-    assert each[0].table([ended(1, 4)]).split()[-7:-5] == ["1", "1"]  # the epoch, and how many ranks
+    each = [Ranks("training", rank, 3, 20) for rank in range(3)]
+    for rank in each[:2]:
+        rank.leave(ended(1, 4))
+    assert each[0].table([ended(1, 4)]).split()[-7:-5] == ["1", "2"]  # the epoch, and how many ranks
 
 
 def test_a_store_that_is_gone_leaves_each_rank_to_itself(store, monkeypatch):
@@ -85,6 +86,12 @@ def test_the_store_keeps_the_last_epochs_only(store):
             rank.leave(ended(number, 0))
     names = {number: f"spritedocs/training/{number}/0" for number in range(1, 5)}
     assert [number for number, key in names.items() if store.check([key])] == [3, 4]
+
+
+def test_a_rank_that_alone_watches_waits_for_nobody():
+    alone = Ranks("training", 0, 2, 20)
+    assert alone.leave(ended(1, 8)) == [ended(1, 8)]
+    assert alone.table([ended(1, 8)]) is None
 
 
 def test_the_slow_rank_is_named_where_it_differs():
@@ -116,17 +123,19 @@ def test_two_ranks_say_one_line_one_verdict_and_one_table(clock, said, monkeypat
 
     def as_rank(rank, run):
         monkeypatch.setattr(watches, "_rank", lambda: (rank, 2))
-        run()
+        return run()
 
-    def train(loader):
-        for _ in loader:
+    def train(batches):
+        for _ in batches:
             clock.spend(1)
 
+    # In turns, as both begin before one ends.
     for _ in range(2):
-        for rank, loader, _ in loaders:
-            as_rank(rank, lambda loader=loader: train(loader))
+        begun = [as_rank(rank, lambda loader=loader: iter(loader)) for rank, loader, _ in loaders]
+        for (rank, _, _), batches in zip(loaders, begun, strict=True):
+            as_rank(rank, lambda batches=batches: train(batches))
     first, verdict, second = said()
-    assert first.startswith("training, epoch 1 on 2 ranks: 3.00 s, 2.00 items/s, waited 0% to 0%")
+    assert first.startswith("training, epoch 1 on 2 ranks: 6.00 s, 1.00 items/s, waited 0% to 0%")
     assert verdict.startswith("training: Waits under 5%")
     assert second.startswith("training, epoch 2 on 2 ranks: ")
     for rank, _, own in reversed(loaders):

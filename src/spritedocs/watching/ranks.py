@@ -25,12 +25,21 @@ _FIELDS = [field.name for field in fields(Epoch)]
 
 
 class Ranks:
-    """The epochs of one loader on all ranks. Where the store is gone, each rank speaks for itself."""
+    """The epochs of one loader on all ranks that watch it.
+
+    Where the store is gone, each rank speaks for itself.
+    """
 
     def __init__(self, name: str, rank: int, size: int, most: int) -> None:
         """This is ``rank`` of ``size``; the last ``most`` epochs of the loader ``name`` stay in the store."""
         self.rank, self.size, self._name, self._most = rank, size, name, most
         self._store: Any = None
+        try:
+            # The public ways to a store ask for its address, which not every launcher tells.
+            self._store = distributed.distributed_c10d._get_default_store()
+            self._store.add(self._key("watching"), 1)
+        except Exception:  # noqa: BLE001 - it may be gone, or be of a kind of its own
+            self._store = None
 
     def leave(self, epoch: Epoch) -> list[Epoch]:
         """Leave this rank's ``epoch`` for the last rank to tell.
@@ -39,22 +48,20 @@ class Ranks:
         none if it was not; ``epoch`` alone where the ranks cannot be told together.
         """
         try:
-            # The public ways to a store ask for its address, which not every launcher tells.
-            self._store = self._store or distributed.distributed_c10d._get_default_store()
             self._store.set(self._key(epoch.number, self.rank), json.dumps(epoch.as_json()))
-            if self._store.add(self._key(epoch.number), 1) != self.size:
+            watching = self._store.add(self._key("watching"), 0)
+            if self._store.add(self._key(epoch.number, "ended"), 1) != watching:
                 return []
             if (old := epoch.number - self._most) > 0:
                 for rank in range(self.size):
                     self._store.delete_key(self._key(old, rank))
             return list(self._left(epoch.number).values())
-        except Exception:  # noqa: BLE001 - the store may be gone, or be of a kind of its own
-            self._store = None
+        except Exception:  # noqa: BLE001
             return [epoch]
 
     def swap_verdict(self, verdict: str) -> str:
         """Keep what was said of all ranks; returns what was kept before."""
-        key = f"spritedocs/{self._name}/verdict"
+        key = self._key("verdict")
         try:
             former: str = self._store.get(key).decode() if self._store.check([key]) else ""
             self._store.set(key, verdict)
@@ -68,7 +75,8 @@ class Ranks:
         try:
             if self.rank:
                 return "" if self._store.check([self._key(epochs[-1].number, 0)]) else None
-            return telling.table_of_ranks([self._left(each.number, until_s) for each in epochs])
+            found = [self._left(each.number, until_s) for each in epochs]
+            return telling.table_of_ranks(found) if max(map(len, found)) > 1 else None
         except Exception:  # noqa: BLE001
             return None
 
@@ -84,5 +92,5 @@ class Ranks:
                 found[rank] = Epoch(**{name: stored[name] for name in _FIELDS})
         return found
 
-    def _key(self, number: int, rank: int | None = None) -> str:
-        return f"spritedocs/{self._name}/{number}/{'ended' if rank is None else rank}"
+    def _key(self, *parts: object) -> str:
+        return "/".join(map(str, ("spritedocs", self._name, *parts)))

@@ -90,7 +90,9 @@ class Watch:
         """
         if not self.works:
             return start(loader)
-        epoch = Epoch(len(self.epochs) + 1, *_workers(loader))
+        epoch, (rank, size) = Epoch(len(self.epochs) + 1, *_workers(loader)), _rank()
+        if rank is not None and size > 1 and self._ranks is None:
+            self._ranks = Ranks(self.name, rank, size, MOST_ROWS)
         batches = Batches(self, loader, epoch, self.replay, start)
         self.replay = None
         self.epochs.append(epoch)
@@ -150,10 +152,8 @@ class Watch:
 
     def _tell(self, epoch: Epoch) -> None:
         """Say what ``epoch`` was like; with several ranks the last one to end it speaks for all."""
-        rank, size = _rank()
         told, former = [epoch], self._verdict
-        if rank is not None and size > 1 and not epoch.kept:
-            self._ranks = self._ranks or Ranks(self.name, rank, size, MOST_ROWS)
+        if self._ranks is not None and not epoch.kept:
             told = self._ranks.leave(epoch)
         if not told:
             return
