@@ -20,7 +20,7 @@ sys.path.insert(0, str(PROJECT.root / "benchmarks" / "tuning"))
 import runs
 
 RECORDING = [
-    *("kernel_against_script", "publishing_build", "tracing_overhead", "trust", "watching"),
+    *("kernel_against_script", "publishing_build", "tracing_overhead", "trust", "watching", "long_epochs"),
     *("tune_suite", "tuning_others"),
 ]
 

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "tuning"))
 
 import tune_suite
 from suite.failures import said
-from suite.held_out import KINDS, held_out, scaled
+from suite.held_out import COUNT, KINDS, held_out, scaled
 from suite.kept import Kept, KeptError
 from suite.kinds import Kind
 from suite.rivals import TITLES, by_counting_up, by_random, by_rule
@@ -88,7 +88,7 @@ def test_some_are_drawn_of_every_kind_and_always_the_same() -> None:
     drawn = held_out()
     sizes = [(each.name, each.batch_size) for each in drawn]
     assert sizes == [(each.name, each.batch_size) for each in held_out()]
-    assert len({each.name for each in drawn}) == 14
+    assert len({each.name for each in drawn}) == COUNT
     kinds = {each.name.removesuffix("-held-out") for each in drawn}
     for group, fewest in ((WAITING, 1), (COMPUTING, 1), (LOCKED, 1), (OTHERS, 5)):
         assert len(kinds & {workload.name for workload in group}) >= fewest

@@ -12,7 +12,7 @@ for that stands there.
 **Caveat.** Without a training step, so the gain is that of loading alone. The files are few and stay in
 the page cache.
 
-    pip install -e ".[peers]" -c constraints.txt
+    pip install -e ".[peers]" -c constraints.txt -c constraints-peers.txt
     python benchmarks/tuning/tuning_others.py [--budget SECONDS] [--record]
 """
 
