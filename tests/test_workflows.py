@@ -167,8 +167,8 @@ def test_an_expression_that_the_simulation_does_not_know_is_not_passed_over() ->
 
 def test_other_test_targets_leave_the_publishing_test_out() -> None:
     assert re.findall(r"pytest (?:-n [23] --dist worksteal )?(-.*)", MAKEFILE) == [
-        '-m "not every_start_method and not publishing"',
-        '--hypothesis-profile random -m "every_start_method or hypothesis"',
+        '-m "not (every_start_method or peers or publishing)"',
+        '--hypothesis-profile random -m "every_start_method or hypothesis or peers"',
         "-m publishing tests/test_workflows.py",
     ]
 
