@@ -445,7 +445,7 @@ def test_what_is_held_out_is_told_apart() -> None:
     assert values["good_held_out"] == "No workload of this run is held out."
 
 
-SAME = {"commit": "c0ffee", "code": "1", "machine": {"cpu": "one", "memory_gb": 25.3}, "rounds": 6}
+SAME = {"code": "1", "machine": {"cpu": "one", "memory_gb": 25.3}, "rounds": 6}
 
 
 def beginning(dirty: bool = False) -> Provenance:

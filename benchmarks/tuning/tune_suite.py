@@ -26,7 +26,7 @@ developed on the workloads that are not held out; these are of the same kinds, w
                                            [--minutes M] [--keep FILE | --resume FILE]
 
 `--keep` writes the outcomes to a file after each workload, and `--resume` goes on with a run that was ended,
-on the same machine, commit and code.
+on the same machine, with the same code. The file of a run that is not over is committed beside this one.
 """
 
 from __future__ import annotations
@@ -266,7 +266,6 @@ def main() -> None:
     rounds, with_rivals = QUICK_ROUNDS if wanted.quick else ROUNDS, not wanted.without_rivals
     suite = run.begun["tune_suite"]
     same = {
-        "commit": suite.commit,
         "code": code_sha256(suite),
         "machine": run.machine.as_dict(),
         "rounds": rounds,

@@ -1,7 +1,7 @@
 """What `tune_suite` keeps of a run: its outcomes, in a file that is written anew after each workload.
 
 An hour of measuring must not be lost with its last minute. A run can be gone on with where everything that
-may change a figure is the same: commit, code, machine, rounds and contestants.
+may change a figure is the same: the code that measures, machine, rounds and contestants.
 """
 
 from __future__ import annotations
