@@ -97,7 +97,7 @@ def test_a_rank_that_alone_watches_waits_for_nobody():
 def test_the_slow_rank_is_named_where_it_differs():
     assert of_ranks([ended(3, 0), ended(3, 8), ended(3, 1)]) == (
         "epoch 3 on 3 ranks: 11.0 s, 21.8 items/s, waited 0% (rank 0) to 80% (rank 1): "
-        "ranks that share gradients wait for rank 1, though their loaders are fast"
+        "ranks that share gradients wait for rank 1"
     )
     assert of_ranks([ended(3, 2.0), ended(3, 2.2)]) == (
         "epoch 3 on 2 ranks: 11.0 s, 14.5 items/s, waited 20% to 22%"

@@ -73,7 +73,7 @@ def of_ranks(epochs: Sequence[Epoch]) -> str:
         return f"{about}, waited {waited[least]:.0%} to {waited[most]:.0%}"
     return (
         f"{about}, waited {waited[least]:.0%} (rank {least}) to {waited[most]:.0%} (rank {most}): "
-        f"ranks that share gradients wait for rank {most}, though their loaders are fast"
+        f"ranks that share gradients wait for rank {most}"
     )
 
 
