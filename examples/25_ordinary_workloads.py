@@ -4,7 +4,9 @@
 # headline: "Pictures come {pictures_speedup_2} as fast with 2 helpers, text {text_speedup_2}."
 # time_limit_s: 180
 # claims:
-#   - pictures_speedup_2 > text_speedup_2
+#   - pictures_speedup_2 > 1.2
+#   - audio_speedup_2 > 1
+#   - rows_speedup_2 > 1
 #   - text_speedup_2 < 1
 #   - text_item_ms < pictures_item_ms
 # ---
