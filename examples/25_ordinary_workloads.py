@@ -1,12 +1,11 @@
 # ---
 # title: Ordinary workloads
-# description: What items cost, and how many helpers are enough, for JPEG pictures, sound, text and Parquet.
+# description: What items cost, and how many helpers are enough, for JPEG pictures, sound and text.
 # headline: "Pictures come {pictures_speedup_2} as fast with 2 helpers, text {text_speedup_2}."
 # time_limit_s: 180
 # claims:
 #   - pictures_speedup_2 > 1.2
 #   - audio_speedup_2 > 1
-#   - rows_speedup_2 > 1
 #   - text_speedup_2 < 1
 #   - text_item_ms < pictures_item_ms
 # ---
@@ -24,17 +23,16 @@
 # Photographs are made of noise and gradients; real ones may take longer to decode, or less.
 
 # %% [markdown]
-# ## Four datasets
+# ## Three datasets
 #
 # Each does what is usual. A picture is decoded, cropped at random, scaled to 224 × 224, perhaps mirrored.
 # A line is split into words, and numbered; a batch is padded. Of 5 s of sound, one is cut out and turned
-# into a spectrogram. A row is found in its row group.
+# into a spectrogram.
 
 # %%
 import re
 import wave
 from functools import cache, partial
-from importlib.util import find_spec
 from time import perf_counter, thread_time
 
 import numpy as np
@@ -105,37 +103,13 @@ class Audio(Items):
         return bands.abs().log1p().float()
 
 
-class Rows(Items):
-    def __init__(self, folder):
-        if find_spec("pyarrow") is None:
-            raise machine.NotHere("This needs pyarrow: pip install pyarrow.")
-        from pyarrow import parquet, table
-
-        self.items, self.path = range(512), folder / "rows.parquet"
-        columns = {f"column{n}": DICE.random(4096) for n in range(20)}
-        parquet.write_table(table(columns), self.path, row_group_size=256)
-
-    def __getitem__(self, index):
-        group, row = divmod(index * 1009 % 4096, 256)
-        rows = opened(self.path).read_row_group(group).slice(row, 1)
-        return torch.tensor(list(rows.to_pylist()[0].values()))
-
-
-@cache
-def opened(path):
-    """The file, which each process opens once."""
-    from pyarrow.parquet import ParquetFile
-
-    return ParquetFile(path)
-
-
 # %% [markdown]
 # ## How many helpers are enough
 #
 # The smallest number is *enough* if the interval of its gain reaches 97% of the largest gain.
 
 # %%
-KINDS = {"pictures": Pictures, "audio": Audio, "text": Text, "rows": Rows}
+KINDS = {"pictures": Pictures, "audio": Audio, "text": Text}
 NUMBERS = (0, 1, 2, 4)
 
 
@@ -196,11 +170,7 @@ if __name__ == "__main__":
 # **A line of text** takes {text_item_ms}, less than it takes to carry it over. With 2 helpers text comes
 # {text_speedup_2:interval} as fast. Number the words once, and store the numbers.
 #
-# **A row of a Parquet file** takes {rows_item_ms}, since a whole row group is read for it: with 2 helpers
-# {rows_speedup_2:interval} as fast. pyarrow has threads of its own, so the thread that asks is on a core for
-# {rows_core_pct} of that time. Reading the rows of a batch together is the better remedy.
-#
 # ## What to take home
 #
-# Ask what an item of yours costs before you ask for helpers: `spritedocs tune` says both. All four compute.
+# Ask what an item of yours costs before you ask for helpers: `spritedocs tune` says both. All three compute.
 # So the cores decide, and on two of them helpers compete with the main process.

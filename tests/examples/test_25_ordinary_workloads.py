@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from spritedocs.machine import NotHere
 from spritedocs.report import Measurement
 
 NAME = "25_ordinary_workloads"
@@ -21,7 +20,6 @@ NAME = "25_ordinary_workloads"
         ("pictures", (3, 224, 224)),
         ("audio", (201, 101)),
         ("text", None),
-        pytest.param("rows", (20,), marks=pytest.mark.peers),
     ],
 )
 def test_an_item_is_what_a_model_takes(script: dict[str, Any], tmp_path: Path, kind: str, shape: Any) -> None:
@@ -39,20 +37,6 @@ def test_text_is_numbered_by_its_words_and_padded(script: dict[str, Any], tmp_pa
     assert [text[index].tolist() for index in (0, 1)] == [[3, 7, 0, 0], [1]]
     (batch,) = script["make_loader"](lambda: text, 0)
     assert sorted(batch.tolist()) == [[1, 0, 0, 0], [3, 7, 0, 0]]
-
-
-@pytest.mark.peers
-def test_rows_of_all_groups_are_read(script: dict[str, Any], tmp_path: Path) -> None:
-    rows = script["Rows"](tmp_path)
-    assert len({tuple(rows[index].tolist()) for index in range(len(rows))}) == len(rows)
-
-
-def test_without_pyarrow_rows_are_missing_with_a_remedy(
-    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(script["make_loader"].__globals__, "find_spec", lambda name: None)
-    with pytest.raises(NotHere, match="pip install pyarrow"):
-        script["Rows"](tmp_path)
 
 
 @pytest.mark.parametrize(
