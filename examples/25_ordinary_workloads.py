@@ -17,7 +17,7 @@
 #
 # **What is measured.** One item in the main process, and how much of that is on a core. Then later epochs
 # without a training step, by the number of helpers: photographs of 500 × 375 pixels, lines of text, seconds
-# of sound, rows of a Parquet file.
+# of sound.
 #
 # **Caveat.** The script makes the data, and they stay in the file cache. So nothing waits for a disk here.
 # Photographs are made of noise and gradients; real ones may take longer to decode, or less.
