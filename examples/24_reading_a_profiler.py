@@ -6,13 +6,13 @@
 # claims:
 #   - row_over_clock_alone > 0.9
 #   - row_over_clock_alone < 1.1
-#   - row_over_clock_helpers > 0.8
+#   - row_over_clock_helpers > 0.7
 #   - row_over_clock_helpers < 1.25
 #   - self_over_total_alone < 0.9
 #   - row_pct_thread == 0
 #   - clock_pct_thread > 0
 #   - items_seen_helpers == 0
-#   - profiled_over_plain > 0.95
+#   - profiled_over_plain > 0.8
 # ---
 
 # %% [markdown]

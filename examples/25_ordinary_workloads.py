@@ -4,8 +4,8 @@
 # headline: "Pictures come {pictures_speedup_2} as fast with 2 helpers, text {text_speedup_2}."
 # time_limit_s: 180
 # claims:
-#   - pictures_speedup_2 > 1.2
-#   - audio_speedup_2 > 1
+#   - pictures_speedup_2 > text_speedup_2
+#   - audio_speedup_2 > text_speedup_2
 #   - text_speedup_2 < 1
 #   - text_item_ms < pictures_item_ms
 # ---
