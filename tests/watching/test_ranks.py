@@ -142,3 +142,13 @@ def test_two_ranks_say_one_line_one_verdict_and_one_table(clock, said, monkeypat
         monkeypatch.setattr(watches, "WATCHES", own)
         as_rank(rank, watches._close)
     assert [line.split(",")[0] for line in said()[:1]] == ["training"]
+
+
+def test_a_rank_whose_others_died_in_the_first_epoch_is_told_of_at_the_end(clock, said, monkeypatch):
+    monkeypatch.setattr(watches, "_rank", lambda: (0, 2))
+    loader = watch([[1], [2]], name="training")
+    Ranks("training", 1, 2, 20)  # which watches, and never ends its epoch
+    assert len(list(loader)) == 2
+    assert said() == []
+    watches._close()
+    assert [line.split()[0] for line in said()] == ["rank", "epoch", "1"]

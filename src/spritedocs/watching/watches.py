@@ -122,7 +122,8 @@ class Watch:
         table = self._ranks.table(ended[-MOST_ROWS:]) if self._ranks and ended else None
         if table:
             self._say(f", all ranks:\n{table}", of_all=True)
-        elif len(ended) > 1 and table is None:
+        # An epoch that was left to ranks that never ended it has not been told of.
+        elif table is None and len(ended) > (0 if self._ranks else 1):
             self._say(f":\n{telling.table(ended[-MOST_ROWS:])}")
         # A worker that imports the script has its own loaders, and iterates over none.
         elif not self.epochs and multiprocessing.parent_process() is None:
