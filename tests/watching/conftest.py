@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from spritedocs.watching import watches
+from spritedocs.watching import telling, watches
 from spritedocs.watching.watches import Watch
 
 
@@ -45,6 +45,7 @@ def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "_LACKING", set())
     monkeypatch.setattr(Watch, "most_workers", 0)
     monkeypatch.setattr(Watch, "rank", (None, 1))
+    telling._page.cache_clear()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -181,6 +182,7 @@ def _ending(epoch: Epoch) -> str:
     return f"{how} after {epoch.batches} batch{'es' * (epoch.batches != 1)}"
 
 
+@functools.cache  # each epoch has its verdict, and to ask where pages are reads files
 def _page(page: str) -> str:
     return f"See {whole(page)}{f'. {hint}' if (hint := how_to_open()) else ''}"
 
