@@ -6,7 +6,7 @@
 # claims:
 #   - row_over_clock_alone > 0.9
 #   - row_over_clock_alone < 1.1
-#   - row_over_clock_helpers > 0.7
+#   - row_over_clock_helpers > 0.8
 #   - row_over_clock_helpers < 1.25
 #   - self_over_total_alone < 0.9
 #   - row_pct_thread == 0
