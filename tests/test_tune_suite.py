@@ -195,10 +195,16 @@ def test_standings_count_missing_picks_and_time() -> None:
     good, bad = outcome(Pick(TWO, 5.0, "waiting")), outcome(Pick(None, 5.0, "TuneError: it broke"))
     too_large = outcome(Pick(FOUR, 5.0, "waiting"), most_workers=2)
     standing = Standing.of("tune", [good, bad, too_large, good])
-    assert (standing.good, standing.without, standing.worst, standing.time) == (50, 50, 98, 10)
-    assert (Standing.of("again", [good, bad]).good, Standing.of("again", [good]).worst) == (100, 100)
-    none = Standing.of("none", [good, bad])
-    assert (none.good, none.surely_below, none.worst, none.median, none.without) == (0, 100, 50, 50, 0)
+    assert [str(standing.good), str(standing.without)] == ["2 of 4", "2 of 4"]
+    assert (standing.worst.median, standing.median.median, standing.time.median) == (98, 98, 10)
+    again, none = Standing.of("again", [good, bad]), Standing.of("none", [good, bad])
+    assert (str(again.good), again.worst.median) == ("2 of 2", 100)
+    assert [str(each) for each in (none.good, none.surely_below, none.without)] == [
+        "0 of 2",
+        "2 of 2",
+        "0 of 2",
+    ]
+    assert (none.worst.median, none.median.median) == (50, 50)
 
 
 def test_the_tables_show_a_failure_as_a_row() -> None:
@@ -210,7 +216,7 @@ def test_the_tables_show_a_failure_as_a_row() -> None:
     values = {value.name: value.median for value in (*table.values, *of_contestants([fine, broken]).values)}
     assert values["score_wait_longer"] == 0.98
     assert values["gain_wait_longer"] == 2
-    assert values["good_tune"] == values["named_right"] == 50
+    assert values["good_tune"] == values["named_right"] == 1
     assert values["time_gpus"] == 50
     hopeless = {gap.name for gap in of_contestants([broken]).gaps}
     assert hopeless >= {"good_tune", "worst_tune"}
@@ -231,7 +237,7 @@ def test_alarms_are_counted_among_the_workloads_on_which_they_are_false() -> Non
     needless = outcome(Pick(FOUR, 1.0, "cpu"), present=TWO)
     seen = [missed, outcome(Pick(TWO, 1.0, "waiting")), needless]
     values = {value.name: value.median for value in of_contestants(seen).values}
-    assert (values["missed"], values["needless"]) == (50, 100)
+    assert (values["missed"], values["needless"]) == (1, 1)
     assert {gap.name for gap in of_contestants([missed]).gaps if "held_out" not in gap.name} == {"needless"}
 
 
@@ -381,7 +387,7 @@ def test_a_grid_that_fails_is_a_workload_that_is_not_rated(monkeypatch: pytest.M
     row, values, notes = both_tables([seen, outcome(Pick(TWO, 1.0, "waiting"))])
     assert row[:6] == ["wait", "waiting", "waiting", "0", "not known", "3×2 +"]
     assert SAID in str(values["gain_wait"])
-    assert (values["good_tune"], values["without_tune"], values["not_rated"]) == (50, 50, 1)
+    assert (values["good_tune"], values["without_tune"], values["not_rated"]) == (1, 1, 1)
     assert f"wait, the grid: {SAID}" in notes
     _, values, _ = both_tables([seen])
     assert values["brute_force_s"] == "The grid failed on every workload."
@@ -437,7 +443,7 @@ def test_what_is_held_out_is_told_apart() -> None:
     known = outcome(Pick(TWO, 1.0, "cpu"))
     _, values, notes = both_tables([known, fresh])
     names = ("named_right_held_out", "good_held_out", "workloads_held_out")
-    assert [values[name] for name in names] == [100, 0, 1]
+    assert [values[name] for name in names] == [1, 0, 1]
     assert "Held out are 1," in notes
     assert "seed: it named 1 of 1 right, and 0 of 1 picks" in notes
     assert "developed: it named 0 of 1 right, and 1 of 1 picks" in notes

@@ -129,6 +129,14 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     "one core of one": ("cores", plant(costs(0, 1.5, cores=1.0), logical_cores=1)),
     "two cores of sixteen": ("cores", plant(costs(0, 1.5), logical_cores=16)),
     "tiny items": ("nothing-to-gain", plant(costs(0, 0.005, batch_size=32))),
+    "next to nothing, handed over in turns": (
+        "nothing-to-gain",
+        plant(costs(0, 0.005, batch_size=32), contended=True),
+    ),
+    "a sampler shuffles for a moment": (
+        "nothing-to-gain",
+        plant(costs(0, 0.005, batch_size=32), epoch_start_s=0.01),
+    ),
     "tiny items and four helpers": ("nothing-to-gain", plant(costs(0, 0.005), CANDIDATES[4])),
     "two small tensors, two helpers": (
         "nothing-to-gain",

@@ -14,7 +14,7 @@ from random import Random
 
 from tune_workloads import WORKLOADS, Workload
 
-SEED, COUNT = 20261129, 15
+SEED, COUNT = 20261130, 15
 FEWEST_BATCHES = 16
 KINDS = {name: workload.kind for name, workload in WORKLOADS.items() if workload.can_be_scaled}
 

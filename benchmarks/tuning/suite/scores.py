@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from spritedocs.model import Settings
-from spritedocs.report import Measurement
+from spritedocs.report import Gap, Measurement, count
 
 TUNE, AGAIN = "tune", "again"
 GOOD = 0.97
@@ -158,47 +158,52 @@ class Outcome:
 
 
 class Standing(NamedTuple):
-    """How a contestant did over all workloads, in per cent."""
+    """How a contestant did over all workloads."""
 
-    good: float
-    """Workloads with a pick of at least 97% of the best's throughput, of all workloads."""
-    surely_below: float
-    """Workloads with a pick whose whole interval lies below 97%, of all workloads."""
-    worst: float
-    """The smallest score of a pick."""
-    median: float
-    """The median score of the picks."""
-    without: float
-    """Workloads without a pick, or with one that does not fit into memory or is not rated, of all."""
-    time: float
-    """The time for choosing, of the brute-force grids' time, where there is a grid."""
+    good: Measurement | Gap
+    """Workloads with a pick of at least 97% of the best's throughput."""
+    surely_below: Measurement | Gap
+    """Workloads with a pick whose whole interval lies below 97%."""
+    worst: Measurement
+    """The smallest score of a pick, in %."""
+    median: Measurement
+    """The scores of the picks, in %."""
+    without: Measurement | Gap
+    """Workloads without a pick, or with one that does not fit into memory or is not rated."""
+    time: Measurement
+    """The time for choosing, in % of the brute-force grid's, where there is a grid."""
 
     @classmethod
     def of(cls, contestant: str, outcomes: Sequence[Outcome]) -> Standing:
         """Over ``outcomes``. Raises ``ValueError`` where none has a pick that is rated."""
-        scores = [score for outcome in outcomes if (score := outcome.score(contestant))]
-        if not scores:
+        scores = [outcome.score(contestant) for outcome in outcomes]
+        rated = [score for score in scores if score]
+        if not rated:
             raise ValueError(f"{contestant} has no pick that is rated")
-        values = [score.median for score in scores]
-        searched = [(outcome, outcome.grid) for outcome in outcomes if outcome.grid]
+
+        def per_cent(what: str, parts: Iterable[float]) -> Measurement:
+            return Measurement.of(f"{what}_{contestant}", [100 * part for part in parts], "%")
+
         return cls(
-            good=share(value >= GOOD for value in values) * len(values) / len(outcomes),
-            surely_below=share(score.bounds[1] < GOOD for score in scores) * len(values) / len(outcomes),
-            worst=100 * min(values),
-            median=100 * median(values),
-            without=100 - 100 * len(values) / len(outcomes),
-            time=100
-            * sum(outcome.pick(contestant).seconds for outcome, _ in searched)
-            / sum(grid.seconds for _, grid in searched),
+            good=counted(f"good_{contestant}", (score and score.median >= GOOD for score in scores)),
+            surely_below=counted(
+                f"surely_below_{contestant}", (score and score.bounds[1] < GOOD for score in scores)
+            ),
+            worst=per_cent("worst", min(rated, key=lambda score: score.median).samples),
+            median=per_cent("median", (score.median for score in rated)),
+            without=counted(f"without_{contestant}", (not score for score in scores)),
+            time=per_cent(
+                "time",
+                (
+                    outcome.pick(contestant).seconds / outcome.grid.seconds
+                    for outcome in outcomes
+                    if outcome.grid
+                ),
+            ),
         )
 
 
-def share(true: Iterable[bool]) -> float:
-    """How many of these hold, in per cent.
-
-    Examples:
-        >>> share([True, False, False, False])
-        25.0
-    """
-    found = list(true)
-    return 100 * sum(found) / len(found)
+def counted(name: str, answers: Iterable[object]) -> Measurement | Gap:
+    """How many of the answers are true, of how many."""
+    found = [bool(answer) for answer in answers]
+    return count(name, sum(found), of=len(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suite.rivals import TITLES
-from suite.scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, share
+from suite.scores import AGAIN, GAIN, GOOD, NO_GAIN, TUNE, Outcome, Standing, counted
 
 from spritedocs.model import Settings
 from spritedocs.report import Gap, Measurement, Report
@@ -21,7 +21,7 @@ def of_contestants(outcomes: Sequence[Outcome], parts: int = 1, wanted: int | No
     contestants = dict.fromkeys(name for each in outcomes for name in each.picks)
     gaining = [each for each in outcomes if each.can_gain]
     content = [each for each in outcomes if each.cannot_gain]
-    right = Measurement.of("named_right", [share(each.named_right for each in outcomes)], "%")
+    right = counted("named_right", [each.named_right for each in outcomes])
     missed = _part("missed", [each.missed for each in gaining])
     needless = _part("needless", [each.needless for each in content])
     fresh, why = [each for each in outcomes if each.held_out], "No workload of this run is held out."
@@ -46,12 +46,13 @@ def of_contestants(outcomes: Sequence[Outcome], parts: int = 1, wanted: int | No
         notes=[
             f"{_workloads(len(outcomes), wanted)}. The grid took {sum(seconds):.0f} s in all. "
             "A pick that would not fit into a planted memory limit is no pick; worst and median are of the "
-            "picks. Where there is no GPU, the rule of 4 × GPUs is given one.",
+            "picks, and the time is the median of the workloads'. Where there is no GPU, the rule of 4 × "
+            "GPUs is given one.",
             f"Surely below: the whole 95% interval lies below {GOOD:.0%}.",
-            f"{NAMES[TUNE]} named {right} of the planted bottlenecks. On {len(gaining)} workloads the best "
-            f"is at least {GAIN - 1:.0%} faster than the present settings: on {missed} of these it said that "
-            f"there was nothing to gain, or to change. On {len(content)} it is less than {NO_GAIN - 1:.0%} "
-            f"faster: on {needless} of these it recommended a change, other than fewer workers.",
+            f"{NAMES[TUNE]} named {right} planted bottlenecks. Where the best is at least {GAIN - 1:.0%} "
+            "faster than the present settings, it said that there was nothing to gain, or to change, on "
+            f"{_told(missed)}. Where it is less than {NO_GAIN - 1:.0%} faster, it recommended a change, "
+            f"other than fewer workers, on {_told(needless)}.",
             _held_out(outcomes),
             _failed(outcomes),
             f"Picks were rated in {_rounds(outcomes)}",
@@ -122,7 +123,11 @@ def _part(
     answers: Sequence[bool],
     reason: str = "No workload is of the kind on which this could happen.",
 ) -> Measurement | Gap:
-    return Measurement.of(name, [share(answers)], "%") if answers else Gap(name, reason)
+    return counted(name, answers) if answers else Gap(name, reason)
+
+
+def _told(part: Measurement | Gap) -> str:
+    return str(part) if isinstance(part, Measurement) else "none, as there were none"
 
 
 def of_workloads(outcomes: Sequence[Outcome]) -> Report:
@@ -151,12 +156,10 @@ def of_workloads(outcomes: Sequence[Outcome]) -> Report:
 def _contestant(slug: str, outcomes: Sequence[Outcome]) -> list[Measurement | Gap | str]:
     title = NAMES[slug]
     try:
-        standing = Standing.of(slug, outcomes)
+        return [title, *Standing.of(slug, outcomes)]
     except ValueError:
         reason = f"{title} has no pick that is rated."
         return [title, *(Gap(f"{what}_{slug}", reason) for what in Standing._fields)]
-    shares = standing._asdict().items()
-    return [title, *(Measurement.of(f"{what}_{slug}", [value], "%") for what, value in shares)]
 
 
 def _workload(each: Outcome) -> list[Measurement | Gap | str]:

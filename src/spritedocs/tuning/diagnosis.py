@@ -4,12 +4,13 @@ The first line of this table that holds names the diagnosis: what holds the *pre
 
 | diagnosis | holds where |
 |---|---|
-| `epoch-start` | a stream or a sampler takes 10% of an epoch or more before it gives its first item |
+| `epoch-start` | a stream or a sampler takes 10% of an epoch, and 50 ms, or more before its first item |
 | `consumer` | the training loop waits for less than 5% of the epoch, or 20% if there is nothing to gain |
 | `startup` | workers are started for each epoch, and that takes 20% of it or more |
 | `memory` | more workers did not fit into memory; with them, epochs would be 5% faster |
 | `slow-sample` | samples of 20 times the median and 5 ms are 20% of the loading; without, 10% faster |
-| `contention` | several workers were measured to load less than a third of what one alone explains |
+| `contention` | several workers were measured to load less than a third of what one alone explains, and \
+a batch takes longer to load than an empty one to hand over |
 | `handover` | workers win little or lose; handing over costs half of what loading does, and three times \
 what a batch of one number costs; if it cost no more than that, 10% faster |
 | `cores` | items compute; the machine has cores that may not be used, or only one; with all, or with two, \
@@ -57,7 +58,7 @@ def diagnose(situation: Situation) -> tuple[str, tuple[Remedy, ...]]:
 
 
 def _epoch_start(s: Situation) -> bool:
-    return s.epoch_start_s >= 0.1 * s.epoch_s(s.present)
+    return s.epoch_start_s >= max(0.1 * s.epoch_s(s.present), 0.05)
 
 
 def _consumer(s: Situation) -> bool:
@@ -108,7 +109,7 @@ _RULES: Mapping[str, Callable[[Situation], bool]] = {
     "startup": _startup,
     "memory": _memory,
     "slow-sample": _slow_sample,
-    "contention": lambda s: s.contended,
+    "contention": lambda s: s.contended and s.loading_s > s.empty_handover_s,
     "handover": _handover,
     "cores": _cores,
     "nothing-to-gain": _nothing_to_gain,
