@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from spritedocs.report import Measurement
+from spritedocs.machine import NotHere
+from spritedocs.report import Gap, Measurement
 
 NAME = "25_ordinary_workloads"
 
@@ -20,6 +21,7 @@ NAME = "25_ordinary_workloads"
         ("pictures", (3, 224, 224)),
         ("audio", (201, 101)),
         ("text", None),
+        pytest.param("rows", (20,), marks=pytest.mark.peers),
     ],
 )
 def test_an_item_is_what_a_model_takes(script: dict[str, Any], tmp_path: Path, kind: str, shape: Any) -> None:
@@ -39,6 +41,20 @@ def test_text_is_numbered_by_its_words_and_padded(script: dict[str, Any], tmp_pa
     assert sorted(batch.tolist()) == [[1, 0, 0, 0], [3, 7, 0, 0]]
 
 
+@pytest.mark.peers
+def test_rows_of_all_groups_are_read(script: dict[str, Any], tmp_path: Path) -> None:
+    rows = script["Rows"](tmp_path)
+    assert len({tuple(rows[index].tolist()) for index in range(len(rows))}) == len(rows)
+
+
+def test_without_pyarrow_rows_are_missing_with_a_remedy(
+    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(script["make_loader"].__globals__, "find_spec", lambda name: None)
+    with pytest.raises(NotHere, match="pip install pyarrow"):
+        script["Rows"](tmp_path)
+
+
 @pytest.mark.parametrize(
     ("gains", "number"),
     [((0.7, 0.9, 0.8), 0), ((0.8, 1.5, 1.6), 4), ((0.8, 1.58, 1.6), 2), ((1.6, 1.5, 1.4), 1)],
@@ -52,3 +68,8 @@ def test_the_smallest_number_that_may_be_as_fast_is_enough(
     found = {n: gain(ratio) for n, ratio in zip((1, 2, 4), gains, strict=True)}
     enough: Callable[[Any], int] = script["enough"]
     assert enough(found) == number
+
+
+def test_of_what_is_missing_no_number_is_enough(script: dict[str, Any]) -> None:
+    with pytest.raises(NotHere, match="pip install pyarrow"):
+        script["enough"]({1: Gap("rows_speedup_1", "Rows need pyarrow: pip install pyarrow.")})

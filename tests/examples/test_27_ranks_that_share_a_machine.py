@@ -1,0 +1,58 @@
+"""Ranks that share a machine: what two of them read, and what a training of them prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from running import LIMIT_S
+
+from spritedocs.machine import Outcome, run_program
+from spritedocs.report import Gap, Measurement
+
+NAME = "27_ranks_that_share_a_machine"
+
+
+def test_two_ranks_read_what_their_sampler_gives_them(script: dict[str, Any]) -> None:
+    reads = {key: script["readings"](sampler) for key, sampler in script["SAMPLERS"].items()}
+    assert {key: (found.total(), len(found)) for key, found in reads.items()} == {
+        "alone": (126, 63),
+        "shared": (64, 63),
+        "dropped": (62, 62),
+    }
+
+
+def test_an_order_is_another_one_only_if_the_sampler_is_told_the_epoch(script: dict[str, Any]) -> None:
+    assert script["same_places"](0) == 32
+    assert script["same_places"](1) < 16
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can be held to two cores")
+def test_the_program_gives_every_round_of_every_rank() -> None:
+    answer = run_program("ranks", arguments=("0,1", "0.1", "0.1"), limit_s=LIMIT_S).answer
+    assert set(answer) == {"0", "1"}
+    for arms in answer.values():
+        assert {helpers: len(rounds) for helpers, rounds in arms.items()} == {"0": 8, "1": 8}
+        assert all(0 <= each["wait_percent"] <= 100 for rounds in arms.values() for each in rounds)
+
+
+def test_where_there_can_be_no_ranks_every_value_says_so(
+    monkeypatch: pytest.MonkeyPatch, script: dict[str, Any]
+) -> None:
+    frame = '  File "ranks.py", line 76, in <module>\n    raise NotImplementedError\n'
+    said = "NotImplementedError: this torch comes without torch.distributed"
+    outcome = Outcome(f"Traceback (most recent call last):\n{frame}{said}\n", 1, 1.0, "ranks.py")
+    monkeypatch.setitem(script["trained"].__globals__, "run_program", lambda *_, **__: outcome)
+    gap = script["trained"](2, 2).part(1).value("two_ranks_ms", 4, "epoch_ms")
+    assert isinstance(gap, Gap)
+    assert gap.reason == "ranks.py cannot do that here: this torch comes without torch.distributed."
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can be held to two cores")
+def test_it_measures_what_the_page_says(values_of: Callable[[str], dict[str, Measurement]]) -> None:
+    values = {name: value.median for name, value in values_of(NAME).items()}
+    # Wide on purpose: a rank that computes nothing to speak of, and one that does little else.
+    assert values["wait_percent_slow"] > values["wait_percent_quick"]
+    assert 0.8 < values["slow_over_quick"] < 1.25

@@ -1,0 +1,70 @@
+"""Fetching whole batches: every rung holds the same sprites, and delivers each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from spritedocs.machine import NotHere
+from spritedocs.report import Measurement
+
+NAME = "28_fetching_whole_batches"
+RUNGS = ("files", "bytes", "decoder", "packed", "getitems", "whole", "reused", "ceiling")
+
+
+@pytest.fixture
+def data(script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    for name, number in (("COUNT", 24), ("BATCH", 8)):
+        monkeypatch.setitem(script["datasets"].__globals__, name, number)
+    made: dict[str, Any] = script["datasets"](tmp_path)
+    return made
+
+
+def test_every_rung_has_a_title(script: dict[str, Any]) -> None:
+    assert tuple(script["RUNGS"]) == RUNGS
+
+
+@pytest.mark.parametrize(
+    "rung", [pytest.param(each, marks=pytest.mark.peers) if each == "decoder" else each for each in RUNGS]
+)
+def test_a_rung_delivers_each_sprite_once(script: dict[str, Any], data: dict[str, Any], rung: str) -> None:
+    seen = []
+    for pixels, families in script["batches_of"](rung, data[rung]):
+        seen += [(image.tolist(), int(family)) for image, family in zip(pixels, families, strict=True)]
+    times = len(seen) // 24
+    expected = [(image.tolist(), family) for image, family in (data["files"][n] for n in range(24))]
+    assert sorted(seen) == sorted(expected * times)
+
+
+def test_a_buffer_is_used_again(data: dict[str, Any]) -> None:
+    first, second = (data["reused"][torch.arange(8)][0] for _ in range(2))
+    assert first.data_ptr() == second.data_ptr()
+    assert data["whole"].buffer is None
+
+
+@pytest.mark.parametrize("rung", ["reused", "ceiling"])
+def test_helpers_have_neither_the_buffer_nor_the_ceiling(
+    script: dict[str, Any], data: dict[str, Any], rung: str
+) -> None:
+    with pytest.raises(NotHere, match="neither share a buffer"):
+        script["batches_of"](rung, data[rung], 2)
+
+
+def test_without_opencv_its_rung_is_missing_with_a_remedy(
+    script: dict[str, Any], data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(script["batches_of"].__globals__, "find_spec", lambda name: None)
+    with pytest.raises(NotHere, match="pip install opencv-python-headless"):
+        script["batches_of"]("decoder", data["decoder"])
+
+
+def test_it_measures_what_the_page_says(values_of: Callable[[str], dict[str, Measurement]]) -> None:
+    values = {name: value.median for name, value in values_of(NAME).items()}
+    # Wide on purpose: a file that is decoded against a copy of memory.
+    assert values["ladder_packed"] > 1.5
+    assert values["ladder_whole"] > 2 * values["ladder_packed"]
+    assert values["helpers_2_whole"] < 1
