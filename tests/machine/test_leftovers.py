@@ -62,15 +62,17 @@ def test_a_folder_that_a_worker_still_uses_stays(temporary: Path) -> None:
 def test_what_is_not_ours_stays(temporary: Path) -> None:
     elsewhere = temporary / "elsewhere"
     elsewhere.mkdir()
-    (temporary / "spritedocs-link").symlink_to(elsewhere)
-    (temporary / "spritedocs-file").touch()
+    (temporary / f"{leftovers._PREFIX}link").symlink_to(elsewhere)
+    (temporary / f"{leftovers._PREFIX}file").touch()
     (temporary / "sprite-other").mkdir()
+    (temporary / "spritedocs-0.1.0" / "src").mkdir(parents=True)  # an archive that was unpacked here
     remove_leftovers()
     assert {path.name for path in temporary.iterdir()} == {
         "elsewhere",
-        "spritedocs-link",
-        "spritedocs-file",
+        f"{leftovers._PREFIX}link",
+        f"{leftovers._PREFIX}file",
         "sprite-other",
+        "spritedocs-0.1.0",
     }
 
 

@@ -24,6 +24,7 @@ from spritedocs.machine import (
     NotHere,
     by_start_method,
     describe,
+    memory_left,
     memory_limit,
     needs,
     parallelism,
@@ -59,6 +60,10 @@ PLACES = {
     "hybrid": "sys/fs/cgroup/unified/outer/cpu.max",
     "outer_memory": "sys/fs/cgroup/outer/memory.max",
     "inner_memory": "sys/fs/cgroup/outer/inner/memory.max",
+    "inner_used": "sys/fs/cgroup/outer/inner/memory.current",
+    "inner_stat": "sys/fs/cgroup/outer/inner/memory.stat",
+    "top_used": "sys/fs/cgroup/memory/memory.usage_in_bytes",
+    "top_stat": "sys/fs/cgroup/memory/memory.stat",
     "quota": "sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us",
     "period": "sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us",
     "top_quota": "sys/fs/cgroup/cpu/cpu.cfs_quota_us",
@@ -117,6 +122,23 @@ def test_memory_limit_is_the_smallest_along_the_path(tree):
     root = tree(own="0::/outer/inner\n", outer_memory="1000\n", inner_memory="max\n")
     assert memory_limit(root) == 1000
     assert memory_limit(tree(inner_memory="700\n")) == 700
+
+
+def test_memory_that_is_left_is_what_the_limit_leaves_or_the_system_has(tree, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5000))
+    root = tree(own="0::/outer/inner\n", outer_memory="max\n", inner_memory="1000\n", inner_used="700\n")
+    assert memory_left(root) == 300
+    # What the page cache holds and nobody reads is given up first.
+    assert memory_left(tree(inner_stat="anon 500\ninactive_file 150\nactive_file 50\n")) == 450
+    assert memory_left(tree(inner_used="2000\n", inner_stat="")) == 0
+    assert memory_left(tree(inner_memory="max\n")) == 5000
+
+
+def test_memory_that_is_left_by_version_1(tree, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**10))
+    root = tree(own="4:memory:/docker/0123\n", top_memory="5000\n", top_used="4000\n")
+    assert memory_left(root) == 1000
+    assert memory_left(tree(top_stat="inactive_file 1\ntotal_inactive_file 500\n")) == 1001
 
 
 def test_memory_limit_of_version_1(tree):

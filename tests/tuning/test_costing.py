@@ -91,3 +91,11 @@ def test_collating_that_takes_longer_in_a_worker_is_handing_over() -> None:
 def test_batches_that_took_much_longer_are_suspected_worst_first_but_not_the_first() -> None:
     assert suspects(arrivals(50, 1, 1, 4, 1, 2, 9, 1, 1)) == [6, 3]
     assert len(suspects(arrivals(*[1] * 20, *[9] * 9))) == costing.MOST_SUSPECTS
+
+
+def test_where_processor_time_comes_in_ticks_its_sum_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows: of four batches that compute for 4 ms each one has a whole tick, and the others nothing."""
+    monkeypatch.setattr(costing.sys, "platform", "win32")
+    notes = [note(0.004, turn=WHOLE, cpu=cpu) for cpu in (0, 0, 0, 4)]
+    item_s, item_cpu_s = costing._items(notes)
+    assert item_cpu_s == pytest.approx(item_s)

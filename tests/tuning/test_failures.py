@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from torch._utils import ExceptionWrapper
 
+from spritedocs.machine import GpuEnded
 from spritedocs.model import Costs, Settings, predict
 from spritedocs.timing import TimingError
 from spritedocs.timing.epochs import time_epoch
@@ -210,3 +211,17 @@ def test_what_is_told_already_or_not_theirs_passes() -> None:
         with pytest.raises(type(error)) as raised, told("fork", 7):
             raise error
         assert raised.value is error
+
+
+def test_a_gpu_that_fails_is_the_datasets_failure_and_ends_no_script() -> None:
+    with pytest.raises(TuneError, match="the GPU ran out of memory"), told("spawn", 30):
+        raise GpuEnded("the GPU ran out of memory")
+
+
+def test_an_error_that_cannot_be_told_is_told_all_the_same() -> None:
+    class MuteError(RuntimeError):
+        def __str__(self) -> str:
+            raise ValueError("mute")
+
+    with pytest.raises(TuneError, match="MuteError"), told("fork", 30):
+        raise StepError("the step failed") from MuteError()

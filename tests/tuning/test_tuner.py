@@ -530,6 +530,51 @@ def test_workers_that_turn_out_to_be_larger_than_they_seemed_are_not_recommended
     assert (found.diagnosis == "memory") == (picked < 3)
 
 
+def test_workers_whose_files_would_be_too_many_have_their_turns_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowded, made = [], search.Slices
+
+    def noted(*args: Any, **kwargs: Any) -> Slices:
+        crowded.append(kwargs["crowded"])
+        return made(*args, **kwargs)
+
+    monkeypatch.setattr(search, "Slices", noted)
+    for files in (1000, 100):  # 1 + 2 + 3 + 4 + 6 + 8 workers have 96, and as many to spare
+        monkeypatch.setattr(prospects, "_spare_files", lambda files=files: files)
+        world.tune(max_workers=8)
+    assert crowded == [False, True]
+
+
+def test_when_all_workers_have_grown_and_the_time_is_over_there_is_an_answer(world: World) -> None:
+    world.memory_mb, world.measured_mb = 1, lambda: 400
+    present = {"num_workers": 4, "persistent_workers": True}
+    found = world.tune(loader=present, max_workers=8, memory_limit_mb=300, budget_s=4)
+    assert found.recommended["num_workers"] in (0, 1, 2, 3, 4)
+
+
+def test_of_many_workers_fetching_further_ahead_is_not_played(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, model_predict = [], prospects.predict
+
+    def predict(costs: Costs, settings: Settings, *args: Any, **kwargs: Any) -> Any:
+        played.append(settings)
+        return model_predict(costs, settings, *args, **kwargs)
+
+    monkeypatch.setattr(prospects, "predict", predict)
+    world.tune(max_workers=96)
+    assert max(played).num_workers == 96
+    assert all(each.prefetch_factor == 2 for each in played if each.num_workers > 64)
+
+
+def test_a_dataset_is_counted_once_or_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(Numbers, "__len__", lambda self: asked.append(1) or self.count)
+    world.tune(max_workers=8)
+    assert len(asked) < 10
+
+
 def test_workers_that_grow_while_they_are_compared_are_not_recommended(world: World) -> None:
     world.memory_mb = 100
     world.measured_mb = lambda: 300 if any(asked.rounds >= FEWEST_SAMPLES for asked in world.asked) else 100

@@ -408,3 +408,24 @@ def test_every_way_to_batch_is_kept_and_counted_alike(loader: DataLoader[Any]) -
     assert whole.items == 40
     assert until.batches == 6
     assert until.items == 6 * whole.items / whole.batches
+
+
+class EndingWorkers(DataLoader[Any]):
+    """Ends its workers when it is gone, as ultralytics' loader does."""
+
+    ended = 0
+
+    def __del__(self) -> None:
+        EndingWorkers.ended += 1
+
+
+def test_to_ask_for_the_length_ends_no_workers() -> None:
+    loader = EndingWorkers(Numbers(), 4)
+    assert Variants.of(loader).batches == 10
+    assert EndingWorkers.ended == 0
+
+
+def test_a_stream_does_not_notice_that_its_length_was_asked_for() -> None:
+    loader = DataLoader(Sized(8), 4)
+    assert Variants.of(loader).batches == 2
+    assert loader._IterableDataset_len_called is None

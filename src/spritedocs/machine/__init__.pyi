@@ -2,6 +2,7 @@ from .accelerator import GpuLoad, gpu_absence, gpu_busy, gpu_failure
 from .asking import ask_apart
 from .cgroups import ROOT, memory_limit, quota_cores, tasks_limit
 from .description import Machine, describe, slug
+from .free_memory import memory_left
 from .interruption import Interrupted, ending_signals, for_this_process, interruptible, undisturbed
 from .leftovers import remove_leftovers, temporary_folder
 from .memory import MemoryUse, memory_of, memory_of_tree, total_mb, worker_memory_mb, worker_pids
@@ -40,6 +41,7 @@ __all__ = [
     "helpers_for",
     "interruptible",
     "marked",
+    "memory_left",
     "memory_limit",
     "memory_of",
     "memory_of_tree",

@@ -19,7 +19,8 @@ from spritedocs.machine.interruption import undisturbed
 
 __all__ = ["remove_leftovers", "temporary_folder"]
 
-_PREFIX = "spritedocs-"
+_PREFIX = "spritedocs.tmp-"
+"""Nobody else calls a folder so: ``spritedocs-0.1.0`` is what an archive unpacks to."""
 
 
 @contextlib.contextmanager

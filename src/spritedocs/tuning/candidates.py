@@ -10,6 +10,7 @@ from spritedocs.model import Settings
 __all__ = [
     "CLOSE",
     "MOST_WORKERS",
+    "PREFETCH",
     "affordable",
     "best",
     "further_ahead",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,13 @@ def _items(notes: Sequence[Note]) -> tuple[tuple[float, ...], tuple[float, ...]]
             found += [(s * scale, c * scale) for s, c in zip(note.item_s, note.item_cpu_s, strict=True)]
         else:
             found += _shared_out(note, usual * scale)
-    return tuple(s for s, _ in found), tuple(min(s, max(0.0, c)) for s, c in found)
+    seconds = tuple(s for s, _ in found)
+    if sys.platform == "win32":  # processor time comes in ticks of 15.6 ms there: only its sum is right
+        whole_s = sum(note.loaded_s - note.begun_s for note in notes)
+        computed_s = sum(note.loaded_cpu_s - note.begun_cpu_s for note in notes)
+        share = min(1.0, max(0.0, computed_s / whole_s)) if whole_s else 0.0
+        return seconds, tuple(share * s for s in seconds)
+    return seconds, tuple(min(s, max(0.0, c)) for s, c in found)
 
 
 def _shared_out(note: Note, usual: float) -> list[tuple[float, float]]:

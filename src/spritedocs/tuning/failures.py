@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spritedocs.errors import raised, said_by
-from spritedocs.machine import gpu_failure
+from spritedocs.machine import GpuEnded, gpu_failure
 from spritedocs.target import TheirError
 from spritedocs.timing import TimingError
 from spritedocs.tuning.probes import BatchError, ItemError
@@ -66,6 +66,8 @@ def told(start_method: str, timeout_s: float) -> Iterator[None]:
         yield
     except (TuneError, ArgumentError):
         raise
+    except GpuEnded as error:  # else the reader's script would end with it
+        raise TuneError(str(error)) from error.__context__
     except Exception as error:  # the reader's code may raise anything
         passed_on = isinstance(error, TimingError | StepError) and isinstance(error.__cause__, Exception)
         if not passed_on and _is_ours(error):
@@ -73,7 +75,7 @@ def told(start_method: str, timeout_s: float) -> Iterator[None]:
         cause = error.__cause__ if passed_on else error
         assert isinstance(cause, Exception)
         # Torch tells of a worker that ended wherever the main process is, in the step for instance.
-        ended = cause if isinstance(cause, WorkerError) else as_torch_said(str(cause))
+        ended = cause if isinstance(cause, WorkerError) else as_torch_said(said_by(cause))
         if ended is not None:
             sentence = worker_sentence(ended, start_method)
         elif isinstance(error, StepError):

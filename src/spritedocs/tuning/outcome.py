@@ -42,6 +42,8 @@ class Outcome:
     begun_s: float
     needed_s: float = 0.0
     """So much longer it would have taken to be sure."""
+    here: machine.Machine | None = None
+    """This machine, if it was looked at before: asking a GPU takes seconds of the budget."""
 
     @property
     def found(self) -> Prospects:
@@ -56,7 +58,7 @@ class Outcome:
     def tuning(self) -> Tuning:
         """The result."""
         found, variants, seen = self.found, self.variants, self.found.seen
-        recommended, here = self._pick(), machine.describe()
+        recommended, here = self._pick(), self.here or machine.describe()
         gain, doubt = self._gain(recommended), self._doubt(recommended)
         arguments: dict[str, Any] = {"num_workers": 0}
         if recommended.num_workers:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from torch.utils.data import _utils
 from torch.utils.data import dataloader as torchs
 
+from spritedocs.errors import said_by
 from spritedocs.model import Settings
 from spritedocs.timing import TimingError, dismiss
 from spritedocs.tuning.budget import OutOfTime
@@ -119,7 +120,7 @@ class PausingLoader:
                     step(batch)
                 seen.append(Batch(asked_s, arrived_s, clock()))
         except BaseException as error:
-            self.dismiss(at_once=isinstance(error, OutOfTime) or "timed out" in str(error))
+            self.dismiss(at_once=isinstance(error, OutOfTime) or "timed out" in said_by(error))
             traceback.clear_frames(error.__traceback__)  # their variables may hold workers
             raise
         if len(seen) < len(self.gate.given):  # a stream has ended, at least in one worker

@@ -17,6 +17,7 @@ from spritedocs.errors import raised, said_by
 from spritedocs.model import Costs, Settings
 from spritedocs.target import starts_processes
 from spritedocs.timing import EpochTiming, TimingError, dismiss, time_epoch
+from spritedocs.tuning.budget import OutOfTime
 from spritedocs.tuning.costing import Arrival, Starting, TimedCollate, costs_of, suspects
 from spritedocs.tuning.failures import GAVE_NOTHING, ArgumentError, too_short
 from spritedocs.tuning.indices import Epoch, Until
@@ -94,7 +95,12 @@ def probe(
         until = Until(epoch, alone_s, least)
         loader = variants.make(settings, sampler=lambda _: until, timeout_s=timeout_s, **attributes)
         try:
-            return time_epoch(loader, step, name="the loader")
+            # Nobody asks for the number of items, which a batch of a class of theirs may not tell.
+            return time_epoch(loader, step, count=lambda batch: 1, name="the loader")
+        except TimingError as error:
+            if isinstance(error.__cause__, OutOfTime):
+                raise error.__cause__ from None
+            raise
         finally:
             dismiss(loader)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
@@ -11,7 +12,7 @@ import psutil
 
 from spritedocs import machine
 from spritedocs.model import Settings, predict
-from spritedocs.tuning.candidates import grid, steady
+from spritedocs.tuning.candidates import PREFETCH, grid, steady
 from spritedocs.tuning.failures import ArgumentError
 from spritedocs.tuning.pausing import FEWEST_TURNS
 from spritedocs.tuning.probing import Probe
@@ -28,6 +29,10 @@ MORE = 1.05
 SHOWING = 128
 """So many batches show the pace, if they fill what is fetched ahead ``FILLINGS`` times."""
 FILLINGS = 2
+FILES_EACH = 8
+"""Descriptors of the main process for a worker: 2 for its queue and 2 for itself, and as many to spare."""
+MOST_PLAYED = 64
+"""With more workers the model takes seconds: fetching further ahead is then expected to bring nothing."""
 LONGEST = 3.0
 FEW_TIMES = 4
 SPARE = 1.5
@@ -65,13 +70,17 @@ class Prospects:
         present = steady(variants.present)
         delivers_copies = variants.is_streaming and not seen.asked_who_it_is
         most = min(most_workers, 1) if delivers_copies else most_workers
-        rates = {}
+        rates, known = dict[Settings, float](), variants.batches  # a dataset may take long to count
         for each in dict.fromkeys([*grid(most_workers), present]):
+            like = each._replace(prefetch_factor=PREFETCH[0])
+            if each.num_workers > MOST_PLAYED and like in rates:
+                rates[each] = rates[like]
+                continue
             batches = max(SHOWING, FILLINGS * each.num_workers * each.prefetch_factor)
             played = predict(
                 seen.costs,
                 each,
-                min(variants.batches or batches, batches),
+                min(known or batches, batches),
                 step_s,
                 share,
                 in_order=variants.in_order,
@@ -94,7 +103,7 @@ class Prospects:
             limit_mb,
             step,
             max(rates[each] for each in wanted) >= MORE * max(rates[each] for each in fitting),
-            variants.batches,
+            known,
         )
 
     @property
@@ -128,9 +137,9 @@ class Prospects:
         return {0, self.variants.present.num_workers, *(_at_most(most, counts) for most in wanted)}
 
     def fit(self, settings: Iterable[Settings]) -> bool:
-        """Whether loaders for all of them fit into memory at a time."""
+        """Whether loaders for all of them fit into memory, and may have their files open, at a time."""
         most = {each.num_workers: _memory_mb(self.seen, each) for each in sorted(settings)}
-        return sum(most.values()) <= self.memory_limit_mb
+        return sum(most.values()) <= self.memory_limit_mb and FILES_EACH * sum(most) <= _spare_files()
 
     def starting_s(self, settings: Iterable[Settings]) -> float:
         """Seconds until the workers of all of them load: by spawn and forkserver that is long."""
@@ -183,8 +192,16 @@ class Prospects:
 
 
 def _usable_memory_mb() -> float:
-    free = min(psutil.virtual_memory().available, machine.memory_limit() or math.inf)
-    return free / 1e6 * MEMORY_SHARE
+    return machine.memory_left() / 1e6 * MEMORY_SHARE
+
+
+def _spare_files() -> float:
+    if sys.platform == "win32":
+        return math.inf
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if most == resource.RLIM_INFINITY else most - psutil.Process().num_fds()
 
 
 def _memory_mb(seen: Probe, settings: Settings, each_mb: float | None = None) -> float:

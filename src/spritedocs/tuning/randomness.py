@@ -25,10 +25,13 @@ def kept(loader: Any) -> Iterator[None]:
     pythons = [(each, each.getstate()) for each in _generators(loader, random.Random)]
     bits = [each.bit_generator for each in _generators(loader, np.random.Generator)]
     numbers = [(each, each.state) for each in bits]
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     try:
         with fork_rng(devices=[]):
             yield
     finally:
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
         random.setstate(ours)
         np.random.set_state(numpys)
         for generator, state in states:

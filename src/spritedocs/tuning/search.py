@@ -15,6 +15,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+from spritedocs import machine
 from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
@@ -35,16 +36,13 @@ from spritedocs.tuning.worker_watch import without_advice
 
 __all__ = ["Search"]
 
-SLICE_S = 0.15
-"""How long a setting's first slices are; each round of halving doubles it."""
-WARM_S = 0.05
-"""And the slice before, in which workers start and memory is touched for the first time."""
+SLICE_S, WARM_S = 0.15, 0.05
+"""How long a setting's first slices are, which each round of halving doubles; and the slice before, in which
+workers start and memory is touched for the first time."""
 WHOLE_S = 0.25
 """An epoch that may be as short as this is measured as a whole."""
-TURNS = 2
-"""Slices of each setting before the worse half leaves."""
-FEW = 6
-"""So many settings are compared thoroughly."""
+TURNS, FEW = 2, 6
+"""Slices of each setting before the worse half leaves; and how many are compared thoroughly."""
 GRID_SHARE = 0.25
 """Of what is left of the budget, so much may go into each round of halving."""
 WARM_SHARE, PROBING_S, FINAL_S = 0.1, 0.6, 0.3
@@ -62,7 +60,7 @@ class Search:
 
     def run(self) -> Tuning:
         """Look at the costs, try all settings, compare the best, decide."""
-        timeout_s = max(2.0, self.budget.seconds / 2)
+        timeout_s, self._here = max(2.0, self.budget.seconds / 2), machine.describe()
         self.variants = variants = replace(self.variants, waits=self.budget.waits)
         step = None if self.step is None else TimedStep(self.step)
         with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
@@ -150,11 +148,13 @@ class Search:
             left.append(present)
 
         def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
+            if self._found.choices.isdisjoint(final.arms):  # the workers of all that was measured have grown
+                self._found = replace(self._found, choices=frozenset({min(map(steady, final.arms))}))
             epochs = WholeEpochs(self._found, final, leads, whole)
-            looked, memory_mb = self._looked(self._took), self._slices.memory_mb
             if needed_s:  # and half as much again as was allowed, at least
                 needed_s = max(needed_s, self.budget.left_s + self.budget.seconds / 2)
-            return Outcome(epochs, looked, memory_mb, self.budget.begun_s, needed_s)
+            took = self._looked(self._took), self._slices.memory_mb, self.budget.begun_s
+            return Outcome(epochs, *took, needed_s, self._here)
 
         round_s = self._takes_s(left, seconds)
         if self._time_for(left, seconds) < 2:
@@ -179,7 +179,7 @@ class Search:
         """The best of what was measured ``last``, and what they are compared with."""
         choices = self._found.choices
         remaining = self._looked(self._took if choices.isdisjoint(last.arms) else last.arms)
-        return best(remaining, choices, steady(self.variants.present), most)
+        return best(remaining, choices, steady(self.variants.present), most) or [min(map(steady, last.arms))]
 
     @property
     def _final_s(self) -> float:

@@ -25,8 +25,7 @@ class TimedStep:
         begun, begun_cpu = time.perf_counter(), time.process_time()
         try:
             self.step(batch)
-            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-                torch.cuda.synchronize()  # else work that has only been launched would look done
+            _finish_cuda_work()  # else work that has only been launched would look done
         except Exception as error:
             raise StepError("the step failed") from error
         if self._is_warm:
@@ -44,6 +43,14 @@ class TimedStep:
     def cpu_share(self) -> float:
         """How many cores it keeps busy, 0 to 1."""
         return min(1.0, self.cpu_seconds / self.seconds) if self.seconds else 0.0
+
+
+def _finish_cuda_work() -> None:
+    """Wait for each GPU that this process uses: the step's need not be the current one."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        for device in range(torch.cuda.device_count()):
+            if torch.cuda.memory_reserved(device):
+                torch.cuda.synchronize(device)
 
 
 class Waiting:

@@ -16,7 +16,8 @@ def tensors_in(batch: Any, depth: int = 4) -> Iterator[torch.Tensor | np.ndarray
         yield batch
         return
     parts = batch if isinstance(batch, list | tuple) else getattr(batch, "__dict__", {}).values()
-    for part in batch.values() if isinstance(batch, Mapping) else parts if depth else ():
+    # Batches of objects may refer to each other, and to whole modules.
+    for part in () if not depth else batch.values() if isinstance(batch, Mapping) else parts:
         yield from tensors_in(part, depth - 1)
 
 

@@ -73,7 +73,7 @@ def tune(
     if step is not None and not callable(step):
         raise TypeError(f"step is {step!r:.60}: give a function that takes a batch")
     if max_workers is None:
-        max_workers = max(FEWEST_WORKERS, 2 * machine.usable_cores())
+        max_workers = min(MOST_WORKERS, max(FEWEST_WORKERS, 2 * machine.usable_cores()))
     return Search(
         variants=Variants.of(dataset, batch_size, start_method),
         step=Waiting(step_ms / 1000) if step_ms else step,

@@ -17,10 +17,10 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from spritedocs.model import Settings
 from spritedocs.target import complaint, unwatched, unwrapped
 from spritedocs.tuning.failures import too_short
-from spritedocs.tuning.indices import Cut, Replayed, Until
+from spritedocs.tuning.indices import Cut, Replayed
 from spritedocs.tuning.worker_watch import watch
 
-__all__ = ["BATCH_SIZE", "Until", "Variants"]
+__all__ = ["Variants"]
 
 BATCH_SIZE = 32
 """The batch size for a dataset that comes without a loader, if none is asked for."""
@@ -128,12 +128,17 @@ class Variants:
     @property
     def batches(self) -> int | None:
         """Batches of an epoch; ``None`` where the dataset does not say."""
+        # Not of a copy, which would end the workers of the original with it, if its class does so.
+        noted = vars(self.loader).get("_IterableDataset_len_called")
         try:
-            return len(_copy(self.loader))  # which notes that it was asked for, in a stream's loader
+            return len(self.loader)
         except Exception as error:
             if self.is_streaming or isinstance(error, TypeError | NotImplementedError):
                 return None
             raise
+        finally:
+            if "_IterableDataset_len_called" in vars(self.loader):
+                vars(self.loader)["_IterableDataset_len_called"] = noted
 
     @cached_property
     def indices(self) -> Iterable[Any]:
