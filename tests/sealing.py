@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from spritedocs.machine import Machine, slug
 from spritedocs.recordings import source_sha256
-from spritedocs.recordings.checksums import note
+from spritedocs.recordings.checksums import put
 from spritedocs.report import MIME, Gap, Measurement
 from spritedocs.report.results import _html_cell
 
@@ -31,7 +33,8 @@ def put_right(notebook: dict[str, Any], before: dict[str, Any], folder: Path) ->
 
 def seal(path: Path) -> Path:
     """Write the sums of ``path`` anew."""
-    note(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        put(Path(shutil.copy(path, folder)), path)
     return path
 
 

@@ -98,3 +98,10 @@ def test_a_system_that_names_no_disks_is_unknown(folder: Path, monkeypatch: pyte
 def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         measure_data(tmp_path / "nothing")
+
+
+def test_what_autofs_has_mounted_is_what_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = str(folder.resolve())
+    disks = [SimpleNamespace(mountpoint=place, fstype=kind) for kind in ("autofs", "nfs4")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: disks)
+    assert measure_data(folder).filesystem == "nfs4"

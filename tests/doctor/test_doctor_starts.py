@@ -41,3 +41,13 @@ def test_what_stops_a_worker_is_told(
     monkeypatch.setattr(multiprocessing.get_context(METHOD), "Queue", fail)
     assert start_all() == (Start(METHOD, None, "OSError: [Errno 30] Read-only file system"),)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_worker_that_is_late_has_not_failed(
+    only_the_default: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise RuntimeError("DataLoader timed out after 10 seconds")
+
+    monkeypatch.setattr(multiprocessing.get_context(METHOD), "Queue", late)
+    assert start_all() == (Start(METHOD),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from running import PROJECT
+from sealing import seal
 from tiny import MACHINE, NAME, Tiny, add_benchmark
 
 from spritedocs.recordings import Library, Recording, RecordingError, Result, checksums, orphans
@@ -283,7 +285,7 @@ def test_the_readers_own_need_none_and_an_altered_one_is_only_mentioned(tiny: Ti
     shutil.copy(tiny.recording(), own)
     [status] = tiny.library.own(tiny.example)
     assert status.state == "fresh"
-    checksums.note(own)
+    seal(own)
     own.write_bytes(own.read_bytes() + b"\n")
     edition = Edition(tiny.project, [MACHINE])
     assert edition.problems == []
@@ -293,10 +295,10 @@ def test_the_readers_own_need_none_and_an_altered_one_is_only_mentioned(tiny: Ti
 def test_sums_are_sorted_kept_and_dropped_with_their_files(tmp_path: Path) -> None:
     for name in ("b", "a", "c"):
         (tmp_path / name).write_text(name, encoding="utf-8")
-        checksums.note(tmp_path / name)
+        seal(tmp_path / name)
     (tmp_path / "c").unlink()
     (tmp_path / "a").write_text("new", encoding="utf-8")
-    checksums.note(tmp_path / "a")
+    seal(tmp_path / "a")
     sums = {name: hashlib.sha256(text).hexdigest() for name, text in (("a", b"new"), ("b", b"b"))}
     written = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     assert (tmp_path / checksums.NAME).read_bytes() == written.encode()
@@ -387,3 +389,22 @@ def test_recordings_that_no_page_shows_are_mentioned(tiny: Tiny) -> None:
     edition = Edition(tiny.project, [MACHINE])
     assert edition.problems == []
     assert edition.notices == expected
+
+
+def test_where_the_sum_cannot_be_written_the_former_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written = tmp_path / "a", tmp_path / "writing" / "a"
+    path.write_text("old", encoding="utf-8")
+    seal(path)
+    written.parent.mkdir()
+    written.write_text("new", encoding="utf-8")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        checksums.put(written, path)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert checksums.agrees(path)

@@ -11,10 +11,11 @@ from spritedocs.site.placeholders import filled
 
 VALUES = {
     "gain_4": Measurement.of("gain_4", [3.9, 4.0, 3.8] * 2, "×"),
+    "even": Measurement.of("even", [0.98, 1.02, 0.97, 1.03, 0.99, 1.01], "×"),
     "seconds": Measurement.of("seconds", [1.5], "s"),
 }
 SOURCE = SimpleNamespace(recording=SimpleNamespace(values=VALUES))
-EXAMPLE = SimpleNamespace(name="speed", header={"claims": ["gain_4 > 3"]})
+EXAMPLE = SimpleNamespace(name="speed", header={"claims": ["gain_4 > 3", "even < 1.1"]})
 ENTRY = SimpleNamespace(
     example=EXAMPLE,
     names=(*VALUES, "on_gpu_ms"),
@@ -30,6 +31,8 @@ ENTRY = SimpleNamespace(
         ("{gain_4:interval}", "3.90× (3.81–3.99)"),
         ("{seconds}, or {seconds:interval}", "about 1.5 s, or about 1.5 s (one run)"),
         ("{on_gpu_ms}", "not measured here"),
+        ("{even}", "1.000× (no difference measured)"),
+        ("{even:interval}", "1.000× (0.975–1.025, no difference measured)"),
     ],
 )
 def test_a_placeholder_becomes_what_is_published(written: str, said: str) -> None:

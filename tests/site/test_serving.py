@@ -21,7 +21,8 @@ from running import PROJECT
 from tiny import Tiny
 from watchdog.observers.api import EventQueue, ObservedWatch
 
-from spritedocs.site.serving import ServedFolder, _PatientEmitter, check_address, prepare
+from spritedocs.recordings import Project
+from spritedocs.site.serving import ServedFolder, _PatientEmitter, check_address, prepare, watched
 
 
 @pytest.fixture
@@ -139,6 +140,15 @@ def test_a_folder_that_vanishes_is_watched_when_it_comes_back(tmp_path: Path) ->
     folder.mkdir()
     (folder / "index.md").touch()
     assert "FileCreatedEvent" in seen()
+
+
+def test_a_build_that_looks_what_to_watch_is_no_reason_to_build(tiny: Tiny) -> None:
+    """The mark is watched: touched by each build, it would have the server build for ever."""
+    project, mark = Project(tiny.root), tiny.root / "rendered.mark"
+    watched(project, mark)
+    os.utime(mark, (1, 1))
+    assert str(mark) in watched(project, mark)
+    assert mark.stat().st_mtime == 1
 
 
 def test_a_server_watches_with_patience_whatever_it_watched(tmp_path: Path) -> None:

@@ -496,13 +496,6 @@ def test_without_a_fresh_recording_the_first_stale_one_is_published_labelled_and
     assert re.search("CPU, 13 cores ran other code, .* Stale: .* Other machine ran other", text_of(page))
 
 
-def test_strict_freshness_makes_staleness_an_error(tiny: Tiny) -> None:
-    tiny.add_recording(tiny.recording(), stale)
-    tiny.edit("mkdocs.yml", "other-machine] }", "other-machine], strict_freshness: true }")
-    said = "STALE: examples/01_counting.py, as cpu-13-cores recorded it: other has changed since."
-    assert_stopped(tiny.build(), said)
-
-
 # Building and running.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -110,3 +111,13 @@ def test_a_notebook_opens_in_colab_where_that_finds_the_repository(
     )
     assert page.count(f'href="{address}"') == page.count("colab") == linked
     assert page.count("!pip install git+https://github.com/s/g") == linked
+
+
+def test_a_wheel_that_was_cleaned_away_is_built_again(
+    with_package: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = SimpleNamespace(WheelBuilder=Builder)
+    built(with_package, monkeypatch, backend)
+    shutil.rmtree(with_package.root / ".cache" / "spritedocs" / "wheel")
+    site = built(with_package, monkeypatch, backend).site
+    assert (site / "downloads" / WHEEL).read_bytes() == b"a wheel"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from spritedocs.watching import telling, watches
+from spritedocs.watching import reports, telling, watches
 from spritedocs.watching.watches import Watch
 
 
@@ -41,8 +42,9 @@ class Slow:
 @pytest.fixture(autouse=True)
 def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "WATCHES", [])
-    monkeypatch.setattr(watches, "_NEXT", {})
-    monkeypatch.setattr(watches, "_LACKING", set())
+    monkeypatch.setattr(watches, "_PROCESS", os.getpid())
+    monkeypatch.setattr(reports, "_NEXT", {})
+    monkeypatch.setattr(reports, "LACKING", set())
     monkeypatch.setattr(Watch, "most_workers", 0)
     monkeypatch.setattr(Watch, "rank", (None, 1))
     telling._page.cache_clear()

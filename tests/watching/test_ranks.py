@@ -152,3 +152,16 @@ def test_a_rank_whose_others_died_in_the_first_epoch_is_told_of_at_the_end(clock
     assert said() == []
     watches._close()
     assert [line.split()[0] for line in said()] == ["rank", "epoch", "1"]
+
+
+def test_after_many_epochs_the_longest_rank_decides_whether_a_short_one_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(watches, "MOST_LINES", 0)
+    each = [watches.Watch("training", "key") for _ in range(2)]
+    for rank, its in enumerate(each):
+        its._ranks = Ranks("training", rank, 2, 20)
+    for number, seconds in ((1, (0.99, 1.01)), (2, (0.5, 0.6))):
+        for its, s in zip(each, seconds, strict=True):
+            its.ended(Epoch(number, 2, batches=10, items=80, seconds=s, first_s=0.1, ended="done"))
+    told = [line for line in capsys.readouterr().err.splitlines() if ", epoch " in line]
+    assert len(told) == 1
+    assert told[0].startswith("spritedocs: training, epoch 1 on 2 ranks: 1.01 s")

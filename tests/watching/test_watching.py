@@ -18,8 +18,9 @@ from torch import distributed
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler, TensorDataset
 
 import spritedocs
-from spritedocs.timing import time_epoch
-from spritedocs.watching import iterating, telling, watch, watches
+from spritedocs.machine import run_script
+from spritedocs.timing import dismiss, time_epoch
+from spritedocs.watching import iterating, reports, telling, watch, watches
 
 
 def test_it_stands_at_the_top():
@@ -797,7 +798,7 @@ def test_a_report_that_takes_long_is_written_more_seldom(clock, tmp_path, monkey
         return str(len(value["loaders"][0]["epochs"]))
 
     path = tmp_path / "report.json"
-    monkeypatch.setattr(watches, "json", SimpleNamespace(dumps=slow))
+    monkeypatch.setattr(reports, "json", SimpleNamespace(dumps=slow))
     for _ in range(4):
         list(watch(Slow(clock, [9]), name="it", report=path))
     assert path.read_text().strip() == "4"  # at 9 s and at 37 s
@@ -822,7 +823,7 @@ def test_a_report_may_have_any_name_in_it(clock, tmp_path, kind):
 
 
 def test_a_report_that_fails_in_any_way_is_said(clock, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(watches.json, "dumps", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(reports.json, "dumps", lambda *_, **__: 1 / 0)
     assert len(list(watch(Slow(clock, [1]), report=tmp_path / "report.json"))) == 1
     assert said()[-1] == f"the report {tmp_path / 'report.json'} cannot be written: division by zero"
 
@@ -954,13 +955,105 @@ def test_where_ours_fails_at_the_end_it_is_said(clock, said, monkeypatch):
 
 def test_a_progress_bar_makes_room(clock, capsys, monkeypatch):
     written = []
-    bar = SimpleNamespace(write=lambda text, file, end: written.append((text, file, end)))
+    bar = SimpleNamespace(write=lambda text, file, end: written.append((text, file, end)), _instances={1})
     monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=bar))
     list(watch(Slow(clock, [1, 1]), name="it"))
     assert written[0][0].startswith("spritedocs: it, epoch 1")
     for text, file, end in written:
         assert (file, text[-1], end) == (sys.stderr, "\n", "")  # in one piece: ranks write at the same time
     assert capsys.readouterr().err == ""
+
+
+def test_without_a_bar_tqdm_is_left_alone(clock, said, monkeypatch):
+    """Its first line makes a lock, which settles the start method of a script that only imports it."""
+    monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=SimpleNamespace(_instances=set())))
+    list(watch(Slow(clock, [1, 1]), name="it"))
+    assert said()[0].startswith("it, epoch 1")
+
+
+def test_where_nobody_listens_a_bar_says_nothing_either(clock, monkeypatch):
+    bar = SimpleNamespace(
+        write=lambda *_, **__: pytest.fail("tqdm writes to standard output"), _instances={1}
+    )
+    monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=bar))
+    monkeypatch.setattr(sys, "stderr", None)
+    assert len(list(watch(Slow(clock, [1, 1])))) == 2
+
+
+def test_what_could_not_be_iterated_over_was_iterated_over(said):
+    class Broken:
+        def __iter__(self):
+            raise ValueError("cannot be pickled")
+
+    with pytest.raises(ValueError, match="cannot be pickled"):
+        iter(watch(Broken(), name="it"))
+    watches._close()
+    assert said() == []
+
+
+def test_an_iterator_is_one(clock, said):
+    def endless():
+        yield from ([number] * 4 for number in range(10**9))
+
+    batches = watch(endless(), name="it")
+    assert [next(batches), next(batches)] == [[0] * 4, [1] * 4]
+    assert said() == []
+    watches._close()
+    assert said()[0].startswith("it, epoch 1 (left after 2 batches)")
+    plain = watch([[1]])
+    assert not hasattr(plain, "__next__")
+
+
+class Adapter:
+    """Has its batches from another loader, which it asks for all that it lacks, as Accelerate's has."""
+
+    def __init__(self, loader):
+        self.base_dataloader = loader
+
+    def __getattr__(self, name):
+        if name == "base_dataloader":
+            raise AttributeError
+        return getattr(self.base_dataloader, name)
+
+    def __iter__(self):
+        yield from self.base_dataloader
+
+    def __len__(self):
+        return len(self.base_dataloader)
+
+
+def test_a_replay_leaves_a_loader_within_another_as_it_was():
+    numbers = DataLoader(list(range(16)), batch_size=2, num_workers=1, persistent_workers=True)
+    loader = watch(Adapter(numbers), name="it", replay=2)
+    try:
+        epochs = [[batch.tolist() for batch in loader] for _ in range(2)]
+    finally:
+        dismiss(numbers)
+    assert epochs[0] == [[0, 1], [2, 3]] * 4
+    assert epochs[1] == [[2 * number, 2 * number + 1] for number in range(8)]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="cannot fork")
+def test_a_process_that_was_forked_tells_its_own_epochs_at_its_end():
+    said = run_script(
+        """
+import multiprocessing
+from spritedocs import watch
+
+def train(name):
+    loader = watch([[1, 2], [3, 4]], name=name)
+    for _ in range(2):
+        list(loader)
+
+if __name__ == "__main__":
+    train("parent")
+    child = multiprocessing.get_context("fork").Process(target=train, args=["child"])
+    child.start()
+    child.join()
+"""
+    ).text.splitlines()
+    tables = [line for line in said if line in ("spritedocs: parent:", "spritedocs: child:")]
+    assert tables == ["spritedocs: child:", "spritedocs: parent:"]
 
 
 @pytest.mark.parametrize("stream", [None, SimpleNamespace(write=lambda text: 1 / 0)])

@@ -75,7 +75,7 @@ def check_start_method(facts: Facts) -> Finding:
         remedy = "Stay at num_workers=0 until what this names is mended."
         return Finding(key, BREAKS, says, remedy, page, values)
     if default.seconds is None:
-        says = f"Workers start by {default.method}; no time was left to measure what that costs."
+        says = f"Workers start by {default.method}; the one that was tried starts slowly, or hangs."
         return Finding(key, UNKNOWN, says, "Try again when the machine is less busy.", page, values)
     says = (
         f"By {default.method}, the default here, a worker's first item comes {_seconds(default.seconds)} "

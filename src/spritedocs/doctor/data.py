@@ -37,14 +37,14 @@ def measure_data(path: Path, limit_s: float = WALK_LIMIT_S) -> Data:
     Links to files count as what they lead to, each file once, however many lead to it. Links to folders are
     passed over, as is what cannot be read. Raises ``FileNotFoundError`` where there is nothing.
     """
-    filesystem = _filesystem(path)
     end = time.monotonic() + limit_s
-    size = files = 0
+    size, files, whole = 0, 0, True
     for each in _sizes(path) if path.is_dir() else [path.stat().st_size]:
         size, files = size + each, files + 1
         if time.monotonic() > end:
-            return Data(size, files, False, filesystem)
-    return Data(size, files, filesystem=filesystem)
+            whole = False
+            break
+    return Data(size, files, whole, _filesystem(path))  # which reading may have mounted
 
 
 def _sizes(folder: Path) -> Iterator[int]:
@@ -69,4 +69,5 @@ def _filesystem(path: Path) -> str:
     """The kind of the innermost disk that holds ``path``."""
     there = path.resolve()
     found = [disk for disk in psutil.disk_partitions(all=True) if there.is_relative_to(disk.mountpoint)]
-    return max(found, key=lambda disk: len(disk.mountpoint)).fstype if found else ""
+    # What autofs has mounted is listed after autofs itself, which is mounted at the same place.
+    return max(reversed(found), key=lambda disk: len(disk.mountpoint)).fstype if found else ""

@@ -13,8 +13,22 @@ __all__ = ["check_disk", "check_gpu", "check_page_cache", "check_pinned_memory",
 IDLE_SHARE = 0.5
 """Workers that hold nothing yet should leave half of the memory to data, batches and the model."""
 
-NETWORK = ("nfs", "cifs", "smb", "webdav", "fuse.", "lustre", "gpfs", "ceph", "beegfs", "afs", "glusterfs")
-"""How the names of filesystems begin that fetch files over a network."""
+NETWORK = (
+    *("nfs", "cifs", "smb", "webdav", "lustre", "gpfs", "ceph", "beegfs", "afs", "glusterfs"),
+    *(
+        "fuse.sshfs",
+        "fuse.s3",
+        "fuse.rclone",
+        "fuse.gcsfuse",
+        "fuse.juicefs",
+        "fuse.glusterfs",
+        "fuse.goofys",
+    ),
+    *("fuse.blobfuse", "fuse.mount-s3", "fuse.ceph", "fuse.davfs", "fuse.gvfsd", "fuse.lizardfs"),
+    *("fuse.moosefs", "fuse.mfs", "fuse.alluxio"),
+)
+"""How the names of filesystems begin that fetch files over a network. Others by FUSE join or encrypt folders
+that lie here."""
 
 OUTSIDE = ("9p", "virtiofs", "vboxsf", "fakeowner")
 """How the names of those begin that fetch files from outside of a virtual machine, as WSL does for Windows'

@@ -128,7 +128,6 @@ def look(data: Path | None = None, *, start: bool = True, root: Path = ROOT) -> 
     files, files_hard = _limits("RLIMIT_NOFILE")
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     group_tasks_limit, group_tasks = machine.tasks_limit(root) or (None, 0)
-    available = min(psutil.virtual_memory().available, machine.memory_limit(root) or UNLIMITED)
     count_cores: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return Facts(
         machine=here,
@@ -151,7 +150,7 @@ def look(data: Path | None = None, *, start: bool = True, root: Path = ROOT) -> 
         numpy_threads=_number(_NUMPY_QUESTION),
         thread_setting=os.environ.get("OMP_NUM_THREADS"),
         opencv_threads=_number(_OPENCV_QUESTION) if find_spec("cv2") else None,
-        memory_available=available,
+        memory_available=machine.memory_left(root),
         starts=start_all() if start else (),
         made_for_gpu=torch.version.cuda is not None or torch.version.hip is not None,
         gpu_absence="" if here.gpu else machine.gpu_absence(),

@@ -6,26 +6,26 @@ It has the format of ``sha256sum``, and ``sha256sum -c SHA256SUMS`` checks it to
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
 
-__all__ = ["NAME", "agrees", "note"]
+__all__ = ["NAME", "agrees", "put"]
 
 NAME = "SHA256SUMS"
 
 
-def note(path: Path) -> None:
-    """Write down what ``path`` holds now, beside it. Files that are gone are dropped.
+def put(written: Path, path: Path) -> None:
+    """Put the file ``written`` in the place of ``path``, and its sum beside it.
 
-    Raises ``OSError`` where the folder cannot be written to.
+    Sums of files that are gone are dropped. Both are written before either is replaced, so that a full disk
+    leaves what was there. Raises ``OSError`` where the folder cannot be written to.
     """
-    folder = path.parent
-    known = _read(folder) | {path.name: _digest(path)}
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(known.items()) if (folder / name).is_file()]
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name:
-        written = Path(name) / NAME
-        written.write_text("".join(lines), encoding="utf-8", newline="\n")
-        written.replace(folder / NAME)
+    folder, sums = path.parent, written.with_name(NAME)
+    known = _read(folder) | {path.name: _digest(written)}
+    there = {name: digest for name, digest in known.items() if name == path.name or (folder / name).is_file()}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(there.items())]
+    sums.write_text("".join(lines), encoding="utf-8", newline="\n")
+    written.replace(path)
+    sums.replace(folder / NAME)
 
 
 def agrees(path: Path) -> bool | None:

@@ -100,8 +100,9 @@ def places_to_write(folder: Path, environment: Mapping[str, str]) -> dict[str, s
 def _is_writable(place: str) -> bool:
     """Whether files can be written below ``place``, which need not be there yet."""
     nearest = os.path.abspath(os.path.expanduser(place))  # noqa: PTH100, PTH111 - Path raises where these do not
-    while not os.path.lexists(nearest):
-        nearest = os.path.dirname(nearest)  # noqa: PTH120
+    # A drive of Windows that is gone is above itself.
+    while not os.path.lexists(nearest) and (above := os.path.dirname(nearest)) != nearest:  # noqa: PTH120
+        nearest = above
     return os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK)  # noqa: PTH112
 
 

@@ -209,8 +209,7 @@ def _stored(path: Path, notebook: Any) -> Recording:
             written.write_text(text, encoding="utf-8", newline="\n")  # sums hold on Windows too
             Recording.read(written)
             with undisturbed():
-                written.replace(path)
-                checksums.note(path)
+                checksums.put(written, path)
     except RecordingError as error:
         raise RecordError(f"{path.stem} gave no usable recording: {error}") from None
     except OSError as error:

@@ -90,7 +90,9 @@ class Bars(Figure):
         axes.barh(place, value.median, height=_LINE * 0.8, color=colour)
 
     def _scale(self, axes: Any, wide: bool) -> None:
-        axes.set_xlim(min(0, *(value.bounds[0] for value in self.values)), max(map(_reach, self.values)) or 1)
+        axes.set_xlim(
+            min(0, *(value.bounds[0] for value in self.values)), max(0, *map(_reach, self.values)) or 1
+        )
         put_linear_ticks(axes.xaxis, letters(wide, 0.6))
 
     def _composed(self) -> str:

@@ -41,7 +41,6 @@ class Edition:
     """The published machines, the preferred one first."""
     publisher: str | None = None
     """The machine whose own recordings are the ones to publish, as on the GPU runner."""
-    strict_freshness: bool = False
     claims_stop: bool = True
     """Whether a claim that does not hold stops the build, or is only mentioned."""
     problems: list[str] = field(default_factory=list)
@@ -62,7 +61,9 @@ class Edition:
         library = Library(self.project)
         for name in self.project.names():
             try:
-                self.entries[name] = self._entry(library, self.project.example(name))
+                example = self.project.example(name)
+                _ = example.cells  # a mark that cannot be read is told of here, as all else
+                self.entries[name] = self._entry(library, example)
             except (ExampleError, RecordingError) as error:
                 self.problems.append(self._relative(str(error)))
         for name in self.project.benchmarks():
@@ -101,12 +102,11 @@ class Edition:
         return entry
 
     def _mention_stale(self, where: str, entry: Entry) -> None:
-        said = [
+        self.notices += [
             f"STALE: {where}, as {status.machine} recorded it: {status.because}."
             for status in entry.sources
             if status.state == "stale"
         ]
-        (self.problems if self.strict_freshness else self.notices).extend(said)
 
     def _own(self, library: Library, example: Example) -> list[Status]:
         """The reader's own recordings. One that cannot be read is theirs to mend, and stops no build."""

@@ -35,7 +35,11 @@ def read(source: str, name: str, macros: Mapping[str, Callable[..., str]]) -> Re
     return Reading(meta | texts, markdown, said)
 
 
-_AUTODOC = re.compile(r"^[ \t>*+\-\d.#]*:::[ \t]*(.*)((?:\n[ \t]*)*\n[ \t]+\S.*)?", re.MULTILINE)
+_AUTODOC = re.compile(
+    # Also in a list, a definition, a footnote, or HTML whose content is Markdown.
+    r"^(?:[ \t>*+\-\d.#:]|\[\^[^\]\n]+\]:|<[^>\n]*>)*?:::[ \t]*(.*)((?:\n[ \t]*)*\n[ \t]+\S.*)?",
+    re.MULTILINE,
+)
 _CODE_BLOCK = re.compile(r"^([ \t]*)(`{3,}|~{3,}).*?^\1\2[ \t]*$", re.DOTALL | re.MULTILINE)
 
 

@@ -47,11 +47,15 @@ def filled(markdown: str, entry: Entry) -> tuple[str, list[str]]:
         value = source.recording.values[name]
         if value.unit == "×" and name not in claimed:
             faults.append(f"quotes the ratio {name!r}, which no claim is about: add one to its header")
-        remarks = [value.remark] if form and value.remark and not value.interval_text else []
+        is_told = value.shows_no_difference or (form and not value.interval_text)
+        remarks = [value.remark] if value.remark and is_told else []
         if source is not entry.published:
             remarks.append(machine_name(source.recording.provenance["machine"]))
             remarks += ["stale"] if source.state == "stale" else []
-        remark = f" ({', '.join(remarks)})" if remarks else ""
-        return plain(f"{value.in_full if form else value}{remark}")
+        shown = value.in_full if form else str(value)
+        if remarks:
+            opened = f"{shown[:-1]}, " if shown.endswith(")") else f"{shown} ("
+            shown = f"{opened}{', '.join(remarks)})"
+        return plain(shown)
 
     return _PIECE.sub(said, markdown), faults

@@ -64,8 +64,6 @@ class SpritedocsConfig(Config):
     """The machines whose recordings are published, the preferred one first."""
     execute = config_options.Choice(EXECUTE, default="never")
     """Whether a build runs examples; the environment variable SPRITEDOCS_EXECUTE overrides it."""
-    strict_freshness = config_options.Type(bool, default=False)
-    """Whether a stale recording stops the build."""
 
 
 class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
@@ -114,7 +112,6 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             project,
             list(self.config.machines),
             publisher=self._here if execute == "always" else None,
-            strict_freshness=self.config.strict_freshness,
             claims_stop=claims_stop,
         )
         self.edition.problems += kind_faults(project.root, docs)
@@ -138,6 +135,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     def on_shutdown(self) -> None:
         """Publish what was built."""
+        self._second.end()
         self._output.end()
 
     @event_priority(100)

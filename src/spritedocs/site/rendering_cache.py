@@ -79,9 +79,13 @@ class RenderedPages:
             elif key and postpone:
                 page.content = "<p>This view is being made: the page will reload by itself.</p>"
                 page.toc = TableOfContents([])
-                self._postponed[page.file.src_uri] = lambda: self._render(
-                    page, render, key, config, files, postponed=True
-                )
+                source = page.file.content_bytes
+
+                def later() -> None:
+                    if page.file.content_bytes == source:  # else a later build has another notebook there
+                        self._render(page, render, key, config, files, postponed=True)
+
+                self._postponed[page.file.src_uri] = later
             else:
                 self.rendered.append(page.file.src_uri)
                 self._render(page, render, key, config, files)
@@ -118,7 +122,7 @@ class RenderedPages:
     def end(self) -> None:
         """A build is done: forget what none has used for a day."""
         self._nothing_is_built.set()
-        self._known = {key: kept for key, kept in self._known.items() if key in self._used}
+        self._known = {key: kept for key, kept in list(self._known.items()) if key in self._used}
         oldest = time.time() - _KEPT_UNUSED_S
         for path in self.folder.glob("*"):
             with contextlib.suppress(OSError):

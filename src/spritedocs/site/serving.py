@@ -65,7 +65,8 @@ def _why_not(host: str, port: int, error: OSError | OverflowError) -> str:
 def watched(project: Project, mark: Path) -> list[str]:
     """What a server watches beside the pages: all that they are made of, and the ``mark`` of new views."""
     project.own.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    with contextlib.suppress(FileExistsError):
+        mark.touch(exist_ok=False)  # each build asks for this: a touch would have the server build for ever
     paths = [project.root / "examples", project.own, project.package, mark]
     return [str(path) for path in paths]
 

@@ -23,7 +23,11 @@ def add_wheel(config: MkDocsConfig, files: Files, root: Path) -> str:
 
     None is built where the build backend is not installed: nothing is fetched from anywhere.
     """
-    wheel = _built(root, root / ".cache" / "spritedocs" / "wheel")
+    folder = root / ".cache" / "spritedocs" / "wheel"
+    wheel = _built(root, folder)
+    if wheel and not wheel.is_file():  # 'make clean' beside a server
+        _built.cache_clear()
+        wheel = _built(root, folder)
     if wheel is None:
         return ""
     path = f"downloads/{wheel.name}"

@@ -180,7 +180,9 @@ def replayed(
     stepped_s = watch.clock() - began - epoch.first_s - epoch.wait_s
     epoch.real_batch_s = stepped_s / keep + epoch.wait_s / (keep - 1)
     watch.replay_begins(keep)
-    dismiss(loader, batches)  # else workers would go on loading for a while
+    # Else workers would go on loading for a while. Accelerate's loader has them in another one, which it asks
+    # for what it lacks, and which would be left with an iterator that is shut down.
+    dismiss(getattr(loader, "base_dataloader", loader), batches)
     epoch.kept, again_from = keep, watch.clock()
     for number in range(keep, whole + 1):
         # Not at the end alone: a loop that leaves, or that knows the length, does not come back for it.

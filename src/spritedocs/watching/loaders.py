@@ -92,7 +92,7 @@ class Watched(Wrapped):
     Lightning makes a loader anew by its class, which therefore has the constructor of the wrapped one.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "_spritedocs_epoch")
 
     def __iter__(self) -> Iterator[Any]:
         # What a worker loads for others is no epoch of the training.
@@ -147,6 +147,17 @@ def _class_of(kind: Any, found: Watch) -> type[Watched]:
         found.serve(loader)
         Wrapped.__init__(self, loader, found)
 
-    return type(
-        kind.__name__, (Watched,), {"__slots__": (), "__init__": functools.wraps(kind.__init__)(__init__)}
-    )
+    own: dict[str, Any] = {"__slots__": (), "__init__": functools.wraps(kind.__init__)(__init__)}
+    if hasattr(kind, "__next__"):
+        own["__next__"] = _next
+    return type(kind.__name__, (Watched,), own)
+
+
+def _next(watched: Any) -> Any:
+    """The next batch of what is an iterator itself: of one epoch, which goes on from call to call."""
+    try:
+        epoch = object.__getattribute__(watched, "_spritedocs_epoch")
+    except AttributeError:
+        epoch = iter(watched)
+        object.__setattr__(watched, "_spritedocs_epoch", epoch)
+    return next(epoch)

@@ -30,8 +30,12 @@ def say(text: str) -> None:
 
     A training script's standard output may be its result. Where nobody listens, nothing is said.
     """
+    if sys.stderr is None:  # tqdm would take standard output in its place
+        return
     try:
-        if (tqdm := sys.modules.get("tqdm")) is not None:
+        tqdm = sys.modules.get("tqdm")
+        # torch imports it too, and its first lock settles the start method: not where there is no bar.
+        if tqdm is not None and tqdm.tqdm._instances:
             tqdm.tqdm.write(f"{text}\n", file=sys.stderr, end="")  # in one piece, for several ranks
         else:
             sys.stderr.write(f"{text}\n")

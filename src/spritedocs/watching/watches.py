@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
-import math
 import multiprocessing
 import operator
 import os
@@ -12,13 +10,14 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing import util
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import distributed
 
 from spritedocs.machine import usable_cores, worker_pids
-from spritedocs.watching import telling
+from spritedocs.watching import reports, telling
 from spritedocs.watching.epochs import Epoch
 from spritedocs.watching.iterating import Batches
 from spritedocs.watching.ranks import Ranks
@@ -34,16 +33,11 @@ MOST_LINES = 100
 """How many epochs of a loader are told of, whatever they take. After that, short ones are not."""
 
 SHORT_S = 1.0
-"""Below this an epoch is short. Reports, too, are written this often at most."""
-
-_SHARE_OF_WRITING = 0.05
-"""A report has all epochs each time: how much of the training that may take at most."""
+"""Below this an epoch is short."""
 
 _PROCESS = os.getpid()
-_NEXT: dict[Path, float] = {}
-"""From when on a report may be written again."""
-_LACKING: set[Path] = set()
-"""The reports that lack epochs."""
+_AT_THE_END = 0
+"""The process whose end is seen to."""
 
 
 class Watch:
@@ -66,6 +60,8 @@ class Watch:
         """What the reader types for it."""
         self.works = True
         """Whether nothing of ours has failed."""
+        self.has_begun = False
+        """Whether anybody has iterated over it, be it in vain."""
         self._loader: Callable[[], Any] = lambda: None
         # No WeakSet: while one thread looks through it, another may begin an epoch.
         self._running: weakref.WeakValueDictionary[int, Batches] = weakref.WeakValueDictionary()
@@ -88,8 +84,10 @@ class Watch:
 
         Where ours has failed it is that of the loader itself.
         """
+        self.has_begun = True
         if not self.works:
             return start(loader)
+        _see_to_the_end()
         epoch, (rank, size) = Epoch(len(self.epochs) + 1, *_workers(loader)), _rank()
         if rank is not None and size > 1 and self._ranks is None:
             self._ranks = Ranks(self.name, rank, size, MOST_ROWS)
@@ -106,8 +104,13 @@ class Watch:
 
     def forget(self) -> None:
         """Say nothing at the end, unless there were epochs."""
-        if not self.epochs and self in WATCHES:
+        if not self.has_begun and self in WATCHES:
             WATCHES.remove(self)
+
+    def begin_anew(self) -> None:
+        """Without the epochs of the process that this one was forked from."""
+        self.epochs = []
+        self._running = weakref.WeakValueDictionary()
 
     def workers(self) -> int:
         """How many workers of its own are alive: those of epochs under way, and those that stay."""
@@ -126,7 +129,7 @@ class Watch:
         elif table is None and len(ended) > (0 if self._ranks else 1):
             self._say(f":\n{telling.table(ended[-MOST_ROWS:])}")
         # A worker that imports the script has its own loaders, and iterates over none.
-        elif not self.epochs and multiprocessing.parent_process() is None:
+        elif not self.has_begun and multiprocessing.parent_process() is None:
             self._say(" was never iterated over. If a framework made another loader of it, watch that one.")
 
     def replay_begins(self, keep: int) -> None:
@@ -135,14 +138,11 @@ class Watch:
 
     def ended(self, epoch: Epoch) -> None:
         """An epoch is over: it is told of, and reported."""
-        if epoch.number <= MOST_LINES or epoch.seconds >= SHORT_S or epoch.kept:
-            self._tell(epoch)
+        self._tell(epoch)
         if epoch.number == MOST_LINES:
             self._say(f": {telling.silence(MOST_LINES, SHORT_S)}")
-        if self.report is not None:
-            _LACKING.add(self.report)
-            if self.clock() >= _NEXT.get(self.report, -math.inf):
-                _write(self.report)
+        if self.report is not None and reports.is_due(self.report, self.clock()):
+            _write(self.report)
 
     def give_up(self, error: Exception) -> None:
         """Ours has failed, which is said once: the loader goes on as it is."""
@@ -156,7 +156,8 @@ class Watch:
         told, former = [epoch], self._verdict
         if self._ranks is not None and not epoch.kept:
             told = self._ranks.leave(epoch)
-        if not told:
+        is_short = max((each.seconds for each in told), default=0.0) < SHORT_S
+        if not told or (epoch.number > MOST_LINES and is_short and not epoch.kept):
             return
         slowest = max(told, key=lambda each: each.lost_share)
         self._verdict = telling.verdict(slowest, self.to_synchronise) or former
@@ -208,34 +209,30 @@ def _look_for_a_crowd() -> None:
 
 
 def _write(path: Path) -> None:
-    """All epochs of the loaders that report to ``path``: a table, or an object where it is called .json."""
-    began = Watch.clock()
-    _LACKING.discard(path)
-    try:
-        _rewrite(path)
-    except Exception as error:  # noqa: BLE001 - no reason to stop a training
-        why = error.strerror if isinstance(error, OSError) else error
-        telling.say(f"spritedocs: the report {path} cannot be written: {why}")
-    now = Watch.clock()
-    _NEXT[path] = now + max(SHORT_S, (now - began) / _SHARE_OF_WRITING)
-
-
-def _rewrite(path: Path) -> None:
-    rank, ranks = _rank()
     ended = [(watch.name, watch._ended()) for watch in WATCHES if watch.report == path]
-    if path.suffix == ".json":
-        loaders = [{"name": name, "epochs": [e.as_json() for e in epochs]} for name, epochs in ended]
-        text = json.dumps({"rank": rank, "loaders": loaders}, indent=2)
-    else:
-        text = "\n\n".join(f"{name}\n{telling.table(epochs)}" for name, epochs in ended if epochs)
-    own = path.with_stem(f"{path.stem}-rank{rank}") if ranks > 1 else path
-    own.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")  # names may have any bytes
+    reports.write(path, ended, *_rank(), Watch.clock)
 
 
 def _rank() -> tuple[int | None, int]:
     if distributed.is_available() and distributed.is_initialized():
         Watch.rank = distributed.get_rank(), distributed.get_world_size()
     return Watch.rank
+
+
+def _see_to_the_end() -> None:
+    """Have this process tell of its epochs when it ends, if it was forked from one that watches, too."""
+    global _PROCESS, _AT_THE_END
+    if (pid := os.getpid()) == _AT_THE_END:
+        return
+    if pid != _PROCESS:
+        _PROCESS = pid
+        reports.LACKING.clear()
+        for watch in WATCHES:
+            watch.begin_anew()
+    if multiprocessing.parent_process() is not None:
+        # What multiprocessing has forked ends without what atexit holds.
+        util.Finalize(None, _close, exitpriority=0)
+    _AT_THE_END = pid
 
 
 @atexit.register
@@ -246,5 +243,6 @@ def _close() -> None:
                 watch.close()
             except Exception as error:  # noqa: BLE001
                 watch.give_up(error)
-        for path in list(_LACKING):
+        for path in list(reports.LACKING):
             _write(path)
+        WATCHES.clear()  # a process that was spawned comes here twice
