@@ -10,6 +10,7 @@
 #   - never_dropped == 1
 #   - same_places == 32
 #   - one_rank_2 > two_ranks_2
+#   - one_rank_4 > two_ranks_4
 #   - wait_percent_slow > wait_percent_quick
 #   - slow_over_quick > 0.9
 #   - slow_over_quick < 1.1

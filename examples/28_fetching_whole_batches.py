@@ -7,6 +7,9 @@
 #   - ladder_packed > 3
 #   - ladder_whole > 15
 #   - ladder_whole > ladder_packed
+#   - ladder_getitems > ladder_packed
+#   - ladder_reused > ladder_packed
+#   - helpers_2_packed < helpers_2_files
 #   - helpers_2_whole < 1
 #   - helpers_2_files > helpers_2_whole
 #   - of_ceiling > 0.5
