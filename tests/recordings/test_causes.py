@@ -149,7 +149,7 @@ def test_the_numbers_in_recorded_names_are_workers(path: Path) -> None:
     setting = _Setting(2, False, recording.provenance["example"] not in _NUMBERED_OTHERWISE)
     found = {_workers(name, setting) for name in (*recording.values, *recording.gaps)} - {None}
     cores = recording.provenance["machine"]["usable_cores"]
-    assert found <= ({0, 1, 2, 4, 8, cores, 2 * cores} if setting.by_workers else set())
+    assert found <= ({0, 1, 2, 3, 4, 8, cores, 2 * cores} if setting.by_workers else set())
     assert bool(found) == (setting.by_workers and path.stem not in WITHOUT_NUMBERS)
 
 
