@@ -136,9 +136,14 @@ class Prospects:
         wanted = (costs.cores, min(busy, counts[-1]))
         return {0, self.variants.present.num_workers, *(_at_most(most, counts) for most in wanted)}
 
-    def fit(self, settings: Iterable[Settings]) -> bool:
-        """Whether loaders for all of them fit into memory, and may have their files open, at a time."""
-        most = {each.num_workers: _memory_mb(self.seen, each) for each in sorted(settings)}
+    def fit(self, tried: Iterable[Settings]) -> bool:
+        """Whether loaders for all of them fit into memory, and may have their files open, at a time.
+
+        However far ahead they will fetch.
+        """
+        counts = {each.num_workers for each in tried}
+        settings = sorted(each for each in self.choices if each.num_workers in counts)
+        most = {each.num_workers: _memory_mb(self.seen, each) for each in settings}
         return sum(most.values()) <= self.memory_limit_mb and FILES_EACH * sum(most) <= _spare_files()
 
     def starting_s(self, settings: Iterable[Settings]) -> float:

@@ -2,8 +2,7 @@
 
 Every number of workers loads a few batches, in turns. The worse half leaves, and what is far behind; the rest
 go on for twice as long, and fetch further ahead, too. The best few are compared in up to three looks, until
-none of those left could change the answer. What the probe and the model say decides how long a slice is and
-what fits into memory and the budget, not what is fast.
+none of those left could change the answer. By the probe and the model slices, memory and budget are planned.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from statistics import median
 from typing import Any
 
 from spritedocs import machine
-from spritedocs.machine import NotHere
 from spritedocs.model import Settings
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison, race
@@ -37,8 +35,7 @@ from spritedocs.tuning.worker_watch import without_advice
 __all__ = ["Search"]
 
 SLICE_S, WARM_S = 0.15, 0.05
-"""How long a setting's first slices are, which each round of halving doubles; and the slice before, in which
-workers start and memory is touched for the first time."""
+"""How long first slices are, doubled by each halving; and those before, in which workers and memory wake."""
 WHOLE_S = 0.25
 """An epoch that may be as short as this is measured as a whole."""
 TURNS, FEW = 2, 6
@@ -65,19 +62,19 @@ class Search:
         step = None if self.step is None else TimedStep(self.step)
         with told(variants.start_method, timeout_s), without_advice(), randomness.kept(variants.loader):
             self.budget.say("looking at the items", self.budget.seconds)
-            seconds = min(PROBING_S, self.budget.seconds / 10)
             with self.budget.enough():
-                seen = probe(variants, step, seconds=seconds, timeout_s=timeout_s)
+                probing_s = min(PROBING_S, self.budget.seconds / 10)
+                seen = probe(variants, step, seconds=probing_s, timeout_s=timeout_s)
             self._found = found = Prospects.of(variants, seen, step, self.most_workers, self.memory_limit_mb)
-            self._rates, self._took = dict(found.rates), dict[Settings, tuple[float, float]]()
+            self._rates, self._seen = dict(found.rates), Comparison({})
+            self._took = dict[Settings, tuple[float, float]]()
             tried = self._tried()
-            counts = {each.num_workers for each in tried}
             self._slices = Slices(
                 variants,
                 step,
                 timeout_s=timeout_s,
                 drawing_s=seen.costs.main_s,
-                crowded=not found.fit(each for each in found.choices if each.num_workers in counts),
+                crowded=not found.fit(tried),
                 whole=found.whole(WHOLE_S),
                 copies=found.delivers_copies,
                 ends_s=self.budget.ends_s,
@@ -89,10 +86,8 @@ class Search:
     def _tried(self) -> list[Settings]:
         """Every number of workers, or those for which the budget lasts, and the present settings."""
         found, left_s = self._found, self.budget.left_s
-        ahead = further_ahead(found.choices)
-        every = {*found.choices - ahead, steady(self.variants.present)}
-        if found.seen.fails_alone:
-            every.discard(Settings())
+        every = {*found.choices - further_ahead(found.choices), steady(self.variants.present)}
+        every -= {Settings()} if found.seen.fails_alone else set()
 
         def seconds(settings: Collection[Settings]) -> float:
             return found.starting_s(settings) + self._takes_s(settings, SLICE_S)
@@ -149,7 +144,11 @@ class Search:
 
         def outcome(final: Comparison, needed_s: float = 0.0) -> Outcome:
             if self._found.choices.isdisjoint(final.arms):  # the workers of all that was measured have grown
-                self._found = replace(self._found, choices=frozenset({min(map(steady, final.arms))}))
+                seen = self._seen.arms
+                final = Comparison(
+                    {each: seen[each] for each in self._found.choices & seen.keys()} or final.arms
+                )
+                self._found = replace(self._found, choices=frozenset(map(steady, final.arms)))
             epochs = WholeEpochs(self._found, final, leads, whole)
             if needed_s:  # and half as much again as was allowed, at least
                 needed_s = max(needed_s, self.budget.left_s + self.budget.seconds / 2)
@@ -241,7 +240,8 @@ class Search:
             if self._found.choices.isdisjoint([*timed.arms, *self._took]):
                 raise self.budget.too_small() from None
         for why_not in timed.missing.values():
-            raise NotHere(why_not)
+            raise machine.NotHere(why_not)
+        self._seen = Comparison({**self._seen.arms, **timed.arms})
         for each in self._looked(timed.arms):
             self._rates[each] = median(timed.samples(each, "items_per_s"))
             self._took[each] = min(timed.samples(each, "seconds")), seconds
