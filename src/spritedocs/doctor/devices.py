@@ -13,19 +13,13 @@ __all__ = ["check_disk", "check_gpu", "check_page_cache", "check_pinned_memory",
 IDLE_SHARE = 0.5
 """Workers that hold nothing yet should leave half of the memory to data, batches and the model."""
 
+_BY_FUSE = (
+    *("sshfs", "s3", "rclone", "gcsfuse", "juicefs", "glusterfs", "goofys", "blobfuse", "mount-s3", "ceph"),
+    *("davfs", "gvfsd", "lizardfs", "moosefs", "mfs", "alluxio"),
+)
 NETWORK = (
     *("nfs", "cifs", "smb", "webdav", "lustre", "gpfs", "ceph", "beegfs", "afs", "glusterfs"),
-    *(
-        "fuse.sshfs",
-        "fuse.s3",
-        "fuse.rclone",
-        "fuse.gcsfuse",
-        "fuse.juicefs",
-        "fuse.glusterfs",
-        "fuse.goofys",
-    ),
-    *("fuse.blobfuse", "fuse.mount-s3", "fuse.ceph", "fuse.davfs", "fuse.gvfsd", "fuse.lizardfs"),
-    *("fuse.moosefs", "fuse.mfs", "fuse.alluxio"),
+    *(f"fuse.{name}" for name in _BY_FUSE),
 )
 """How the names of filesystems begin that fetch files over a network. Others by FUSE join or encrypt folders
 that lie here."""
