@@ -275,6 +275,29 @@ def test_items_are_counted_by_their_indices(monkeypatch: pytest.MonkeyPatch) -> 
     assert rates[1] / rates[0] == pytest.approx(8 / 7, rel=0.3)
 
 
+@pytest.mark.parametrize(
+    ("held_up_s", "fastest"), [(0.0, 1.02), (0.5, 1.15)], ids=["evenly", "all at once, later"]
+)
+def test_what_arrives_at_once_was_not_loaded_at_once(
+    monkeypatch: pytest.MonkeyPatch, held_up_s: float, fastest: float
+) -> None:
+    """A worker that falls behind holds up what the others have loaded ahead."""
+
+    def scripted(loader: PausingLoader, ahead: int, block: Any, seconds: float, step: Any) -> Any:
+        loader.gate.given[:] = block
+        begun = time.perf_counter()
+        arrivals = [begun + max(held_up_s, 0.01 * number) for number in range(1, 65)]
+        asked = [begun, *arrivals]
+        return [Batch(*each) for each in zip(asked, arrivals, arrivals, strict=False)], False
+
+    monkeypatch.setattr(PausingLoader, "slice", scripted)
+    slices, _ = collected(numbers())
+    with slices:
+        found = slices.arms({AHEAD: Length(0.3, 64)})[AHEAD]()
+    assert 0.98 <= found["items_per_s"] / (BATCH / 0.01) <= fastest
+    assert found["wait_share"] == pytest.approx(1.0, abs=0.05)
+
+
 def test_copies_of_a_stream_are_no_items(monkeypatch: pytest.MonkeyPatch) -> None:
     times = itertools.count()
     for module in ("slices", "pausing"):

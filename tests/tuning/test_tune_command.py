@@ -88,11 +88,14 @@ def test_the_options_reach_the_tuner_and_the_result_is_printed(call: Call) -> No
         "max_workers": None,
         "memory_limit_mb": None,
         "start_method": None,
+        "ranks": 1,
         "budget_s": 60.0,
     }
     assert "What loading costs" in call("mine.py:Sprites", "--explain", run=run).said
     call("mine.py:Sprites", "--memory-limit", "1.5GB", "--step-ms", "2.5", "--batch-size", "7", run=run)
     assert (heard["memory_limit_mb"], heard["step_ms"], heard["batch_size"]) == (1500.0, 2.5, 7)
+    call("mine.py:Sprites", "--ranks", "4", run=run)
+    assert heard["ranks"] == 4
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -166,6 +166,7 @@ def test_no_warning_of_torch_comes_as_a_surprise(shown: Shown) -> None:
     for changes in (
         {"costs": dataclasses.replace(TUNED.costs, cores=3)},
         {"recommended": {"num_workers": 0}},
+        {"ranks": 2},  # the cores are one rank's, and torch does not know of others
     ):
         assert "torch warns" not in words(shown(**changes))
 
@@ -248,6 +249,7 @@ def test_a_gain_is_never_shown_as_none_nor_with_an_exponent(shown: Shown, gain: 
             },
             "Nothing to gain: leave num_workers at 0.",
         ),
+        ({"ranks": 4}, "(num_workers=0). Each of 4 ranks loads 810 items/s ("),
         ({"step_s": 0.05}, "97% of an epoch is waiting for data, beside a step of 50 ms a batch."),
         ({"recommended": {**TUNED.recommended, "multiprocessing_context": "spawn"}}, "122 recommended"),
         (

@@ -696,6 +696,8 @@ def test_every_key_of_the_answer_is_documented(world: World) -> None:
         ({"max_workers": 10**6}, "max_workers is 1000000: give"),
         ({"max_workers": 2.5}, "max_workers is 2.5: give a whole number"),
         ({"max_workers": "2"}, "max_workers is '2': give a whole number"),
+        ({"ranks": 0}, "ranks is 0: give a number from 1 to 64"),
+        ({"ranks": 1.5}, "ranks is 1.5: give a whole number"),
         ({"step_ms": -1}, "step_ms is -1: give a number from 0"),
         ({"step_ms": math.nan}, "step_ms is nan: give"),
         ({"step_ms": math.inf}, "step_ms is inf: give"),

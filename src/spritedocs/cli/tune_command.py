@@ -68,6 +68,12 @@ def _megabytes(ctx: click.Context, param: click.Parameter, value: str | None) ->
     help="How workers start, if not as usual.",
 )
 @click.option(
+    "--ranks",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="How many processes train on this machine at once, as one for each GPU.",
+)
+@click.option(
     "--budget",
     type=_Number(2, 86_400),
     default=60.0,
@@ -88,6 +94,7 @@ def tune(
     max_workers: int | None,
     memory_limit: float | None,
     start_method: str | None,
+    ranks: int,
     budget: float,
     framework: str | None,
     as_json: bool,
@@ -111,6 +118,7 @@ def tune(
         "max_workers": max_workers,
         "memory_limit_mb": memory_limit,
         "start_method": start_method,
+        "ranks": ranks,
         "budget_s": budget,
     }
     try:

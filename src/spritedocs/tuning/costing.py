@@ -67,14 +67,20 @@ class TimedCollate:
 
 
 def costs_of(
-    seen: Sequence[Arrival], starting: Starting, *, drawing_s: float, collate_s: float | None, tensors: int
+    seen: Sequence[Arrival],
+    starting: Starting,
+    *,
+    drawing_s: float,
+    collate_s: float | None,
+    tensors: int,
+    ranks: int = 1,
 ) -> Costs:
     """What loading costs, by batches that came one at a time; the first, which warms up, is left out.
 
     ``drawing_s`` is what drawing the indices of a batch takes, ``collate_s`` what collating one takes in the
     main process, ``None`` if unknown. In a worker it may take more, into memory that is shared and new: what
-    it takes more counts as handing over. A batch has ``tensors`` tensors. Middles are medians, because
-    another program may hold up any batch; the items' sequence is kept as it was.
+    it takes more counts as handing over. A batch has ``tensors`` tensors; ``ranks`` share the cores. Middles
+    are medians, because another program may hold up any batch; the items' sequence is kept as it was.
     """
     kept = seen[1:] or seen
     notes = [arrival.note for arrival in kept]
@@ -103,7 +109,7 @@ def costs_of(
         stop_s=starting.stop_s,
         lock_delay_s=SWITCH_S * (1 + SWITCHES_PER_TENSOR * tensors),
         gil_share=_gil_share([note for note in notes if note.turn == WATCHED]),
-        cores=float(usable_cores()),
+        cores=usable_cores() / ranks,
     )
 
 

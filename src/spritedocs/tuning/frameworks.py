@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FRAMEWORKS", "line_for"]
+__all__ = ["DIVIDED", "FRAMEWORKS", "line_for"]
+
+DIVIDED = "sampler=DistributedSampler(dataset)"
 
 FRAMEWORKS = ("accelerate", "lightning", "trainer")
 
@@ -34,7 +36,7 @@ def line_for(framework: str, result: Mapping[str, Any]) -> str:
         'TrainingArguments(..., dataloader_num_workers=0, dataloader_prefetch_factor=None, \
 dataloader_persistent_workers=False)'
     """
-    line = result["line"]
+    line = result["line"].replace(DIVIDED, "shuffle=True")  # all of them divide it by themselves
     if framework == "lightning":
         return f"return {line}  # in train_dataloader()"
     if framework == "accelerate":

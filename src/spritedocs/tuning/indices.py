@@ -10,10 +10,20 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from typing import Any
 
-__all__ = ["Cut", "Epoch", "Replayed", "Until"]
+__all__ = ["Cut", "Epoch", "Replayed", "Until", "endless"]
 
 FEWEST = 2
 DRAWN_BATCHES, LONGEST_DRAWING_S = 32, 0.5
+
+
+def endless(source: Iterable[Any], ended: Callable[[int], object] = lambda count: None) -> Iterator[Any]:
+    """One epoch of indices after the other, until one is empty; ``ended`` is told how many it had."""
+    count = 1
+    while count:
+        count = 0
+        for count, indices in enumerate(source, 1):  # noqa: B007 - and how many there were
+            yield indices
+        ended(count)
 
 
 class Epoch:

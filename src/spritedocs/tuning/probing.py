@@ -119,6 +119,7 @@ def probe(
             drawing_s=epoch.drawing_s,
             collate_s=median(collate.seconds) if collate.seconds else None,
             tensors=len(tensors),
+            ranks=variants.ranks,
         ),
         alone=alone,
         memory_mb=worker.memory_mb,

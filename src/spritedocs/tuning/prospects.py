@@ -49,7 +49,7 @@ class Prospects:
     """Items per second of steady epochs that the model expects, for all choices and the present settings."""
     choices: frozenset[Settings]
     memory_limit_mb: float
-    """What all workers may take together."""
+    """What all workers of a rank may take together."""
     step: TimedStep | None
     limited_by_memory: bool
     batches: int | None
@@ -66,6 +66,7 @@ class Prospects:
     ) -> Prospects:
         """By what was ``seen``; raises ``ArgumentError`` where nothing may be chosen."""
         limit_mb = _usable_memory_mb() if memory_limit_mb is None else memory_limit_mb
+        limit_mb /= variants.ranks
         step_s, share = (step.mean_s, step.cpu_share) if step else (0.0, 0.0)
         present = steady(variants.present)
         delivers_copies = variants.is_streaming and not seen.asked_who_it_is

@@ -79,6 +79,8 @@ class Tuning:
     doubt: str = ""
     """Why what was measured contradicts what one worker showed, if it does."""
     warnings: tuple[str, ...] = ()
+    ranks: int = 1
+    """How many loaded at once; all figures are one rank's."""
 
     def as_json(self) -> dict[str, Any]:
         """The result as ``spritedocs tune --json`` prints it."""
@@ -102,6 +104,7 @@ class Tuning:
             "epoch_start_s": self.epoch_start_s,
             "data_wait_share": self.data_wait_share,
             "start_method": self.start_method,
+            "ranks": self.ranks,
             "machine": asdict(self.machine),
             "seconds_spent": self.seconds_spent,
             "warnings": list(self.warnings),

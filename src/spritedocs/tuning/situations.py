@@ -36,7 +36,7 @@ class Situation:
     """Throughput of the recommended settings, times that of the present ones: low, middle, high; measured."""
     limited_by_memory: bool
     """Whether more workers were left out because they would not fit."""
-    logical_cores: int
+    logical_cores: float
     """Of the machine, whoever may use them."""
     empty_handover_s: float
     """Seconds to hand over a batch of one number."""

@@ -10,9 +10,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from spritedocs.model import Settings
+from spritedocs.tuning.indices import endless
 from spritedocs.tuning.pausing import FEWEST_TURNS, Batch, PausingLoader, clock
 from spritedocs.tuning.peak_memory import peak_worker_memory_mb
 from spritedocs.tuning.probes import items_in
+from spritedocs.tuning.ranks import OtherRanks
+from spritedocs.tuning.steps import StandIn, TimedStep
 from spritedocs.tuning.variants import Variants
 
 __all__ = ["ENOUGH_TURNS", "Length", "Slices"]
@@ -38,6 +41,7 @@ class Slices:
     them together would not fit into memory, only one at a time has workers. An epoch of ``whole`` batches is
     so short that it is measured as a whole. Where workers deliver ``copies`` of a stream, one of them counts.
     A slice raises ``OutOfTime`` once ``ends_s`` has passed on the clock.
+    Other ranks, if there are any, load beside each, with a step that takes as long as ``step`` has so far.
     """
 
     def __init__(
@@ -54,7 +58,9 @@ class Slices:
     ) -> None:
         self._variants, self._step, self._timeout_s, self._drawing_s = variants, step, timeout_s, drawing_s
         self._crowded, self._copies, self.whole, self.ends_s = crowded, copies, whole, ends_s
-        self._rounds, self._number = self._epochs(), (-1, -1)
+        stand_in = StandIn(step.mean_s, step.cpu_share) if isinstance(step, TimedStep) else None
+        self._others = OtherRanks(variants, stand_in, timeout_s)
+        self._rounds, self._number = endless(variants.indices, self._counted), (-1, -1)
         self.batches: int | None = None
         """How many an epoch was seen to have; not of a stream, whose indices never end."""
         self._blocks: dict[int, list[Any]] = {}
@@ -64,13 +70,16 @@ class Slices:
         """By the number of workers, the most that any of them was seen to hold for itself."""
 
     def __enter__(self) -> Slices:
+        self._others.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._others.end()
         self.keep(())
 
     def keep(self, settings: Iterable[Settings]) -> None:
         """End the workers of all others."""
+        self._others.keep({each.num_workers for each in settings})
         for gone in self._loaders.keys() - {each.num_workers for each in settings}:
             self._loaders.pop(gone).dismiss()
 
@@ -115,11 +124,12 @@ class Slices:
         if is_kept:
             self._loaders[workers] = loader
         try:
-            if workers and not settings.persistent_workers:
-                return self._started(loader, ahead, block)
-            if not is_kept:
-                loader.slice(ahead, block[: FEWEST_TURNS * workers], 0.0, None)
-            return self._slice(loader, ahead, block, seconds)
+            with self._others.beside(workers, ahead, stay=not self._crowded):
+                if workers and not settings.persistent_workers:
+                    return self._started(loader, ahead, block)
+                if not is_kept:
+                    loader.slice(ahead, block[: FEWEST_TURNS * workers], 0.0, None)
+                return self._slice(loader, ahead, block, seconds)
         finally:
             if (peak := peak_worker_memory_mb(loader.loader)) is not None:
                 self.memory_mb[workers] = max(peak, self.memory_mb.get(workers, 0.0))
@@ -152,16 +162,29 @@ class Slices:
             # has been loaded before, while they shared the cores: at the end that is made up for by nothing.
             return self._rate(loader, seen, seen, ended - begun)
         counted = seen[turn:-turn]
-        return self._rate(loader, seen, counted, counted[-1].arrived_s - seen[turn - 1].arrived_s)
+        last_s = counted[-1].arrived_s
+        in_order_s = last_s - seen[turn - 1].arrived_s
+        # Where one worker falls behind, others load ahead, as far as they may, and then all arrive at once.
+        # But no more than all of the slice was loaded by then. New workers have to start first.
+        least_s = 0.0 if is_new else len(counted) * (last_s - begun) / len(seen)
+        seconds = max(in_order_s, least_s)
+        return self._rate(loader, seen, counted, seconds, seconds - in_order_s)
 
     def _rate(
-        self, loader: PausingLoader, seen: Sequence[Batch], counted: Sequence[Batch], seconds: float
+        self,
+        loader: PausingLoader,
+        seen: Sequence[Batch],
+        counted: Sequence[Batch],
+        seconds: float,
+        more_s: float = 0.0,
     ) -> dict[str, float]:
+        """Of the ``counted`` batches, which took ``seconds``, and ``more_s`` of it more than it looked."""
         given, is_batched = loader.gate.given, self._variants.loader.batch_sampler is not None
         # A subclass of DataLoader may join batches, or divide them; a stream may give fewer than asked for.
         came = len(given) if self._variants.is_streaming else len(seen)
         items = len(counted) * sum(items_in(index, is_batched) for index in given) / came
-        waited_s, seconds = sum(batch.arrived_s - batch.asked_s for batch in counted), max(seconds, 1e-9)
+        waited_s = max(0.0, sum(batch.arrived_s - batch.asked_s for batch in counted) + more_s)
+        seconds = max(seconds, 1e-9)
         copies = max(1, loader.workers) if self._copies else 1
         return {"items_per_s": items / seconds / copies, "wait_share": min(1.0, waited_s / seconds)}
 
@@ -174,11 +197,5 @@ class Slices:
         lead_s = first.arrived_s - begun + ended - seen[-1].done_s
         return {**self._rate(loader, seen, seen, ended - begun), "lead_s": lead_s}
 
-    def _epochs(self) -> Iterator[Any]:
-        """One epoch of indices after the other, until one is empty."""
-        count = 1
-        while count:
-            count = 0
-            for count, batch in enumerate(self._variants.indices, 1):  # noqa: B007 - and how many there were
-                yield batch
-            self.batches = count
+    def _counted(self, batches: int) -> None:
+        self.batches = batches

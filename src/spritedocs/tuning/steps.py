@@ -10,7 +10,7 @@ import torch
 
 from spritedocs.tuning.failures import StepError
 
-__all__ = ["TimedStep", "Waiting"]
+__all__ = ["StandIn", "TimedStep", "Waiting"]
 
 
 class TimedStep:
@@ -61,3 +61,16 @@ class Waiting:
 
     def __call__(self, batch: Any) -> None:
         time.sleep(self.seconds)
+
+
+class StandIn:
+    """A step that takes ``seconds``, and computes for ``cpu_share`` of them: another rank's."""
+
+    def __init__(self, seconds: float, cpu_share: float) -> None:
+        self.seconds, self.cpu_share = seconds, cpu_share
+
+    def __call__(self, batch: Any) -> None:
+        ends, computed = time.perf_counter() + self.seconds, time.thread_time()
+        while time.thread_time() < computed + self.seconds * self.cpu_share:
+            pass
+        time.sleep(max(0.0, ends - time.perf_counter()))

@@ -112,6 +112,8 @@ def _rate(result: Json) -> str:
         if workers > cores
         else ""
     )
+    if result["ranks"] > 1:
+        return f"Each of {result['ranks']} ranks loads {rate.in_full}."
     return f"It loads {rate.in_full}{many}."
 
 
@@ -212,7 +214,7 @@ def _costs(result: Json) -> Table:
         "starting a worker": f"{_seconds(costs['start_s'])}, and {_seconds(costs['boot_s'])} until it loads",
         "resuming, stopping one": f"{_seconds(costs['resume_s'])}, {_seconds(costs['stop_s'])}",
         "holding Python's lock": f"{costs['gil_share']:.0%} of the loading",
-        "usable cores": f"{costs['cores']:g}",
+        "usable cores, for each rank" if result["ranks"] > 1 else "usable cores": f"{costs['cores']:g}",
     }
     for row in rows.items():
         table.add_row(*row)

@@ -26,6 +26,7 @@ FEWEST_WORKERS = 8
 """So many are tried even where there are fewer cores: items that wait need none."""
 SHORTEST_BUDGET_S, LONGEST_BUDGET_S = 2.0, 86_400.0
 LONGEST_STEP_MS = 600_000.0
+MOST_RANKS = 64
 
 
 def tune(
@@ -37,6 +38,7 @@ def tune(
     max_workers: int | None = None,
     memory_limit_mb: float | None = None,
     start_method: str | None = None,
+    ranks: int = 1,
     budget_s: float = 60.0,
     progress: Callable[[Progress], object] | None = None,
 ) -> Tuning:
@@ -45,8 +47,12 @@ def tune(
     ``dataset`` is map-style or iterable-style, or a ready ``DataLoader`` whose other arguments are kept.
     ``batch_size`` is for a dataset without a loader, else 32. ``step(batch)`` is one step of training;
     ``step_ms`` instead stands for one that waits so many milliseconds, as for a GPU. ``max_workers`` is
-    the most that is tried: if not given, twice the usable cores, at least 8. All workers together may
-    hold ``memory_limit_mb``: if not given, most of what is free. ``progress`` is told what is being tried.
+    the most that is tried: if not given, twice the usable cores, at least 8. All workers together may hold
+    ``memory_limit_mb``: if not given, most of what is free. ``progress`` is told what is being tried.
+
+    Where several processes train on this machine, one for each GPU, ``ranks`` is how many: so many load at
+    once, sharing cores and memory, and the answer is for each of them. A dataset is divided among them; a
+    loader is taken as one rank's.
 
     Takes as long as it needs, and at most ``budget_s`` seconds: then the answer is the best so far. Workers
     start by ``start_method``, or by the loader's own or the usual one.
@@ -58,11 +64,12 @@ def tune(
     """
     for name, value, least, most in (
         ("max_workers", max_workers, 0, MOST_WORKERS),
+        ("ranks", ranks, 1, MOST_RANKS),
         ("step_ms", step_ms, 0, LONGEST_STEP_MS),
         ("memory_limit_mb", memory_limit_mb, 1, math.inf),
         ("budget_s", budget_s, SHORTEST_BUDGET_S, LONGEST_BUDGET_S),
     ):
-        number, known = ("whole number", int) if name == "max_workers" else ("number", int | float)
+        number, known = ("whole number", int) if name in {"max_workers", "ranks"} else ("number", int | float)
         if value is not None and not isinstance(value, known):
             raise TypeError(f"{name} is {value!r:.60}: give a {number}")
         if value is not None and not least <= value <= most:
@@ -73,9 +80,9 @@ def tune(
     if step is not None and not callable(step):
         raise TypeError(f"step is {step!r:.60}: give a function that takes a batch")
     if max_workers is None:
-        max_workers = min(MOST_WORKERS, max(FEWEST_WORKERS, 2 * machine.usable_cores()))
+        max_workers = min(MOST_WORKERS, max(FEWEST_WORKERS, 2 * machine.usable_cores() // ranks))
     return Search(
-        variants=Variants.of(dataset, batch_size, start_method),
+        variants=Variants.of(dataset, batch_size, start_method, ranks),
         step=Waiting(step_ms / 1000) if step_ms else step,
         most_workers=max_workers,
         memory_limit_mb=memory_limit_mb,

@@ -11,23 +11,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler
+from torch.utils.data import DataLoader, DistributedSampler, IterableDataset, RandomSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from spritedocs.model import Settings
 from spritedocs.target import complaint, unwatched, unwrapped
 from spritedocs.tuning.failures import too_short
 from spritedocs.tuning.indices import Cut, Replayed
+from spritedocs.tuning.plain_loader import loader_of
 from spritedocs.tuning.worker_watch import watch
 
 __all__ = ["Variants"]
-
-BATCH_SIZE = 32
-"""The batch size for a dataset that comes without a loader, if none is asked for."""
-
-LARGEST_BATCH = 1_000_000  # A list of so many indices still takes only some megabytes.
-MOST_SHUFFLED = 10_000_000
-"""To shuffle, torch makes a list of all indices in each epoch: some 40 bytes for each of them."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,16 @@ class Variants:
     """Called every now and then while no batch comes: with ``True`` while workers start. May raise."""
     notes: tuple[str, ...] = ()
     """What an answer has to say of what was tuned: sentences."""
+    ranks: int = 1
+    """How many processes train on this machine at once; the loader is one rank's."""
 
     @classmethod
-    def of(cls, dataset: Any, batch_size: int | None = None, start_method: str | None = None) -> Variants:
+    def of(
+        cls, dataset: Any, batch_size: int | None = None, start_method: str | None = None, ranks: int = 1
+    ) -> Variants:
         """Of a ``DataLoader``, or of a dataset: then with ``batch_size`` (or 32), shuffled if map-style.
 
+        A dataset is divided among ``ranks``; a loader is taken as one rank's, as it is.
         Of what only iterates over one ``DataLoader``, that is tuned, and ``notes`` say so.
 
         Raises ``TypeError`` for what is no dataset, ``ValueError`` for an epoch without a second batch,
@@ -72,7 +71,7 @@ class Variants:
                 "its dataset alone"
             )
         if not is_loader:
-            loader = _loader_of(dataset, BATCH_SIZE if batch_size is None else batch_size)
+            loader = loader_of(dataset, batch_size, ranks)
         notes = []
         if way:
             notes.append(
@@ -85,7 +84,7 @@ class Variants:
                 "tuned as a plain DataLoader with persistent workers."
             )
         method = start_method or _start_method(loader.multiprocessing_context)
-        made = cls(loader, method, is_loader, start_method is not None, notes=tuple(notes))
+        made = cls(loader, method, is_loader, start_method is not None, notes=tuple(notes), ranks=ranks)
         made._refuse_short_epochs()
         return made
 
@@ -107,6 +106,11 @@ class Variants:
         """Whether indices are drawn at random with replacement, since the dataset is too large to shuffle."""
         sampler = self.loader.sampler
         return not self.is_loader and isinstance(sampler, RandomSampler) and sampler.replacement
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether each rank has items of its own, by torch's sampler for it."""
+        return isinstance(self.loader.sampler, DistributedSampler)
 
     @property
     def in_order(self) -> bool:
@@ -232,15 +236,3 @@ def _start_method(context: Any) -> str:
     return next(
         (name for name in known if isinstance(context, type(multiprocessing.get_context(name)))), default
     )
-
-
-def _loader_of(dataset: Any, batch_size: int) -> DataLoader[Any]:
-    if not isinstance(batch_size, int) or not 1 <= batch_size <= LARGEST_BATCH:
-        raise ValueError(f"batch_size is {batch_size!r}: give a whole number from 1 to {LARGEST_BATCH:,}")
-    if isinstance(dataset, IterableDataset):
-        return DataLoader(dataset, batch_size)
-    if len(dataset) == 0:  # RandomSampler's own words would speak of num_samples
-        raise ValueError(too_short(0, 0))
-    if len(dataset) > MOST_SHUFFLED:
-        return DataLoader(dataset, batch_size, sampler=RandomSampler(dataset, replacement=True))
-    return DataLoader(dataset, batch_size, shuffle=True)
