@@ -99,6 +99,12 @@ def came(seen: list[list[int]]) -> list[int]:
     return found
 
 
+def goes_on(workers: int, rounds: int) -> list[int]:
+    """The numbers of so many rounds: after the first block, new workers were woken by a batch for each."""
+    first, woken = 24 * BATCH, workers * BATCH
+    return [*range(first), *range(first + woken, rounds * first + woken)]
+
+
 @pytest.mark.parametrize("settings", [NONE, ONE, TWO, AHEAD], ids=str)
 def test_an_epoch_goes_on_where_it_paused(settings: Settings) -> None:
     slices, seen = collected(numbers())
@@ -108,7 +114,7 @@ def test_an_epoch_goes_on_where_it_paused(settings: Settings) -> None:
             found = arm()
             assert found["items_per_s"] > 0
             assert 0 <= found["wait_share"] <= 1
-    assert came(seen) == list(range(3 * 24 * BATCH))
+    assert came(seen) == goes_on(settings.num_workers, 3)
 
 
 def test_all_settings_of_a_round_are_given_the_same_and_of_the_next_others() -> None:
@@ -166,8 +172,9 @@ def test_a_stream_goes_on_and_is_begun_anew_where_it_ends() -> None:
         arm = slices.arms({TWO: Length(600.0, 16)})[TWO]
         arm()
         arm()
-        assert sorted(came(seen)) == list(range(32 * BATCH))
-        arm()  # 8 batches are left, and twice as many are wanted
+        woken = 2 * BATCH
+        assert sorted(came(seen)) == list(range(woken, woken + 32 * BATCH))
+        arm()  # 6 batches are left, and more are wanted
         assert arm()["items_per_s"] > 0
         assert sorted(came(seen))[-1] < 40 * BATCH
 
@@ -323,7 +330,7 @@ def test_batches_that_overtake_others_are_all_there() -> None:
         arm = slices.arms({TWO: LONG})[TWO]
         arm()
         arm()
-    assert sorted(came(seen)) == list(range(2 * 24 * BATCH))
+    assert sorted(came(seen)) == goes_on(2, 2)
 
 
 class MadeUp(PausingLoader):
@@ -383,3 +390,37 @@ def test_workers_in_the_middle_of_an_item_are_ended_at_once(
         slices.arms({TWO: LONG})[TWO]()
     assert number_since(before) == 0
     assert _utils.MP_STATUS_CHECK_INTERVAL == 1000
+
+
+@pytest.mark.parametrize(("loading_s", "step_s"), [(0.1, 0.001), (0.1, 0.011)], ids=["loading", "stepping"])
+def test_few_turns_show_the_pace_of_many(
+    monkeypatch: pytest.MonkeyPatch, loading_s: float, step_s: float
+) -> None:
+    """The first wait, or the last steps, come once in an epoch."""
+    workers, turns = 12, 3
+    turn_s = max(loading_s, workers * step_s)
+
+    def scripted(loader: PausingLoader, ahead: int, block: Any, seconds: float, step: Any) -> Any:
+        loader.gate.given[:] = block
+        asked_s, seen = time.perf_counter(), list[Batch]()
+        for turn in range(len(block) // workers):
+            ready_s = asked_s + loading_s if not turn else seen[-workers].arrived_s + turn_s
+            for _ in range(workers):
+                arrived_s = max(asked_s, ready_s)
+                seen.append(Batch(asked_s, arrived_s, arrived_s + step_s))
+                asked_s = seen[-1].done_s
+        now[0] = asked_s
+        return seen, False
+
+    now = [0.0]
+    monkeypatch.setattr("spritedocs.tuning.slices.clock", lambda: now[0] or time.perf_counter())
+    monkeypatch.setattr(PausingLoader, "slice", scripted)
+    slices, _ = collected(numbers())
+    settings = Settings(workers, 2, True)
+    with slices:
+        slices._loaders[workers] = PausingLoader(slices._variants, settings, 1.0, 0.0)
+        slices._loaders[workers]._has_begun = True
+        found = slices.arms({settings: Length(0.3, turns * workers)})[settings]()
+    assert found["items_per_s"] == pytest.approx(workers * BATCH / turn_s, rel=0.05)
+    assert found["wait_share"] == pytest.approx(1 - workers * step_s / turn_s, abs=0.05)
+    assert found["once_s"] == pytest.approx(min(loading_s, workers * step_s), rel=0.1)

@@ -24,7 +24,7 @@ def line_to_copy(variants: Variants, arguments: Mapping[str, Any]) -> str:
     given = [f"{name}={value!r}" for name, value in {**arguments, **undone}.items()]
     if variants.is_loader:
         return f"DataLoader(..., {', '.join(given)})"
-    order = [] if variants.is_streaming else [DIVIDED if variants.is_divided else "shuffle=True"]
+    order = [] if variants.is_streaming else [DIVIDED if variants.divider else "shuffle=True"]
     if variants.is_huge:
         order = ["sampler=RandomSampler(dataset, replacement=True)"]
     size = [f"batch_size={variants.loader.batch_size}"]
@@ -45,7 +45,8 @@ def notes(
     found, timed, most = epochs.found, epochs.timed, recommended.num_workers
     rounds = max(map(len, timed.arms.values()))
     yield from found.variants.notes
-    if (ranks := found.variants.ranks) > 1 and not found.variants.is_divided:
+    is_shared = found.variants.divider or found.variants.is_huge or found.variants.is_streaming
+    if (ranks := found.variants.ranks) > 1 and not is_shared:
         yield f"All {ranks} ranks loaded the same items: give each its own, as by a DistributedSampler."
     if found.seen.fails_alone:
         yield f"Without workers the dataset fails ({found.seen.fails_alone}): 0 workers was left out."

@@ -19,7 +19,10 @@ from spritedocs.tuning.pausing import PausingLoader
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.worker_watch import without_advice
 
-__all__ = ["Load", "go_on", "serve"]
+__all__ = ["LEAVE", "Load", "go_on", "serve"]
+
+LEAVE = "leave"
+"""Asks a rank to end: its pipe may stay open, as forked processes have its ends, too."""
 
 
 class Load(NamedTuple):
@@ -47,19 +50,20 @@ def serve(
     pipe: Connection,
     held: Collection[Connection],
 ) -> None:
-    """Be that ``rank`` until the pipe is closed; ``held`` are ends that it has of others' pipes.
+    """Be that ``rank`` until it is asked to ``LEAVE``; ``held`` are ends that it has of others' pipes.
 
     It is sent a ``Load`` and then ``None``, or the numbers of workers whose loaders stay. What it has done it
     answers by ``""``, and what went wrong by a sentence, but for those numbers.
     """
+    torch.set_num_threads(1)  # as torchrun does; and OpenMP's do not outlive a fork, but would be waited for
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that is measured ends it
     for end in held:
         end.close()
     torch.manual_seed(torch.initial_seed() + rank)
     loader: Any = variants.loader
     vars(loader)["pin_memory"] = False  # a forked process cannot use a GPU that is in use
-    if variants.is_divided:
-        loader.sampler.rank = (loader.sampler.rank + rank) % loader.sampler.num_replicas
+    if (divider := variants.divider) is not None:
+        divider.rank = (divider.rank + rank) % divider.num_replicas
     loaders, indices = dict[int, PausingLoader](), endless(variants.indices)
 
     def loaded(order: Load) -> None:
@@ -106,7 +110,7 @@ def _load(
         came += 1
         if came == turn:
             pipe.send("")
-        if step is not None:
+        if step is not None and not (came > turn and _is_over(pipe)):  # what was fetched ahead needs none
             step(batch)
 
     while came < turn or not _is_over(pipe):  # a stream may end, and begins anew
@@ -125,6 +129,9 @@ def _is_over(pipe: Connection) -> bool:
 
 def _received(pipe: Connection) -> Any:
     try:
-        return pipe.recv()
+        order = pipe.recv()
     except (EOFError, OSError):
         raise _Gone from None
+    if order == LEAVE:
+        raise _Gone
+    return order

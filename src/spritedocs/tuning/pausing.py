@@ -92,6 +92,7 @@ class PausingLoader:
         self.workers = settings.num_workers
         self.gate = _Gate(variants.indices, self.workers, drawing_s)
         self.loader: Any = variants.make(settings, sampler=lambda _: self.gate, timeout_s=timeout_s)
+        self._has_begun = False
         self.paused: Any = None
         """The iterator of an epoch that can go on."""
 
@@ -100,7 +101,7 @@ class PausingLoader:
 
         Raises ``OutOfTime`` once ``ends_s`` has passed on the clock.
         """
-        is_new, seen = self.paused is None, list[Batch]()
+        is_new, seen, self._has_begun = self.paused is None, list[Batch](), True
         # A pipe that is empty, or a stream that lists its files first, would take all of the time.
         waits_first = is_new or self.workers > 0
         self.gate.open(block, math.inf if waits_first else clock() + seconds)
@@ -144,6 +145,11 @@ class PausingLoader:
             self.paused._try_put_index()  # as _reset() does when an epoch begins; private
         return self.paused
 
+    @property
+    def has_workers(self) -> bool:
+        """Whether any were started, and not ended."""
+        return self._has_begun and self.workers > 0
+
     def dismiss(self, at_once: bool = False) -> None:
         """End its workers; ``at_once`` also those that are in the middle of an item, or hang.
 
@@ -156,4 +162,4 @@ class PausingLoader:
             dismiss(self.loader, self.paused)
         finally:
             _utils.MP_STATUS_CHECK_INTERVAL = usual
-        self.paused = None
+        self.paused, self._has_begun = None, False

@@ -94,7 +94,7 @@ class Prospects:
         if not fitting:
             raise ArgumentError(
                 "the dataset needs a worker, and none fits: allow max_workers=1 or more, and a memory limit "
-                f"of {math.ceil(_memory_mb(seen, Settings(1)))} MB or more"
+                f"of {math.ceil(variants.ranks * _memory_mb(seen, Settings(1)))} MB or more"
             )
         return cls(
             variants,

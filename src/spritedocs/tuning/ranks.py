@@ -7,6 +7,7 @@ long as a slice of them takes, and shares cores, memory and disk with all others
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +18,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import psutil
+import torch
 
+from spritedocs.errors import raised
 from spritedocs.model import Settings
 from spritedocs.tuning.failures import TuneError
-from spritedocs.tuning.other_rank import Load, go_on, serve
+from spritedocs.tuning.other_rank import LEAVE, Load, go_on, serve
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.worker_watch import LOOKING_S, STARTING_S
 
@@ -42,15 +45,19 @@ class OtherRanks:
     ) -> None:
         self._variants, self._step, self._timeout_s = variants, step, timeout_s
         self._ranks: list[tuple[BaseProcess, Connection]] = []
+        self._threads = 0
 
     def start(self) -> None:
         """Start a process for each."""
         variants = self._variants
         if variants.ranks == 1:
             return
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as torchrun does
         context: Any = multiprocessing.get_context(variants.start_method)
-        # A copy, as a loader whose workers stay cannot be pickled.
-        like = replace(variants, loader=variants.make(Settings()), waits=go_on)
+        # What a subclass does with batches on a GPU, a forked process cannot do.
+        copied = variants.make(Settings(), is_plain=torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+        like = replace(variants, loader=copied, waits=go_on)
         served = partial(serve, like, self._step, self._timeout_s)
         try:
             for rank in range(1, variants.ranks):
@@ -58,7 +65,7 @@ class OtherRanks:
                 # What is forked has our ends, too, and none may stay open once this process is gone.
                 held = [ours, *(pipe for _, pipe in self._ranks)] if variants.start_method == "fork" else []
                 process = context.Process(target=served, args=(rank, theirs, held))
-                with theirs:
+                with theirs, _sending(variants.start_method):
                     process.start()
                 self._ranks.append((process, ours))
             self._hear()
@@ -89,8 +96,11 @@ class OtherRanks:
     def end(self) -> None:
         """End them, and their workers."""
         ranks, self._ranks = self._ranks, []
+        if self._threads:
+            torch.set_num_threads(self._threads)
         for _, pipe in ranks:
-            pipe.close()
+            with pipe, suppress(OSError):
+                pipe.send(LEAVE)
         ends = time.monotonic() + ENDING_S
         for process, _ in ranks:
             process.join(max(0.0, ends - time.monotonic()))
@@ -98,8 +108,8 @@ class OtherRanks:
                 _kill(process)
 
     def _tell(self, order: object) -> None:
-        for process, pipe in self._ranks:
-            with _answering(process):
+        for _, pipe in self._ranks:
+            with suppress(OSError):  # why it has ended may be in the pipe
                 pipe.send(order)
 
     def _hear(self) -> None:
@@ -107,22 +117,28 @@ class OtherRanks:
         allowed_s = STARTING_S + self._timeout_s
         until = time.monotonic() + allowed_s
         for process, pipe in self._ranks:
-            with _answering(process):
-                while not pipe.poll(LOOKING_S):
-                    self._variants.waits(False)
-                    if time.monotonic() > until:
-                        raise TuneError(
-                            f"Another rank loaded nothing for {allowed_s:.0f} s: try fewer ranks."
-                        )
-                failure = pipe.recv()
-            if failure:
+            while not pipe.poll(LOOKING_S):
+                self._variants.waits(False)
+                if time.monotonic() > until:
+                    raise TuneError(f"Another rank loaded nothing for {allowed_s:.0f} s: try fewer ranks.")
+            if failure := _answer(process, pipe):
                 raise TuneError(f"In another rank: {failure}")
 
 
 @contextmanager
-def _answering(process: BaseProcess) -> Iterator[None]:
+def _sending(method: str) -> Iterator[None]:
     try:
         yield
+    except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError) as error:
+        raise TuneError(
+            f"Another rank cannot be sent the loader, which the start method {method!r} needs "
+            f"({raised(error)}): define its classes and its sampler at the top level of a module."
+        ) from error
+
+
+def _answer(process: BaseProcess, pipe: Connection) -> str:
+    try:
+        return str(pipe.recv())
     except (EOFError, OSError):
         process.join(1)
         raise TuneError(

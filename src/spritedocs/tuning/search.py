@@ -79,7 +79,7 @@ class Search:
                 copies=found.delivers_copies,
                 ends_s=self.budget.ends_s,
             )
-            with self._slices:
+            with self.budget.enough(), self._slices:
                 outcome = self._compared(self._halved(tried))
         return outcome.tuning()
 

@@ -74,14 +74,17 @@ class Slices:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._others.end()
-        self.keep(())
+        try:
+            self.keep(())
+        finally:
+            self._others.end()
 
     def keep(self, settings: Iterable[Settings]) -> None:
         """End the workers of all others."""
-        self._others.keep({each.num_workers for each in settings})
-        for gone in self._loaders.keys() - {each.num_workers for each in settings}:
+        counts = {each.num_workers for each in settings}
+        for gone in self._loaders.keys() - counts:
             self._loaders.pop(gone).dismiss()
+        self._others.keep(counts)
 
     def arms(self, lengths: Mapping[Settings, Length]) -> dict[Settings, Callable[[], dict[str, float]]]:
         """For ``race``: each returns ``items_per_s``, ``wait_share`` (0 to 1) and the ``seconds`` it took.
@@ -127,8 +130,8 @@ class Slices:
             with self._others.beside(workers, ahead, stay=not self._crowded):
                 if workers and not settings.persistent_workers:
                     return self._started(loader, ahead, block)
-                if not is_kept:
-                    loader.slice(ahead, block[: FEWEST_TURNS * workers], 0.0, None)
+                if workers and not loader.has_workers:  # else a slice has their start in it
+                    loader.slice(ahead, list(itertools.islice(self._rounds, workers)), math.inf, None)
                 return self._slice(loader, ahead, block, seconds)
         finally:
             if (peak := peak_worker_memory_mb(loader.loader)) is not None:
@@ -157,18 +160,20 @@ class Slices:
             return self._rate(
                 loader, seen, seen[first:], seen[-1].done_s - (seen[0].done_s if first else begun)
             )
+        # Before the first batch no step is taken, and during the last turn's nothing is loaded. An epoch has
+        # that once. The longer of both, loading or stepping, goes on meanwhile.
+        once_s = min(seen[0].arrived_s - begun, sum(batch.done_s - batch.arrived_s for batch in seen[-turn:]))
         if len(seen) < ENOUGH_TURNS * turn:
             # All that was loaded, in all of its time. From one batch to a later one much of what comes next
             # has been loaded before, while they shared the cores: at the end that is made up for by nothing.
-            return self._rate(loader, seen, seen, ended - begun)
+            return self._rate(loader, seen, seen, ended - begun - once_s, -once_s) | {"once_s": once_s}
         counted = seen[turn:-turn]
         last_s = counted[-1].arrived_s
         in_order_s = last_s - seen[turn - 1].arrived_s
         # Where one worker falls behind, others load ahead, as far as they may, and then all arrive at once.
-        # But no more than all of the slice was loaded by then. New workers have to start first.
-        least_s = 0.0 if is_new else len(counted) * (last_s - begun) / len(seen)
-        seconds = max(in_order_s, least_s)
-        return self._rate(loader, seen, counted, seconds, seconds - in_order_s)
+        # But no more than all of the slice was loaded by then.
+        seconds = max(in_order_s, len(counted) * (last_s - begun) / len(seen))
+        return self._rate(loader, seen, counted, seconds, seconds - in_order_s) | {"once_s": once_s}
 
     def _rate(
         self,

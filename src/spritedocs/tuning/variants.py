@@ -108,9 +108,10 @@ class Variants:
         return not self.is_loader and isinstance(sampler, RandomSampler) and sampler.replacement
 
     @property
-    def is_divided(self) -> bool:
-        """Whether each rank has items of its own, by torch's sampler for it."""
-        return isinstance(self.loader.sampler, DistributedSampler)
+    def divider(self) -> DistributedSampler[Any] | None:
+        """Torch's sampler that gives each rank items of its own, if the loader has it."""
+        samplers = (self.loader.sampler, getattr(self.loader.batch_sampler, "sampler", None))
+        return next((each for each in samplers if isinstance(each, DistributedSampler)), None)
 
     @property
     def in_order(self) -> bool:
@@ -204,14 +205,16 @@ class Variants:
         batches = self.batches
         if batches is None or batches > 1:
             return
-        items = len(self.loader.dataset) if isinstance(self.loader.dataset, Sized) else None
+        counted = self.divider or self.loader.dataset
+        items = len(counted) if isinstance(counted, Sized) else None
         raise ValueError(too_short(batches, items))
 
 
 def _copy(loader: DataLoader[Any], kind: type[Any] | None = None) -> Any:
     # Not by copy.copy: a class whose __getattr__ asks another loader asks for that for ever in an empty copy.
     twin = object.__new__(kind or type(loader))
-    vars(twin).update(vars(loader))
+    held = {name: each for name, each in vars(loader).items() if not isinstance(each, _BaseDataLoaderIter)}
+    vars(twin).update(held)
     return twin
 
 

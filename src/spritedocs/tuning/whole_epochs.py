@@ -53,6 +53,8 @@ class WholeEpochs:
             if settings != kept and batches:
                 begin_s += next(leads)
                 rest_s *= max(0.0, 1 - settings.num_workers / batches)
+            elif batches:
+                begin_s += seen.get("once_s", 0.0)
             spans.append((begin_s + rest_s, begin_s + seen["wait_share"] * rest_s))
         return spans
 
