@@ -27,6 +27,8 @@ def python_blocks(page: Path) -> list[str]:
 ONE_AFTER_THE_OTHER = """
 import gc, os, runpy, sys
 gc.disable()
+from spritedocs.tuning import search
+search.LOOKS, search.PROBING_S, search.SLICE_S, search.FINAL_S = (6,), 0.05, 0.02, 0.05
 for script in sys.argv[1:]:
     os.chdir(os.path.dirname(script))
     runpy.run_path(script, run_name="__main__")

@@ -202,9 +202,3 @@ def test_the_paths_that_have_an_owner_of_their_own_are_there() -> None:
     }
     sensitive |= {"/.github/", "/.ci/", "/src/", "/examples/", "/examples/recorded/", "/.gitattributes"}
     assert sensitive <= paths
-
-
-def test_the_pages_tell_a_fork_to_name_an_owner() -> None:
-    page = (ROOT / "docs" / "publish-your-own.md").read_text(encoding="utf-8")
-    assert "`.github/CODEOWNERS`" in page
-    assert "`@<owner>`" in page

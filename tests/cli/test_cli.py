@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -223,21 +221,6 @@ def test_yours_stand_beside_the_published_ones(
     assert "No value differs clearly, so there is no cause to look for." in text
     assert "no value points to it: the code (0123456789 here, the same commit with other files there)" in text
     assert max(map(len, answer.said.splitlines())) <= int(columns)
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
-def test_what_an_encoding_lacks_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, tiny: Tiny, encoding: str
-) -> None:
-    monkeypatch.chdir(tiny.root)
-    tiny.add_recording(tiny.project.own / machine.slug() / f"{NAME}.ipynb")
-    monkeypatch.setattr(sys, "argv", ["spritedocs", "compare", NAME])
-    with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as narrow:
-        monkeypatch.setattr(sys, "stdout", narrow)
-        cli.main()
-        narrow.flush()
-        said = narrow.buffer.getvalue().decode(encoding)
-    assert "no difference (0.9" in said
 
 
 def test_what_was_not_measured_has_its_reason_once(

@@ -16,15 +16,6 @@ NAME = "11_what_a_start_costs"
 HAS_FORK = "fork" in multiprocessing.get_all_start_methods()
 
 
-def test_the_program_measures_both_kinds_of_epochs() -> None:
-    method = "fork" if HAS_FORK else "spawn"
-    answer = run_program("starting", arguments=(method,), limit_s=LIMIT_S).answer
-    assert set(answer) == {"import_s", "first_batch_s", "first_epoch_s", "same_s", "new_s", "added_s", "gain"}
-    assert answer["first_batch_s"] < answer["first_epoch_s"]
-    assert answer["added_s"] == pytest.approx(answer["new_s"] - answer["same_s"])
-    assert answer["gain"] == pytest.approx(answer["new_s"] / answer["same_s"])
-
-
 def test_a_program_that_fails_is_no_gap() -> None:
     with pytest.raises(RuntimeError, match=r"starting\.py printed no answer: it ended .*, after ValueError"):
         run_program("starting", arguments=("no such method",), limit_s=LIMIT_S).answer  # noqa: B018

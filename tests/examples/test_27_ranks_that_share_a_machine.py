@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import LIMIT_S
 
-from spritedocs.machine import Outcome, run_program
+from spritedocs.machine import Outcome
 from spritedocs.report import Gap, Measurement
 
 NAME = "27_ranks_that_share_a_machine"
@@ -27,15 +26,6 @@ def test_two_ranks_read_what_their_sampler_gives_them(script: dict[str, Any]) ->
 def test_an_order_is_another_one_only_if_the_sampler_is_told_the_epoch(script: dict[str, Any]) -> None:
     assert script["same_places"](0) == 32
     assert script["same_places"](1) < 16
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can be held to two cores")
-def test_the_program_gives_every_round_of_every_rank() -> None:
-    answer = run_program("ranks", arguments=("0,1", "0.1", "0.1"), limit_s=LIMIT_S).answer
-    assert set(answer) == {"0", "1"}
-    for arms in answer.values():
-        assert {helpers: len(rounds) for helpers, rounds in arms.items()} == {"0": 8, "1": 8}
-        assert all(0 <= each["wait_percent"] <= 100 for rounds in arms.values() for each in rounds)
 
 
 def test_where_there_can_be_no_ranks_every_value_says_so(

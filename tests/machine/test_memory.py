@@ -101,14 +101,6 @@ def test_what_a_process_takes_shows_in_all_three_figures(start: Start) -> None:
     assert memory_of().pid == os.getpid()
 
 
-@ON_LINUX
-def test_the_three_figures_are_in_order() -> None:
-    use = memory_of()
-    assert use.uss_mb
-    assert use.pss_mb
-    assert 0 < use.uss_mb <= use.pss_mb <= use.rss_mb
-
-
 def _forked(start: Start, deed: str) -> tuple[MemoryUse, MemoryUse]:
     """A forked child before and after it does something with the 40 MB of its parent."""
     parent = start(FORKING.format(deed=deed))

@@ -94,13 +94,6 @@ def test_the_error_is_the_last_line_that_names_one(text: str, error: str) -> Non
     assert Outcome(text, 1, 0.1).error == error
 
 
-@posix
-def test_what_it_left_running_is_ended_when_it_ends() -> None:
-    outcome = run_script(SLEEPER)
-    assert outcome.status == 0
-    assert has_ended(outcome.text)
-
-
 def test_folders_before_file_names_are_shortened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = tmp_path / "home" / "sprite"
     monkeypatch.setenv("HOME", str(home))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spritedocs.machine import NoRoomError, NotHere, room_for, why_no_helpers
+from spritedocs.machine import NoRoomError, room_for, why_no_helpers
 
 REMEDY = re.escape("set TMPDIR (on Windows TEMP) to a folder with room.") + "$"
 
@@ -115,7 +115,3 @@ def test_workers_can_hand_over_where_a_folder_can_be_made_and_else_a_sentence_sa
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     assert why_no_helpers().startswith("Workers have no place to hand anything over. No temporary folder")
     assert re.search(REMEDY, why_no_helpers())
-
-
-def test_a_script_without_room_leaves_with_the_sentence() -> None:
-    assert issubclass(NoRoomError, NotHere)

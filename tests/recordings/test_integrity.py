@@ -19,8 +19,7 @@ from running import PROJECT
 from sealing import seal
 from tiny import MACHINE, NAME, Tiny, add_benchmark
 
-from spritedocs.recordings import Library, Recording, RecordingError, Result, checksums, orphans
-from spritedocs.recordings.integrity import first_cells
+from spritedocs.recordings import Library, RecordingError, Result, checksums, orphans
 from spritedocs.recordings.recording import FORMAT
 from spritedocs.recordings.summaries import ContradictionError, check_result, check_summary
 from spritedocs.report import MIME, Gap, Measurement, Report
@@ -356,13 +355,6 @@ def test_git_shows_what_changes_in_a_recording() -> None:
     asked = ["git", "check-attr", "diff", "linguist-generated", "--", str(path)]
     done = subprocess.run(asked, cwd=PROJECT.root, capture_output=True, text=True, check=True)
     assert [line.split(": ")[-1] for line in done.stdout.splitlines()] == ["unspecified", "unspecified"]
-
-
-def test_every_recorded_notebook_begins_alike() -> None:
-    for path in PROJECT.recorded.glob("*/*.ipynb"):
-        cells = Recording.read(path).notebook["cells"]
-        begins = ["".join(cell["source"]).strip() for cell in cells[:2]]
-        assert begins == [text.strip() for text in first_cells(f"{path.stem}.py")]
 
 
 # Recordings that no page shows.

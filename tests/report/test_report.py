@@ -163,11 +163,6 @@ def test_a_value_of_one_run_says_so() -> None:
     assert 'about 2.3×<span class="sprite-interval">one run</span>' in html
 
 
-def test_two_values_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="epoch_s_4 stands in the report twice"):
-        Report("x", ["a"], [[FAST]], more_values=[FAST])
-
-
 def test_a_script_that_prints_a_report_pays_neither_for_matplotlib_nor_for_ipython() -> None:
     script = "import sys, spritedocs.report; print(sorted({'matplotlib', 'IPython'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -142,16 +142,6 @@ def test_an_experiments_page_is_its_script(good: Built) -> None:
     assert "counted = Measurement.of(" in text_of(page)
 
 
-def test_no_mark_of_the_making_is_left_and_no_id_is_given_twice(good: Built) -> None:
-    for path in good.site.rglob("*.html"):
-        page = path.read_text(encoding="utf-8")
-        assert not re.findall(
-            r"SPRITEMARK|\{\{|\{%|#0102", re.sub(r"<script.*?</script>", "", page, flags=re.S)
-        )
-        ids = re.findall(r'\sid="([^"]+)"', page)
-        assert {name for name in ids if ids.count(name) > 1} == set()
-
-
 def test_the_notebook_view_is_light_and_out_of_search(good: Built) -> None:
     page = good.page(NOTEBOOK)
     assert "What was counted" in page
@@ -163,14 +153,6 @@ def test_the_notebook_view_is_light_and_out_of_search(good: Built) -> None:
     places = {entry["location"] for entry in index["docs"]}
     assert f"{EXPERIMENT}/" in places
     assert not [place for place in places if place.startswith("notebooks")]
-
-
-def test_script_and_notebook_can_be_taken_along(good: Built) -> None:
-    script, notebook = f"downloads/{NAME}.py", f"{NOTEBOOK}/{NAME}.ipynb"
-    for link in (script, notebook):
-        assert f'href="../../{link}"' in good.page(EXPERIMENT)
-    assert (good.site / script).read_bytes() == (good.site.parent / "examples" / f"{NAME}.py").read_bytes()
-    nbformat.validate(nbformat.read(good.site / notebook, as_version=4))
 
 
 def test_a_program_is_shown_before_the_cell_that_runs_it_and_can_be_taken_along(tiny: Tiny) -> None:

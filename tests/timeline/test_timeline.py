@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from types import SimpleNamespace
@@ -185,19 +184,6 @@ def test_workers_that_were_not_forked_are_on_the_same_clock(method):
     assert line.spans[0].kind == "wait"  # for the worker to start
 
 
-def test_persistent_workers_of_a_traced_loader_stay_for_the_next_epoch():
-    loader = traced(DataLoader(Makers(), batch_size=2, num_workers=2, persistent_workers=True))
-    lines = [trace_epoch(loader, no_step)]
-    first = {child.pid for child in children()}
-    lines.append(trace_epoch(loader, no_step))
-    assert len(first) == 2
-    assert {child.pid for child in children()} == first
-    assert [line.batches for line in lines] == [8, 8]
-    assert all(span.begin_s >= 0 for line in lines for span in line.spans)
-    timeline.dismiss(loader)
-    assert not left()
-
-
 def test_workers_of_a_plain_loader_are_gone_afterwards_persistent_ones_too():
     loader = DataLoader(Makers(), batch_size=2, num_workers=2, persistent_workers=True)
     trace_epoch(loader, no_step)
@@ -237,12 +223,6 @@ def test_a_worker_that_cannot_be_started_leaves_none_behind(monkeypatch):
         trace_epoch(DataLoader(Makers(), batch_size=2, num_workers=2), no_step)
     assert started
     assert not left()
-
-
-@pytest.mark.parametrize("loader", [[[1, 2]], 5, iter([])])
-def test_what_is_no_data_loader(loader):
-    with pytest.raises(TypeError, match=r"the loader is .*: to be traced it has to be a DataLoader"):
-        trace_epoch(loader, no_step)
 
 
 def test_a_loader_without_batches():
@@ -422,11 +402,6 @@ def test_nothing_waits_for_the_device_but_the_end(gpu, monkeypatch):
     assert waits[0] - started < 1e-3  # the anchor at the beginning
     assert waits[1] - started > 20 * 0.02  # the end of the epoch, and the anchor there
     assert [span.kind for span in line.spans if span.lane == "device"] == ["compute"] * 20
-
-
-def test_a_trace_of_a_device_can_be_written(gpu):
-    line, _ = traced_on(gpu, count=3)
-    assert json.loads(json.dumps(line.trace(), allow_nan=False))["traceEvents"]
 
 
 def test_the_tightest_anchor_is_kept():

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from spritedocs.timeline import stopwatch, tracing
+from spritedocs.timeline import stopwatch
 from spritedocs.timeline.tracing import ClockError, is_traced, noting, system_wide_clock, traced
 from spritedocs.timing import dismiss
 
@@ -385,12 +385,6 @@ def test_what_is_no_loader_is_refused_by_name(what):
     with pytest.raises(TypeError, match=r"the loader is .* has to be a DataLoader") as refused:
         traced(what)
     assert f"{what!r:.60}" in str(refused.value)
-
-
-@pytest.mark.parametrize("implementation", tracing.SYSTEM_WIDE)
-def test_clocks_of_the_whole_system_will_do(monkeypatch, implementation):
-    tell(monkeypatch, implementation)
-    assert system_wide_clock() == implementation
 
 
 def test_a_clock_of_each_process_is_refused(monkeypatch):

@@ -381,12 +381,6 @@ def test_what_others_do_while_a_loader_is_made_is_no_matter():
     assert compare({"a": factory}, 2, clock=clock, load=lambda: Reading(clock.now, foreign[0])).retaken == 0
 
 
-def test_a_load_that_nobody_knows_disturbs_nothing():
-    result = compare({"a": [[1]]}, 2, load=lambda: None)
-    assert (result.retaken, result.disturbed) == (0, None)
-    assert not any("again" in text for text in result.warnings)
-
-
 def test_steady_arms_need_the_fewest_rounds():
     clock = Clock()
     arms = {"a": SlowLoader(clock, 0, [1] * 5, 0), "b": SlowLoader(clock, 0, [2] * 5, 0)}

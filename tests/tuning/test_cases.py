@@ -40,6 +40,7 @@ ATTEMPTS = 6
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Directions show in short slices, too."""
+    monkeypatch.setattr(search, "PROBING_S", 0.2)
     monkeypatch.setattr(search, "SLICE_S", 0.06)
     monkeypatch.setattr(search, "FINAL_S", 0.1)
     monkeypatch.setattr(search, "LOOKS", (6, 12))
@@ -145,7 +146,7 @@ def test_a_sampler_that_sorts_before_each_epoch() -> None:
 
 def test_a_rare_slow_item_leaves_an_answer() -> None:
     """Which one is a matter of luck; there used to be none."""
-    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True), budget_s=10)
+    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True), budget_s=5)
     assert found.line.startswith("DataLoader(..., num_workers=")
 
 

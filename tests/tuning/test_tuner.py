@@ -35,17 +35,16 @@ from torch.utils.data import (
     get_worker_info,
 )
 
-import spritedocs
 from spritedocs import machine
 from spritedocs.model import Costs, Settings
 from spritedocs.report import FEWEST_SAMPLES
 from spritedocs.timing import Comparison
-from spritedocs.tuning import budget, prospects, search, tune, tuner, worker_watch
+from spritedocs.tuning import budget, prospects, search, tune, worker_watch
 from spritedocs.tuning.budget import OutOfTime, Progress
 from spritedocs.tuning.diagnosis import DIAGNOSES
 from spritedocs.tuning.probing import Probe
 from spritedocs.tuning.slices import Length, Slices
-from spritedocs.tuning.tuner import Candidate, TuneError, Tuning
+from spritedocs.tuning.tuner import TuneError, Tuning
 from spritedocs.tuning.variants import Variants
 from spritedocs.tuning.whole_epochs import LOOKS
 
@@ -122,10 +121,6 @@ def as_tokens(samples: list[Any]) -> Any:
 
 def as_function(samples: list[Any]) -> Any:
     return lambda: samples
-
-
-def test_the_package_has_it_by_its_short_name() -> None:
-    assert spritedocs.tune is tuner.tune
 
 
 # -- decisions -----------------------------------------------------------------------------------------
@@ -718,16 +713,6 @@ def test_absurd_options_are_refused_before_anything_is_loaded(options: Any, said
         tune(Numbers(bad=0, what=tear), **options)
 
 
-@pytest.mark.parametrize(
-    "thing",
-    [None, 5, Numbers, WithoutLength(), {"train": Numbers()}, iter([])],
-    ids=lambda thing: type(thing).__name__,
-)
-def test_what_is_no_data_set(thing: Any) -> None:
-    with pytest.raises(TypeError, match=r"^the dataset is "):
-        tune(thing)
-
-
 # -- real runs -----------------------------------------------------------------------------------------
 
 
@@ -748,22 +733,6 @@ def quick(monkeypatch: pytest.MonkeyPatch, servers: None) -> Iterator[None]:
 
 def batches_of(dataset: Dataset[Any], **options: Any) -> DataLoader[Any]:
     return DataLoader(dataset, BATCH, **options)
-
-
-@pytest.mark.usefixtures("quick")
-def test_items_that_wait_are_loaded_faster_by_two() -> None:
-    """By the rates of real workers: how sure a search is of a gain is asked on a made-up machine."""
-
-    def searched() -> dict[int, Candidate]:
-        found = tune(Numbers(wait_s=0.01), batch_size=BATCH, max_workers=2, budget_s=60)
-        return {each.settings.num_workers: each for each in found.candidates if each.measured}
-
-    def is_faster(found: dict[int, Candidate]) -> bool:
-        rates = {count: each.measured.median for count, each in found.items() if each.measured}
-        return {0, 2} <= rates.keys() and rates[2] > rates[0]
-
-    found = next(filter(is_faster, (searched() for _ in range(8))))
-    assert found[2].memory_mb
 
 
 @pytest.mark.usefixtures("quick")
@@ -885,13 +854,6 @@ def test_the_step_may_fail() -> None:
     ) as raised:
         tune(batches_of(Numbers()), step=lambda batch: tear())
     assert isinstance(raised.value.__cause__, ValueError)
-
-
-@pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize(("count", "said"), [(0, "is empty"), (3, r"has 1 batch \(3 items\)")])
-def test_a_stream_that_is_too_short_is_misuse(count: int, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        tune(Stream(count), batch_size=BATCH)
 
 
 @pytest.mark.usefixtures("quick")

@@ -372,15 +372,6 @@ def test_a_variant_differs_in_its_settings_only() -> None:
     assert len(list(alone)) == 10
 
 
-def test_the_readers_loader_stays_as_it_was() -> None:
-    for loader in (DataLoader(Numbers(), 4, shuffle=True), DataLoader(Sized(9), 2)):
-        before = dict(vars(loader))
-        variants = of(loader)
-        assert variants.batches in (10, 5)
-        list(variants.make(Settings()))
-        assert vars(loader) == before
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_variant_delivers_the_same_items(workers: int) -> None:
     batches = list(of(DataLoader(Numbers(), 4)).make(Settings(workers), timeout_s=LIMIT_S * bool(workers)))

@@ -19,7 +19,7 @@ import torch
 from conftest import Clock
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from spritedocs.watching import environment, telling, watch, watches
+from spritedocs.watching import environment, watch, watches
 from spritedocs.watching.patching import patch
 
 OPTIONS = {"report": None, "synchronise": False}
@@ -246,16 +246,6 @@ def test_where_ours_fails_the_loader_goes_on_and_it_is_said_once(
     assert [len(list(DataLoader(range(3)))) for _ in range(2)] == [3, 3]
     assert [type(error) for error in failures] == [TypeError]
     assert said() == []
-
-
-def test_where_ours_fails_within_an_epoch_the_loader_goes_on(
-    failures: list[Exception], monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
-) -> None:
-    monkeypatch.setattr(telling, "summary", None)
-    loader, name = DataLoader(range(3)), line()
-    assert [len(list(loader)) for _ in range(2)] == [3, 3]
-    assert failures == []
-    assert [told.partition(" (")[0] for told in said()] == [f"{name} is not watched any more"]
 
 
 def test_who_uses_the_command_is_told_of_its_own_option(

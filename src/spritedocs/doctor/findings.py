@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["BITES", "BREAKS", "FINE", "SEVERITIES", "UNKNOWN", "Finding", "amount", "counted"]
@@ -32,14 +32,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """As ``spritedocs doctor --json`` prints it."""
-        return {
-            "key": self.key,
-            "severity": self.severity,
-            "says": self.says,
-            "remedy": self.remedy,
-            "page": self.page,
-            "values": dict(self.values),
-        }
+        return asdict(self)
 
 
 def amount(size: float) -> str:

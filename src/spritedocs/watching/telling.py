@@ -58,7 +58,7 @@ def summary(epoch: Epoch) -> str:
         )
     if epoch.batches < 2 or epoch.kept:
         return about
-    idle = "" if epoch.idle_share is None else f", the GPU {epoch.idle_share:.0%}"
+    idle = "" if epoch.idle_share is None else f", the GPU idle {epoch.idle_share:.0%}"
     end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
     most = f"without waiting at most {_times(epoch.at_most)} as fast"
     return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
@@ -105,7 +105,7 @@ def verdict(epoch: Epoch, to_synchronise: str) -> str:
         )
     if epoch.number > 1 and epoch.workers and epoch.first_s + epoch.end_s > ENOUGH * epoch.seconds:
         remedy = (
-            "The helpers stay: look at the sampler, at a stream that starts over, and at batches nobody took."
+            "The helpers stay: look at large first batches, the sampler, a stream that starts over."
             if epoch.persistent
             else "Try persistent_workers=True."
         )
