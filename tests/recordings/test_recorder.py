@@ -183,10 +183,11 @@ def to_the_group(process: subprocess.Popen[str]) -> None:
     [
         ("spritedocs record", to_the_group, 130, INTERRUPTED),
         ("spritedocs record", subprocess.Popen.terminate, 143, INTERRUPTED),
+        ("spritedocs record", lambda process: process.send_signal(signal.SIGQUIT), 131, INTERRUPTED),
         ("spritedocs record", subprocess.Popen.kill, -9, ""),
         ("mkdocs build --quiet", subprocess.Popen.terminate, 143, ""),
     ],
-    ids=["Ctrl-C", "SIGTERM", "SIGKILL", "SIGTERM to a build"],
+    ids=["Ctrl-C", "SIGTERM", "SIGQUIT", "SIGKILL", "SIGTERM to a build"],
 )
 def test_an_interruption_leaves_everything_as_it_was(
     tiny: Tiny,

@@ -185,6 +185,14 @@ def test_ranks_are_watched_however_they_start(run: Run, folder: Path) -> None:
 
 
 @POSIX
+def test_torchrun_s_ranks_are_watched(run: Run, folder: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = run(*OURS, "--", sys.executable, *launcher, script(folder, RANKS), "rank")
+    assert done.returncode == 0, done.stderr.decode()
+    assert told(done) == [f"{made_in(RANKS, 'DataLoader(range')}, epoch 1"] * 2
+
+
+@POSIX
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_script_as_without(run: Run, folder: Path, name: str) -> None:
     command = [sys.executable, script(folder, SIGNALLED.replace("{name}", name))]
