@@ -21,7 +21,7 @@ import runs
 
 RECORDING = [
     *("kernel_against_script", "publishing_build", "tracing_overhead", "trust", "watching", "long_epochs"),
-    *("tune_suite", "tuning_others"),
+    *("tune_suite", "tuning_cases", "tuning_others"),
 ]
 
 
@@ -62,7 +62,7 @@ def test_a_run_is_shown_and_where_that_is_asked_for_stored(
 def test_what_benchmarks_share_is_no_benchmark() -> None:
     assert set(RECORDING) < set(PROJECT.benchmarks())
     helpers = {path.stem for path in (PROJECT.root / "benchmarks").rglob("*.py")} - set(PROJECT.benchmarks())
-    assert {"runs", "scores", "digits"} < helpers
+    assert {"answers", "digits", "public_cases", "runs", "scores"} < helpers
 
 
 def test_the_answer_on_the_page_about_the_tuner_is_that_for_the_dataset_on_it() -> None:

@@ -20,19 +20,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from runs import PROJECT, Run, options
+from answers import answer, value
+from runs import Run, options
 
-import spritedocs.tuning  # noqa: F401 - the command that is run here uses all of it: so says the fingerprint
 from spritedocs.report import Gap, Measurement, Report
 from spritedocs.tuning import print_tuning
 
@@ -47,10 +44,10 @@ class Others(NamedTuple):
     is_called: str
     batch_size: int
 
-    def command(self, budget_s: float) -> list[str]:
-        """What a user types, after ``spritedocs``."""
+    def arguments(self, budget_s: float) -> list[str]:
+        """What a user types, after ``spritedocs tune``."""
         target = f"benchmarks/tuning/targets/{self.name}.py:dataset"
-        return ["tune", target, "--batch-size", str(self.batch_size), "--budget", f"{budget_s:g}"]
+        return [target, "--batch-size", str(self.batch_size), "--budget", f"{budget_s:g}"]
 
 
 PAGE = Others("my_data", "torch", "the dataset of the page about the tuner", 32)
@@ -65,47 +62,30 @@ def tuned(others: Others, budget_s: float) -> tuple[dict[str, Any] | str, float]
     """What the command answered, or a sentence if it failed; and the seconds until it had ended."""
     if find_spec(others.package) is None:
         return f"{others.package} is not installed: pip install -e '.[peers]' brings it.", 0.0
-    begun = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "spritedocs", *others.command(budget_s), "--json"],
-        cwd=PROJECT.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - begun
-    if done.returncode:
-        return f"{others.name}: {(done.stderr.splitlines() or ['it failed without a word.'])[-1]}", seconds
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer, seconds
+    return answer(*others.arguments(budget_s))
 
 
-def printed(answer: dict[str, Any]) -> str:
-    """What the command prints without ``--json`` where it has found ``answer``."""
+def printed(found: dict[str, Any]) -> str:
+    """What the command prints without ``--json`` where it has ``found`` this."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        print_tuning(answer)
+        print_tuning(found)
     return said.getvalue()
 
 
-def row(others: Others, answer: dict[str, Any] | str, seconds: float) -> list[Measurement | Gap | str]:
+def row(others: Others, found: dict[str, Any] | str, seconds: float) -> list[Measurement | Gap | str]:
     """The cells of one dataset."""
-    if isinstance(answer, str):
+    if isinstance(found, str):
         values = (f"{what}_{others.name}" for what in ("items_per_s", "gain", "seconds"))
-        rate, gain, took = (Gap(name, answer) for name in values)
+        rate, gain, took = (Gap(name, found) for name in values)
         return [others.is_called, "", rate, gain, "", took]
     return [
         others.is_called,
-        answer["line"],
-        value(f"items_per_s_{others.name}", answer["throughput"], answer["interval"], "items/s"),
-        value(f"gain_{others.name}", answer["gain"], answer["gain_interval"], "×"),
-        answer["diagnosis"],
+        found["line"],
+        value(f"items_per_s_{others.name}", found["throughput"], found["interval"], "items/s"),
+        value(f"gain_{others.name}", found["gain"], found["gain_interval"], "×"),
+        found["diagnosis"],
         Measurement.of(f"seconds_{others.name}", [seconds], "s"),
     ]
-
-
-def value(name: str, median: float, interval: list[float] | None, unit: str) -> Measurement:
-    """A value as the command told it: the samples stayed there."""
-    return Measurement(name, unit, median, (interval[0], interval[1]) if interval else None, (median,))
 
 
 def main() -> None:
@@ -123,7 +103,7 @@ def main() -> None:
         notes=[f"Each with a budget of {wanted.budget:g} s. No training step; files in the page cache."],
     )
     said = own if isinstance(own, str) else printed(own)
-    print("$ spritedocs " + " ".join(PAGE.command(wanted.budget)))
+    print("$ spritedocs tune " + " ".join(PAGE.arguments(wanted.budget)))
     print(said)
     run.publish(report, wanted.record, said)
 
