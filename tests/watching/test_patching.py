@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from spritedocs.watching import environment, watch, watches
 from spritedocs.watching.patching import patch
 
+SPRITES = [13, 17, 19]
 OPTIONS = {"report": None, "synchronise": False}
 
 
@@ -106,6 +107,40 @@ def test_two_loaders_of_one_line_are_told_apart() -> None:
     for loader in loaders * 2:
         list(loader)
     assert epochs() == {name: [1, 1], f"{name} #2": [2, 2]}
+
+
+def test_a_loader_that_is_made_again_for_each_validation_goes_on_with_its_epochs() -> None:
+    kept = []  # as Accelerate keeps what it has prepared
+    for _ in range(2):
+        kept.append(DataLoader(SPRITES, batch_size=2))
+        list(kept[-1])
+    [(_, batches)] = epochs().items()
+    assert batches == [2, 2]
+
+
+def test_loaders_of_the_same_data_that_are_read_at_once_are_two() -> None:
+    loaders = [DataLoader(SPRITES, batch_size=2) for _ in range(2)]
+    for _ in zip(*loaders, strict=True):
+        pass
+    assert sorted(epochs().values()) == [[2], [2]]
+
+
+def test_what_a_framework_makes_by_itself_is_called_after_its_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    framework: dict[str, Any] = {"DataLoader": DataLoader}
+    code = """
+def get_dataloader(data):
+    return DataLoader(data)
+
+def train(data):
+    return get_dataloader(data)
+"""
+    file = os.path.join(sysconfig.get_path("purelib"), "framework", "trainer.py")  # noqa: PTH118
+    exec(compile(code, file, "exec"), framework)
+    loader, name = framework["train"](range(2)), line()
+    list(loader)
+    assert epochs() == {f"{name}, get_dataloader": [2]}
 
 
 @pytest.mark.parametrize("again", [copy.copy, lambda loader: pickle.loads(pickle.dumps(loader))])

@@ -46,9 +46,9 @@ def test_the_first_rank_has_the_table_of_all_and_the_others_none():
             rank.leave(ended(number, 4 * rank.rank))
     own = [ended(1, 0), ended(2, 0)]
     assert each[0].table(own).splitlines() == [
-        "epoch  ranks  seconds  items/s  waited least  most  on rank",
-        "    1      2     11.0     14.5            0%   40%        1",
-        "    2      2     11.0     14.5            0%   40%        1",
+        "epoch  ranks  seconds  items/s  first batch, s  waited least  most  on rank",
+        "    1      2     11.0     14.5            1.00            0%   40%        1",
+        "    2      2     11.0     14.5            1.00            0%   40%        1",
     ]
     assert each[1].table(own) == ""
 
@@ -63,7 +63,7 @@ def test_a_rank_that_never_ends_is_left_out_of_the_table():
     each = [Ranks("training", rank, 3, 20) for rank in range(3)]
     for rank in each[:2]:
         rank.leave(ended(1, 4))
-    assert each[0].table([ended(1, 4)]).split()[-7:-5] == ["1", "2"]  # the epoch, and how many ranks
+    assert each[0].table([ended(1, 4)]).split()[-8:-6] == ["1", "2"]  # the epoch, and how many ranks
 
 
 def test_a_store_that_is_gone_leaves_each_rank_to_itself(store, monkeypatch):
@@ -96,11 +96,11 @@ def test_a_rank_that_alone_watches_waits_for_nobody():
 
 def test_the_slow_rank_is_named_where_it_differs():
     assert of_ranks([ended(3, 0), ended(3, 8), ended(3, 1)]) == (
-        "epoch 3 on 3 ranks: 11.0 s, 21.8 items/s, waited 0% (rank 0) to 80% (rank 1): "
-        "ranks that share gradients wait for rank 1"
+        "epoch 3 on 3 ranks: 11.0 s, 21.8 items/s, first batch after 1.00 s, "
+        "then waited 0% (rank 0) to 80% (rank 1): ranks that share gradients wait for rank 1"
     )
     assert of_ranks([ended(3, 2.0), ended(3, 2.2)]) == (
-        "epoch 3 on 2 ranks: 11.0 s, 14.5 items/s, waited 20% to 22%"
+        "epoch 3 on 2 ranks: 11.0 s, 14.5 items/s, first batch after 1.00 s, then waited 20% to 22%"
     )
 
 
@@ -135,7 +135,9 @@ def test_two_ranks_say_one_line_one_verdict_and_one_table(clock, said, monkeypat
         for (rank, _, _), batches in zip(loaders, begun, strict=True):
             as_rank(rank, lambda batches=batches: train(batches))
     first, verdict, second = said()
-    assert first.startswith("training, epoch 1 on 2 ranks: 6.00 s, 1.00 items/s, waited 0% to 0%")
+    assert first.startswith(
+        "training, epoch 1 on 2 ranks: 6.00 s, 1.00 items/s, first batch after 3.00 s, then waited 0% to 0%"
+    )
     assert verdict.startswith("training: Waits under 5%")
     assert second.startswith("training, epoch 2 on 2 ranks: ")
     for rank, _, own in reversed(loaders):

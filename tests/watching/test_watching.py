@@ -548,6 +548,20 @@ def test_more_helpers_than_cores_are_named(clock, said, monkeypatch):
     assert "persistent_workers=False" in crowd
 
 
+@pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
+def test_the_first_rank_counts_the_helpers_of_all(clock, said, monkeypatch, rank, lines):
+    monkeypatch.setattr(watches, "usable_cores", lambda: 4)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    list(watch(with_workers(clock, 1, 2, 3), name="training"))
+    crowd = [line for line in said() if "alive" in line]
+    assert len(crowd) == lines
+    for line in crowd:
+        assert line.startswith(
+            "6 workers are alive at the same time (training 3, on each of 2 ranks), on 4 usable cores."
+        )
+
+
 def test_helpers_of_an_epoch_that_has_ended_are_not_counted(said, monkeypatch, servers):
     monkeypatch.setattr(watches, "usable_cores", lambda: 1)
 

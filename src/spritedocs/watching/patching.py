@@ -109,8 +109,9 @@ def _watch(loader: Any, options: Mapping[str, Any], caller: FrameType) -> Watch 
     inside = (Batches.__init__.__code__, Batches.__next__.__code__)
     if get_worker_info() is not None or any(frame.f_code in inside for frame in _frames(caller)):
         return None
-    file, line = getattr(loader, _MADE, ("DataLoader", 0))
-    found = watch_of(loader, f"{file}:{line}", f"{Path(file).name}:{line}")
+    file, line, function = getattr(loader, _MADE, ("DataLoader", 0, ""))
+    place = f"{line}, {function}" if function else str(line)
+    found = watch_of(loader, f"{file}:{place}", f"{Path(file).name}:{place}", alike_will_do=True)
     found.report, found.synchronise = options["report"] and Path(options["report"]), options["synchronise"]
     found.to_synchronise = "'spritedocs watch --synchronise'"
     return found
@@ -120,12 +121,15 @@ def _note(loader: Any, caller: FrameType) -> None:
     """Note the line that makes ``loader``: of the reader's own code, if any of that is under way.
 
     The constructor of a subclass ends last, and knows best. What a framework makes of a loader of theirs,
-    with its data, keeps the name of that.
+    with its data, keeps the name of that. What one makes by itself has that of the function in it, such as
+    ``get_eval_dataloader``.
     """
     frames = [frame for frame in _frames(caller) if not _is_torch_s(frame)] or [caller]
     own = (frame for frame in frames if not _is_installed(frame.f_code.co_filename))
     made = next(own, frames[0])
-    vars(loader)[_MADE] = made.f_code.co_filename, made.f_lineno
+    theirs = [frame.f_code.co_name for frame in frames[: frames.index(made)]]
+    function = next((name for name in reversed(theirs) if "dataloader" in name), "")
+    vars(loader)[_MADE] = made.f_code.co_filename, made.f_lineno, function
     if made is frames[0]:
         _THEIRS.add(loader)
         return

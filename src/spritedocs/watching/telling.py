@@ -73,11 +73,12 @@ def of_ranks(epochs: Sequence[Epoch]) -> str:
     seconds = max(epoch.seconds for epoch in epochs)
     rate = sum(epoch.items for epoch in epochs) / seconds if seconds else math.inf
     about = f"epoch {epochs[0].number} on {len(epochs)} ranks: {_digits(seconds)} s{uneven}"
-    about += f", {_digits(rate)} items/s"
+    first_s = max(epoch.first_s for epoch in epochs)
+    about += f", {_digits(rate)} items/s, first batch after {_digits(first_s)} s, then"
     if waited[most] - waited[least] < ENOUGH:
-        return f"{about}, waited {waited[least]:.0%} to {waited[most]:.0%}"
+        return f"{about} waited {waited[least]:.0%} to {waited[most]:.0%}"
     return (
-        f"{about}, waited {waited[least]:.0%} (rank {least}) to {waited[most]:.0%} (rank {most}): "
+        f"{about} waited {waited[least]:.0%} (rank {least}) to {waited[most]:.0%} (rank {most}): "
         f"ranks that share gradients wait for rank {most}"
     )
 
@@ -129,10 +130,16 @@ def silence(lines: int, short_s: float) -> str:
     )
 
 
-def crowd(workers: Sequence[tuple[str, int]], cores: int) -> str:
-    """What to do about more ``workers``, each the name of a loader and its number, than ``cores``."""
-    named = ", ".join(f"{name} {count}" for name, count in workers)
-    total = sum(count for _, count in workers)
+def crowd(workers: Sequence[tuple[str, int]], cores: int, ranks: int = 1) -> str:
+    """What to do about more workers than ``cores``.
+
+    ``workers`` has the names of this process's loaders, and how many each has; ``ranks`` on this machine
+    have as many.
+    """
+    named = ", ".join(f"{name} {count}" for name, count in workers) + f", on each of {ranks} ranks" * (
+        ranks > 1
+    )
+    total = sum(count for _, count in workers) * ranks
     return (
         f"{total} workers are alive at the same time ({named}), on {cores} usable core{'s' * (cores != 1)}. "
         "If items compute, take fewer, or let those of one loader end with its epoch: "
@@ -162,16 +169,16 @@ def table(epochs: Sequence[Epoch]) -> str:
 
 def table_of_ranks(epochs: Sequence[Mapping[int, Epoch]]) -> str:
     """A row for each epoch, which is given by rank."""
-    rows = [["epoch", "ranks", "seconds", "items/s", "waited least", "most", "on rank"]]
+    rows = [["epoch", "ranks", "seconds", "items/s", "first batch, s", "waited least", "most", "on rank"]]
     for ranks in filter(None, epochs):
         seconds = max(epoch.seconds for epoch in ranks.values())
         rate = sum(epoch.items for epoch in ranks.values()) / seconds if seconds else math.inf
         waited = {rank: epoch.lost_share for rank, epoch in ranks.items()}
         most = max(waited, key=waited.__getitem__)
         shares = [f"{share:.0%}" for share in (min(waited.values()), waited[most])]
-        rows.append(
-            [str(ranks[most].number), str(len(ranks)), _digits(seconds), _digits(rate), *shares, str(most)]
-        )
+        first_s = max(epoch.first_s for epoch in ranks.values())
+        figures = map(_digits, (seconds, rate, first_s))
+        rows.append([str(ranks[most].number), str(len(ranks)), *figures, *shares, str(most)])
     return _aligned(rows)
 
 

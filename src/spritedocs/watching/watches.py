@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
-import operator
 import os
 import time
 import weakref
@@ -20,6 +19,7 @@ from spritedocs.machine import usable_cores, worker_pids
 from spritedocs.watching import reports, telling
 from spritedocs.watching.epochs import Epoch
 from spritedocs.watching.iterating import Batches
+from spritedocs.watching.loader_facts import alike, workers_of
 from spritedocs.watching.ranks import Ranks
 
 __all__ = ["WATCHES", "Watch", "watch_of"]
@@ -68,9 +68,11 @@ class Watch:
         self._verdict = ""
         self._ranks: Ranks | None = None
 
-    def serves(self, loader: Any) -> bool:
-        """Whether ``loader`` is its own, or may follow one that is gone."""
-        return (own := self._loader()) is None or own is loader
+    def serves(self, loader: Any, alike_will_do: bool = False) -> bool:
+        """Whether ``loader`` is its own, or may follow one that is gone; ``alike_will_do``: or is idle."""
+        if (own := self._loader()) is None or own is loader:
+            return True
+        return alike_will_do and alike(own, loader) and not self._under_way()
 
     def serve(self, loader: Any) -> None:
         """From now on ``loader`` is its own."""
@@ -88,7 +90,7 @@ class Watch:
         if not self.works:
             return start(loader)
         _see_to_the_end()
-        epoch, (rank, size) = Epoch(len(self.epochs) + 1, *_workers(loader)), _rank()
+        epoch, (rank, size) = Epoch(len(self.epochs) + 1, *workers_of(loader)), _rank()
         if rank is not None and size > 1 and self._ranks is None:
             self._ranks = Ranks(self.name, rank, size, MOST_ROWS)
         batches = Batches(self, loader, epoch, self.replay, start)
@@ -180,12 +182,13 @@ class Watch:
         telling.say(f"spritedocs: {'' if rank is None else f'rank {rank}, '}{self.name}{text}")
 
 
-def watch_of(loader: Any, key: str, title: str) -> Watch:
+def watch_of(loader: Any, key: str, title: str, alike_will_do: bool = False) -> Watch:
     """The watch with that ``key`` which ``loader`` has or may have; else a new one, called ``title``.
 
     Of several with one title the second is called ``title #2``.
     """
-    found = next((watch for watch in WATCHES if watch.key == key and watch.serves(loader)), None)
+    known = [watch for watch in WATCHES if watch.key == key and watch.serves(loader, alike_will_do)]
+    found = next((watch for watch in known if watch._loader() is loader), next(iter(known), None))
     if found is None:
         found = Watch(title, key, sum(watch.title == title for watch in WATCHES))
         WATCHES.append(found)
@@ -193,19 +196,15 @@ def watch_of(loader: Any, key: str, title: str) -> Watch:
     return found
 
 
-def _workers(loader: Any) -> tuple[int | None, bool]:
-    """How many ``loader`` has, if it says so, and whether they stay."""
-    try:  # NumPy's integers are none of JSON's
-        return operator.index(loader.num_workers), bool(getattr(loader, "persistent_workers", False))
-    except Exception:  # noqa: BLE001 - no DataLoader
-        return None, False
-
-
 def _look_for_a_crowd() -> None:
+    # torchrun says how many ranks a machine has; one of them speaks for all.
+    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     alive = [(watch.name, count) for watch in WATCHES if (count := watch.workers())]
-    if (total := sum(count for _, count in alive)) > Watch.most_workers and total > (cores := usable_cores()):
+    total = ranks * sum(count for _, count in alive)
+    if total > Watch.most_workers and total > (cores := usable_cores()):
         Watch.most_workers = total
-        telling.say(f"spritedocs: {telling.crowd(alive, cores)}")
+        if ranks == 1 or os.environ.get("LOCAL_RANK") == "0":
+            telling.say(f"spritedocs: {telling.crowd(alive, cores, ranks)}")
 
 
 def _write(path: Path) -> None:
