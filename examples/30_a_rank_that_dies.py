@@ -114,7 +114,7 @@ if __name__ == "__main__":
 # never. Even the number of steps is right. So save the epoch, and call `set_epoch` before you slice.
 #
 # `StatefulDataLoader` stands in the table where it is installed. It takes `set_epoch` as well, and a state
-# for each rank. From the last batch before the death to the first one after it there were {pause_s_place}.
+# for each rank. The first batch after the death came {pause_s_place} after the last one before it.
 #
 # ## Ranks that wait for the dead
 #

@@ -26,7 +26,7 @@ SAVED = {  # beside the model
     "order": ["done"],  # but not of which epoch
     "stateful": ["epoch", "done", "loaders"],
 }
-# Without it ranks that are started anew find the dead ones' addresses, and hang.
+# Without it ranks that start anew may find addresses of the dead, and hang.
 OWN_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 TORCHRUN = "--standalone --nproc-per-node 2 --max-restarts 1"
 
