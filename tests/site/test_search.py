@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,12 @@ def test_what_readers_type_leads_to_the_page_that_helps(site: Path) -> None:
         page.locator(".md-search-result__meta", has_text="Type to start").wait_for(state="attached")
         first = page.evaluate(TYPE, list(WANTED))
     assert {query: found for query, found in first.items() if not found.startswith(WANTED[query])} == {}
+
+
+def test_an_experiment_is_found_on_its_own_page_and_not_on_its_card(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    found = {page["location"] for page in index["docs"] if "Helpers bring the data wait down" in page["text"]}
+    assert found == {"experiments/09_keeping_the_gpu_fed/"}
 
 
 def test_the_search_index_is_small(site: Path) -> None:

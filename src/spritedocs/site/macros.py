@@ -176,13 +176,17 @@ class Macros:
         return "\n".join([f"{head}|", *rows.values()])
 
     def experiments(self) -> str:
-        """A card for each experiment: its title, and its answer or else its description."""
+        """A card for each experiment: its title, and its answer or else its description.
+
+        A search finds these on the experiment's own page.
+        """
         cards = [
             f"-   **[{entry.example.title}]({name}.md)**\n\n    "
             + (filled(entry.example.headline, entry)[0] or entry.example.description)
             for name, entry in self._plugin.edition.entries.items()
         ]
-        return '<div class="sprite-cards" markdown>\n\n' + "\n\n".join(cards) + "\n\n</div>"
+        opening = '<div class="sprite-cards" data-search-exclude="yes" markdown>\n\n'
+        return opening + "\n\n".join(cards) + "\n\n</div>"
 
     def sprite(self, index: int, scale: int = 4, text: str = "") -> str:
         """Sprite number ``index`` as an inline picture, ``scale`` times its 16 pixels."""
