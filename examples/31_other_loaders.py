@@ -1,0 +1,144 @@
+# ---
+# title: Other loaders, same sprites
+# description: SPDL, torchdata, grain, WebDataset and datasets beside torch's DataLoader, over the same bytes.
+# headline: "Over the same bytes SPDL's threads load at {spdl_threads_over_torch} the pace of a `DataLoader`."
+# time_limit_s: 300
+# claims:
+#   - torch_again_over_torch > 0.8
+#   - torch_again_over_torch < 1.25
+#   - spdl_threads_over_torch < 1
+#   - spdl_threads_over_torch < spdl_processes_over_torch
+#   - webdataset_over_torch < 1
+#   - grain_over_torch < 1
+#   - first_ms_grain > first_ms_torch_again
+#   - mixed_pct_webdataset < mixed_pct_torch_again
+# ---
+
+# %% [markdown]
+# # Other loaders, same sprites
+#
+# **Motive.** There are other loaders, and their makers say that they are fast. Beside what? Here each decodes
+# the same PNG bytes with the same Pillow, beside torch's `DataLoader`, with as many helpers.
+#
+# **What is measured.** In a process for each, in turns with a `DataLoader`: the pace of an epoch after its
+# first 8 batches, and the wait for the first one. Before that, that every sprite comes, and comes once.
+#
+# **Caveat.** The sprites are tiny, and their bytes stay in memory. Large pictures, other decoders or a
+# network may turn this around: measure with your own data. Each runs as its documentation shows, and is not
+# tuned.
+
+# %% [markdown]
+# ## Beside torch's own
+#
+# All have two helpers, processes or threads. The first row is a second `DataLoader`, whose distance from the
+# other is chance. *Shuffled* says how far apart the neighbours in a batch were stored: 100% is a full
+# shuffle. *Lines* are those that make the loader. What is not installed is left out, with what to type.
+
+# %%
+from itertools import accumulate
+
+import numpy as np
+
+from spritedocs import sprites
+from spritedocs.machine import NotHere, needs, room_for, run_program
+from spritedocs.report import Dots, Table, show
+from spritedocs.timing import Comparison
+
+LOADERS = {
+    "torch_again": "DataLoader, again",
+    "datasets": "datasets, in a DataLoader",
+    "nodes_processes": "torchdata.nodes, processes",
+    "nodes_threads": "torchdata.nodes, threads",
+    "spdl_processes": "SPDL, processes",
+    "spdl_threads": "SPDL, threads",
+    "webdataset": "WebDataset",
+    "grain": "grain",
+}
+
+
+def store(folder, count=8192):
+    """The sprites as PNG bytes in one file, and where each ends."""
+    files = sprites.write_png_folder(folder / "files", count, 32)
+    names = map(sprites.sprite_file_name, range(count))
+    pngs = [(files / name).read_bytes() for name in names]
+    (folder / "pngs.bin").write_bytes(b"".join(pngs))
+    np.save(folder / "ends.npy", [0, *accumulate(map(len, pngs))])
+
+
+def beside_torch(name, folder):
+    """What a loader gave, or why it gave nothing: the others go on."""
+    told = {"arguments": (name, str(folder)), "limit_s": 90}
+    try:
+        return run_program("other_loaders", **told).answer
+    except (NotHere, RuntimeError) as error:
+        return {"why": str(error)}
+
+
+if __name__ == "__main__":
+    needs("workers")
+    with room_for(megabytes=100) as folder:
+        store(folder)
+        found = {name: beside_torch(name, folder) for name in LOADERS}
+
+    why = {n: each["why"] for n, each in found.items() if "why" in each}
+    there = [name for name in LOADERS if name not in why]
+    pace = Comparison(
+        {
+            (name, arm): tuple(found[name]["arms"][arm])
+            for name in there
+            for arm in ("torch", "other")
+        },
+        missing={(n, arm): why[n] for n in why for arm in ("torch", "other")},
+    )
+    other = {
+        name: pace.ratio(
+            f"{name}_over_torch",
+            (name, "other"),
+            (name, "torch"),
+            "items_per_s",
+        )
+        for name in LOADERS
+    }
+    alone = Comparison(
+        {name: (found[name]["alone"],) for name in there}, missing=why
+    )
+    show(
+        Table("Beside torch's DataLoader", rows=LOADERS, head="two helpers")
+        .column("of its pace", other)
+        .column(
+            "first batch",
+            {
+                n: pace.value(f"first_ms_{n}", (n, "other"), "first_ms")
+                for n in LOADERS
+            },
+        )
+        .column("memory", alone.values("memory_mb", "memory_mb"))
+        .column("shuffled", alone.values("mixed_pct", "mixed_pct"))
+        .column("lines", alone.values("lines", "lines", unit=""))
+        .bars("times the pace of a DataLoader", other, kind=Dots)
+        .finding(
+            "SPDL, threads: {spdl_threads_over_torch} the pace of a DataLoader."
+        )
+        .warn(pace)
+    )
+
+# %% [markdown]
+# **Threads wait for one another.** With Pillow on tiny pictures, SPDL's threads load at
+# {spdl_threads_over_torch:interval} and those of torchdata at {nodes_threads_over_torch:interval} the pace:
+# most of the work holds Python's lock. With processes instead, the same two have
+# {spdl_processes_over_torch:interval} and {nodes_processes_over_torch:interval}.
+#
+# **Streams pay elsewhere.** WebDataset reads its shards from end to end, at {webdataset_over_torch:interval}
+# the pace here. That is made for disks and networks where jumping costs. Its buffer mixes
+# {mixed_pct_webdataset} of what a full shuffle does. grain starts its processes anew in each epoch, and the
+# first batch comes after {first_ms_grain}; then it has {grain_over_torch:interval} the pace. It was given one
+# reading thread a process: by default it has 16, which compete for the lock.
+#
+# **A dataset is no loader.** The table of `datasets` is read by a `DataLoader`, at
+# {datasets_over_torch:interval} the pace. A second `DataLoader` has {torch_again_over_torch:interval}.
+#
+# ## What to take home
+#
+# None of them decodes for you. Where the decoder is the same, change how the data are stored, or what decodes
+# them, before you change the loader. Choose another one for what it can do besides: go on in the middle of an
+# epoch, stream from far away, or use threads with a decoder that lets go of the lock.

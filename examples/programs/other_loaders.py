@@ -1,0 +1,245 @@
+"""A loader beside torch's own, over the same sprites in the same process.
+
+    python other_loaders.py NAME FOLDER [ROUNDS]
+
+FOLDER has the sprites as PNG files in one, pngs.bin, and where each ends. Both
+loaders have two workers, which stay. Prints what each round gave, and what the
+loader NAME needed. A loader that does not deliver every sprite once fails.
+"""
+
+import inspect
+import json
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
+
+from spritedocs.machine import memory_of_tree, total_mb
+from spritedocs.timing import race
+
+BATCH = 256
+
+
+def decoded(png):
+    return torch.from_numpy(np.array(Image.open(BytesIO(png))))
+
+
+@cache
+def opened(folder):  # by each process for itself
+    file = np.memmap(folder / "pngs.bin", mode="r")
+    return file, np.load(folder / "ends.npy")
+
+
+class Sprites(Dataset):
+    def __init__(self, folder):
+        self.folder, self.count = folder, len(opened(folder)[1]) - 1
+
+    def __len__(self):
+        return self.count
+
+    def png(self, index):
+        file, ends = opened(self.folder)
+        return file[ends[index] : ends[index + 1]].tobytes()
+
+    def __getitem__(self, index):
+        return decoded(self.png(index))
+
+
+def a_batch(sprites, indices):
+    return torch.stack([sprites[index] for index in indices])
+
+
+def shuffled(sprites):
+    return BatchSampler(RandomSampler(sprites), BATCH, drop_last=False)
+
+
+class Epochs:
+    """What ``begin()`` yields, anew for each epoch."""
+
+    def __init__(self, begin):
+        self.begin = begin
+
+    def __iter__(self):
+        return iter(self.begin())
+
+
+def torch_again(sprites):
+    return DataLoader(
+        sprites,
+        BATCH,
+        shuffle=True,
+        num_workers=2,
+        persistent_workers=True,
+    )
+
+
+def spdl(sprites, processes=False):
+    from spdl.pipeline import PipelineBuilder
+
+    executor = ProcessPoolExecutor(2) if processes else None
+    load = partial(a_batch, sprites)
+
+    def epoch():
+        pipeline = (
+            PipelineBuilder()
+            .add_source(shuffled(sprites))
+            .pipe(load, executor=executor, concurrency=2)
+            .add_sink(4)
+            .build(num_threads=2)
+        )
+        with pipeline.auto_stop():
+            yield from pipeline
+
+    return Epochs(epoch)
+
+
+def nodes(sprites, method):
+    from torchdata.nodes import Loader, ParallelMapper, SamplerWrapper
+
+    return Loader(
+        ParallelMapper(
+            SamplerWrapper(shuffled(sprites)),
+            partial(a_batch, sprites),
+            num_workers=2,
+            method=method,
+        )
+    )
+
+
+def grain(sprites):
+    import grain
+
+    return (
+        grain.MapDataset.source(sprites)
+        .shuffle(seed=0)
+        .map(np.asarray)  # arrays are shared with a process, tensors sent
+        .to_iter_dataset(grain.ReadOptions(num_threads=1))
+        .batch(BATCH)
+        .mp_prefetch(grain.multiprocessing.MultiprocessingOptions(2))
+        .map(torch.from_numpy)
+    )
+
+
+def decoded_sample(sample):
+    return decoded(sample["png"])
+
+
+def webdataset(sprites):
+    import webdataset as wds
+
+    with wds.ShardWriter("%d.tar", len(sprites) // 8, verbose=0) as shards:
+        for index in range(len(sprites)):
+            shards.write({"__key__": str(index), "png": sprites.png(index)})
+    stream = (
+        wds.WebDataset([f"{n}.tar" for n in range(8)], shardshuffle=8)
+        .shuffle(1000)
+        .map(decoded_sample)
+        .batched(BATCH, collation_fn=torch.stack)
+    )
+    return wds.WebLoader(
+        stream, batch_size=None, num_workers=2, persistent_workers=True
+    )
+
+
+def decoded_rows(rows):
+    return {"sprite": [decoded(png) for png in rows["png"]]}
+
+
+def datasets(sprites):
+    from datasets import Dataset
+
+    pngs = [sprites.png(index) for index in range(len(sprites))]
+    return torch_again(
+        Dataset.from_dict({"png": pngs}).with_transform(decoded_rows)
+    )
+
+
+LOADERS = {
+    "torch_again": torch_again,
+    "spdl_threads": spdl,
+    "spdl_processes": partial(spdl, processes=True),
+    "nodes_threads": partial(nodes, method="thread"),
+    "nodes_processes": partial(nodes, method="process"),
+    "grain": grain,
+    "webdataset": webdataset,
+    "datasets": datasets,
+}
+
+
+def images(batch):
+    return batch["sprite"] if isinstance(batch, dict) else batch
+
+
+def sums(pictures):
+    """A number for each sprite, by which a sprite is known."""
+    flat = pictures.flatten(1).long()
+    return (flat * torch.arange(1, flat.shape[1] + 1)).sum(1).tolist()
+
+
+def order_of(loader, sprites):
+    """The indices in the order in which they come: each once, or an error."""
+    due = sums(a_batch(sprites, range(len(sprites))))
+    found = [each for batch in loader for each in sums(images(batch))]
+    if wrong := Counter(due) - Counter(found):
+        raise ValueError(f"{wrong.total()} of {len(due)} sprites are missing")
+    if len(found) > len(due):
+        raise ValueError(f"{len(found)} sprites came, of {len(due)}")
+    return [*map({each: index for index, each in enumerate(due)}.get, found)]
+
+
+def mixed_pct(order):
+    """How far apart neighbours come from, in % of what a full shuffle has."""
+    apart = np.abs(np.diff(order)).mean()
+    return 100 * float(apart) / (len(order) / 3)
+
+
+def used_mb():
+    return total_mb(memory_of_tree()) or 0
+
+
+def pace(loader, skip=8):
+    """Of the batches after the first ones, which may have been made ahead."""
+    begun, items = perf_counter(), 0
+    for number, batch in enumerate(loader):
+        now = perf_counter()
+        if number == 0:
+            first_s = now - begun
+        if number == skip:
+            since = now
+        items += len(images(batch)) if number > skip else 0
+    return {
+        "items_per_s": items / (now - since),
+        "first_ms": 1000 * first_s,
+    }
+
+
+def main(name, folder, rounds="6"):
+    make, before = LOADERS[name], used_mb()
+    sprites = Sprites(Path(folder))
+    try:
+        other = make(sprites)
+    except ModuleNotFoundError as error:
+        raise NotImplementedError(f"pip install {error.name}") from None
+    order = order_of(other, sprites)
+    source = inspect.getsource(getattr(make, "func", make))
+    alone = {
+        "memory_mb": used_mb() - before,
+        "mixed_pct": mixed_pct(order),
+        "lines": source.strip().count("\n") + 1,
+    }
+    both = {"torch": torch_again(sprites), "other": other}
+    arms = {key: partial(pace, each) for key, each in both.items()}
+    found = race(arms, int(rounds))
+    print(json.dumps({"arms": found.arms, "alone": alone}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
