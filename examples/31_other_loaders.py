@@ -8,6 +8,9 @@
 #   - torch_again_over_torch < 1.33
 #   - spdl_threads_over_torch < 1
 #   - spdl_threads_over_torch < spdl_processes_over_torch
+#   - nodes_threads_over_torch < 1
+#   - nodes_threads_over_torch < nodes_processes_over_torch
+#   - datasets_over_torch < 1.1
 #   - webdataset_over_torch < 1
 #   - grain_over_torch < 1
 #   - first_ms_grain > first_ms_torch_again
