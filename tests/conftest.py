@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -50,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         size = (len(items) - len(ordered)) // (workers - number)
         ordered += [*share, *islice(others, max(0, size - len(share)))]
     items[:] = [*ordered, *others]
+
+
+def pytest_collection_finish() -> None:
+    """Else every collection of garbage goes through all that was imported, and copies it in each worker."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
