@@ -39,6 +39,7 @@ LONG = (
 """Files with tests that take many seconds."""
 
 
+@pytest.hookimpl(trylast=True)  # after -m and -k have left some out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The share that each worker is given at first begins with long tests: one that began such a test last
     would let the others wait.
