@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,34 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], 
 settings.register_profile("fixed", patient, derandomize=True)
 settings.register_profile("random", patient, derandomize=False)
 settings.load_profile("fixed")
+
+
+LONG = (
+    *("test_the_guide.py", "test_prose.py", "test_cases.py", "test_new_example.py"),
+    *("test_06_optional_num_workers.py", "test_watch_command.py"),
+)
+"""Files with tests that take many seconds."""
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k have left some out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The share that each worker is given at first begins with long tests: one that began such a test last
+    would let the others wait.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    others = iter([item for item in items if item.path.name not in LONG])
+    ordered: list[pytest.Item] = []
+    for number in range(workers):
+        share = [item for item in items if item.path.name in LONG[number::workers]]
+        size = (len(items) - len(ordered)) // (workers - number)
+        ordered += [*share, *islice(others, max(0, size - len(share)))]
+    items[:] = [*ordered, *others]
+
+
+def pytest_collection_finish() -> None:
+    """Else every collection of garbage goes through all that was imported, and copies it in each worker."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from running import PROJECT
+from tiny import Traces
 
 from spritedocs.guide import RECORD
 
@@ -23,15 +24,15 @@ PYPROJECT = tomllib.loads((PROJECT.root / "pyproject.toml").read_text(encoding="
 ASKED: dict[str, Any] = PYPROJECT["project"]
 EXTRAS: dict[str, list[str]] = ASKED["optional-dependencies"]
 
-MODULES = """\
-import importlib, pkgutil, spritedocs
+USED = """\
+import contextlib, importlib, io, json, pkgutil, spritedocs, sys
 NOT_PLAIN = ("recordings.", "site", "cli.terminal", "cli.new_example", "__main__")
 for module in pkgutil.walk_packages(spritedocs.__path__, "spritedocs."):
     if not module.name.removeprefix("spritedocs.").startswith(NOT_PLAIN):
         importlib.import_module(module.name)
-"""
-COMPARED = """\
+
 from torch.utils.data import DataLoader
+from spritedocs.cli.commands import main
 from spritedocs.datasets import SpriteTensors
 from spritedocs.report import Table, show
 from spritedocs.timing import compare
@@ -41,7 +42,18 @@ epochs = compare(loaders, rounds=2).values("epoch_s")
 table = Table("Sprites", columns={"mine": "mine", "yours": "yours"}).row("epochs", epochs)
 table = table.bars("seconds per epoch", epochs)
 show(table)
-print(table.report.bundle()["text/html"])
+
+def answer(command):
+    sys.argv, (said, complained) = ["spritedocs", *command.split()], (io.StringIO(), io.StringIO())
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+        try:
+            main()
+        except SystemExit as leaving:
+            return leaving.code, said.getvalue(), complained.getvalue()
+    return 0, said.getvalue(), complained.getvalue()
+
+html = table.report.bundle()["text/html"]
+print(json.dumps({"html": html, **{command: answer(command) for command in sys.argv[1:]}}))
 """
 MINE = """\
 def sprites():
@@ -77,13 +89,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     assert {*RECORD, "mkdocs", "pytest"} <= {*others}
     hidden = f"import sys\nsys.modules.update(dict.fromkeys({others!r}))\n"
     (folder / "sitecustomize.py").write_text(hidden, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONUTF8": "1"}
 
     def run(*arguments: str, cwd: Path = PROJECT.root) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=cwd,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": str(folder), "PYTHONUTF8": "1"},
             capture_output=True,
             encoding="utf-8",
             check=False,
@@ -92,49 +103,31 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-@pytest.mark.parametrize(
-    ("arguments", "package"),
-    [
-        (["record"], "nbclient"),
-        (["status"], "PyYAML"),
-        (["compare", "06_optional_num_workers"], "PyYAML"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_a_command_about_recordings_says_which_extra_it_needs(
-    plain: Run, arguments: list[str], package: str
-) -> None:
-    done = plain("-m", "spritedocs", *arguments)
-    said = f'spritedocs {arguments[0]} needs {package}: pip install "spritedocs[record]"\n'
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
-
-
-def test_every_module_but_those_of_recordings_and_of_the_site_can_be_imported(plain: Run) -> None:
-    done = plain("-c", MODULES)
+def test_what_needs_no_recording_works_and_a_command_about_them_says_which_extra_it_needs(plain: Run) -> None:
+    """One process imports every module, and torch, for all."""
+    needs = {"record": "nbclient", "status": "PyYAML", "compare 06_optional_num_workers": "PyYAML"}
+    done = plain("-c", USED, "doctor --quick --json", *needs)
     assert done.returncode == 0, done.stderr
+    *in_a_terminal, last = done.stdout.splitlines()
+    assert "█" in "".join(in_a_terminal)
+    found = json.loads(last)
+    assert "This figure needs matplotlib: pip install &quot;spritedocs[record]&quot;" in found["html"]
+    assert json.loads(found["doctor --quick --json"][1])["findings"]
+    for command, package in needs.items():
+        said = f'spritedocs {command.split()[0]} needs {package}: pip install "spritedocs[record]"\n'
+        assert found[command] == [1, "", said]
 
 
-def test_a_comparison_is_shown_in_a_notebook_with_a_sentence_in_place_of_its_figure(
-    plain: Run,
-) -> None:
-    done = plain("-c", COMPARED)
-    assert done.returncode == 0, done.stderr
-    in_a_terminal, _, in_a_notebook = done.stdout.partition("<div")
-    assert "█" in in_a_terminal
-    assert "This figure needs matplotlib: pip install &quot;spritedocs[record]&quot;" in in_a_notebook
-
-
-def test_a_machine_is_examined(plain: Run) -> None:
-    done = plain("-m", "spritedocs", "doctor", "--quick", "--json")
-    assert json.loads(done.stdout)["findings"], done.stderr
-
-
-def test_a_dataset_is_tuned(plain: Run, tmp_path: Path) -> None:
+def test_a_dataset_is_tuned(plain: Run, traces: Traces, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
     options = ("--json", "--budget", "250", "--max-workers", "1")
     done = plain("-m", "spritedocs", "tune", "mine.py:sprites", *options, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["recommended"]["num_workers"] in (0, 1)
+    found = json.loads(done.stdout)
+    assert found["recommended"]["num_workers"] in (0, 1)
+    assert found["present"]["num_workers"] == 0
+    assert (traces.processes(), traces.files()) == ([], [])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
 def test_the_extra_for_recordings_is_what_its_commands_look_for_and_comes_with_the_site() -> None:

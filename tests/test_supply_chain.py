@@ -11,7 +11,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import publishing
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -139,38 +138,6 @@ def test_without_a_lock_an_environment_that_is_set_up_stays(tmp_path: Path) -> N
 def test_a_lock_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     said = commands_of_make(tmp_path, "install", "LOCK=nonsense")
     assert "LOCK=nonsense is no file: name one that lists hashes, as in `make install LOCK=" in said
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A folder with both lists, as a clone has them."""
-    folder = tmp_path / "clone"
-    folder.mkdir()
-    for name in ("constraints.txt", LOCK):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-def test_the_simulated_run_installs_by_the_lock_where_pip_takes_the_published_build(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    published = WITH_HASHES["torch"][0].split("sha256:")[1][:64]
-    monkeypatch.setattr(publishing, "hash_of_what_pip_takes", lambda requirement: published)
-    assert publishing.lock_for_here(clone) == clone / LOCK
-
-
-def test_the_simulated_run_changes_nothing_but_the_build_of_pytorch(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(publishing, "hash_of_what_pip_takes", lambda it: asked.append(it) or "f" * 64)
-    here = publishing.lock_for_here(clone)
-    assert here.parent != clone, "a file more would make the clone's recordings dirty"
-    found = locked(here.read_text(encoding="utf-8"))
-    [version] = versions(CONSTRAINTS["torch"])
-    assert asked == [f"torch=={version}"]
-    assert found.pop("torch") == [f"torch=={version} --hash=sha256:{'f' * 64}"]
-    assert found == {name: WITH_HASHES[name] for name in CONSTRAINTS if name != "torch"}
 
 
 def rules() -> list[tuple[str, list[str]]]:

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from publishing import (
     checked_out,
     fresh_clone,
     git,
-    resolved,
     run_step,
     run_steps,
     workflow,
@@ -160,11 +158,6 @@ def test_the_publishing_build_executes_and_asks_for_an_accelerator_and_true_clai
     )
 
 
-def test_an_expression_that_the_simulation_does_not_know_is_not_passed_over() -> None:
-    with pytest.raises(ValueError, match="which is unknown here"):
-        resolved("make ${{ github.actor }}")
-
-
 def test_other_test_targets_leave_the_publishing_test_out() -> None:
     assert re.findall(r"pytest (?:-n [23] --dist worksteal )?(-.*)", MAKEFILE) == [
         '-m "not (every_start_method or peers or publishing)"',
@@ -183,25 +176,6 @@ def test_what_the_workflows_refer_to_is_there() -> None:
     named = {name for path in PATHS for name in re.findall(r"docs/[\w/-]+\.md", path.read_text("utf-8"))}
     assert "docs/publish-your-own.md" in named
     assert [name for name in named if not (PROJECT.root / name).is_file()] == []
-
-
-@BY_BASH
-def test_a_step_sees_the_mark_of_its_run_but_no_setting_of_ours(tmp_path: Path) -> None:
-    step = Step("Look", 'test "$SPRITE_PUBLISHING" = abc; test -z "$SPRITEDOCS_EXECUTE$SPRITE_TEST"', {})
-    run_step(step, tmp_path, {**os.environ, MARK: "abc", "SPRITEDOCS_EXECUTE": "never", "SPRITE_TEST": "x"})
-
-
-@BY_BASH
-def test_a_process_that_a_step_leaves_is_found_and_ended(tmp_path: Path) -> None:
-    with marked(MARK, alone=False) as environment:
-        run_step(Step("Leave", "sleep 300 >/dev/null 2>&1 &", {}), tmp_path, environment)
-        # Between fork and exec it is bash still, and for a moment it has no environment that can be read.
-        deadline = time.monotonic() + 60
-        found: list[list[str]] = []
-        while found != [["sleep", "300"]] and time.monotonic() < deadline:
-            found = [process.cmdline() for process in remains(environment[MARK], marker=MARK)]
-        assert found == [["sleep", "300"]]
-    assert remains(environment[MARK], marker=MARK) == []
 
 
 @pytest.mark.publishing

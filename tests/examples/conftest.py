@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import runpy
 from collections.abc import Callable
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,18 +18,21 @@ from spritedocs.report import Measurement
 
 
 @pytest.fixture(scope="session")
-def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    @cache
-    def once(name: str) -> Run:
-        before = set(psutil.Process().children(recursive=True))
-        example = PROJECT.example(name)
-        # What was recorded since it changed tells the figures: then one round shows that it runs.
-        rounds = start_method() if fresh(example) else "default"
-        done = run(example, tmp_path_factory.mktemp(name), rounds)
-        assert set(psutil.Process().children(recursive=True)) <= before
-        return done
+def run_once(once: Callable[[str, Callable[[Path], None]], Path]) -> Callable[[str], Run]:
+    def made(name: str) -> Run:
+        def make(folder: Path) -> None:
+            before = set(psutil.Process().children(recursive=True))
+            example = PROJECT.example(name)
+            folder.mkdir()
+            # What was recorded since it changed tells the figures: then one round shows that it runs.
+            done = run(example, folder, start_method() if fresh(example) else "default")
+            assert set(psutil.Process().children(recursive=True)) <= before
+            (folder / "done").write_bytes(pickle.dumps(done))
 
-    return once
+        stored: Run = pickle.loads((once(f"run-{name}", make) / "done").read_bytes())
+        return stored
+
+    return made
 
 
 @pytest.fixture(scope="session")

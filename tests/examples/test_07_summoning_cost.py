@@ -11,7 +11,6 @@ import torch
 
 from spritedocs.datasets import SpriteTensors
 from spritedocs.machine import NotHere
-from spritedocs.report import Measurement
 from spritedocs.timing import EpochTiming, dismiss
 
 NAME = "07_summoning_cost"
@@ -75,11 +74,3 @@ def test_without_a_break_even_nothing_is_made_up(script, epochs, helped_s) -> No
 def test_receiving_is_what_next_takes_after_the_first_batch(script, epochs) -> None:
     found = script["bill"](*epochs(lambda turns: 2 + turns, lambda turns: 2))
     assert found == {"making_ms": 16, "handover_ms": pytest.approx(1000 / 124)}
-
-
-def test_it_measures_what_the_guide_quotes(values_of: Callable[[str], dict[str, Measurement]]) -> None:
-    values = values_of(NAME)
-    assert set(values) >= {"ratio_2", "ratio_4", "ratio_2_large", "startup_ms_per_worker"}
-    # Wide on purpose: carrying a batch against picking eight rows of a tensor.
-    assert values["ratio_2"].median > 1.5
-    assert values["handover_ms_per_batch"].median > values["making_ms_per_batch"].median

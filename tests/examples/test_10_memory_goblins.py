@@ -52,12 +52,3 @@ def test_an_epoch_tells_the_size_and_the_reading_of_a_dataset(script, made) -> N
     assert alone["size_mb"] == made["CaptionTensor"].megabytes()
     assert min(alone["read_us"]) > 0
     assert "uss_mb" not in alone
-
-
-def test_it_measures_what_the_guide_quotes(values_of) -> None:
-    values = values_of(NAME)
-    quoted = {"growth_list_mb", "rss_growth_list_mb", "mb_per_million_list", "read_us_list", "size_list_mb"}
-    assert set(values) >= quoted
-    # Wide on purpose: a whole copy against next to nothing.
-    assert values["list_private_pct"].median > 60
-    assert values["tensor_private_pct"].median < 30

@@ -6,19 +6,13 @@ import multiprocessing
 from collections.abc import Callable
 
 import pytest
-from running import LIMIT_S
 
-from spritedocs.machine import NotHere, run_program
+from spritedocs.machine import NotHere
 from spritedocs.report import Measurement
 
 NAME = "11_what_a_start_costs"
 
 HAS_FORK = "fork" in multiprocessing.get_all_start_methods()
-
-
-def test_a_program_that_fails_is_no_gap() -> None:
-    with pytest.raises(RuntimeError, match=r"starting\.py printed no answer: it ended .*, after ValueError"):
-        run_program("starting", arguments=("no such method",), limit_s=LIMIT_S).answer  # noqa: B018
 
 
 def test_a_system_without_fork_has_spawn_only(script, monkeypatch: pytest.MonkeyPatch) -> None:

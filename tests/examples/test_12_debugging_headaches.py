@@ -15,7 +15,7 @@ from spritedocs.report import Measurement
 
 NAME = "12_debugging_headaches"
 
-CRASH = "crashes while the loop waits"
+CRASHES = ("crashes while the loop waits", "crashes while the loop trains")
 
 
 def test_an_exception_comes_at_its_batch_with_and_without_helpers() -> None:
@@ -53,14 +53,19 @@ def test_a_hang_is_found_by_its_line_and_nothing_of_it_stays(script, traces: Tra
 def test_a_crash_shows_its_line_only_if_faulthandler_is_enabled_in_the_worker(script) -> None:
     """As the page says, ``python -X faulthandler`` is not enough."""
     source = program("fallen").read_text(encoding="utf-8")
-    only_crash = re.sub(r"ways = \[\(killed.*", "ways = [(crashes, 0)]", source)
-    early = only_crash.replace("import torch\n", "import torch\nfaulthandler.enable()\n")
-    late = early.replace("    faulthandler.disable()\n    faulthandler.enable()\n", "    pass\n")
-    assert len({only_crash, early, late}) == 3
-    for text, has_stack in ((early, True), (late, False)):
-        part = run_script(text, limit_s=LIMIT_S).parts[CRASH]
-        assert "DataLoader worker" in part.text
-        assert bool([frame for frame in part.frames if frame.function == "crashes"]) is has_stack
+    text = re.sub(r"ways = \[\(killed.*", "ways = [(crashes, 0), (crashes, 0.01)]", source)
+    for old, new in {
+        "import torch\n": "import torch\nfaulthandler.enable()\n",
+        "def watch(worker_id):\n": "def watch(worker_id):\n    if STEPS[-1]:\n        return\n",
+        "        try:\n": "        STEPS = [step_s]\n        try:\n",
+    }.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    parts = run_script(text, limit_s=LIMIT_S).parts
+    for name, is_enabled_there in zip(CRASHES, (True, False), strict=True):
+        assert "DataLoader worker" in parts[name].text
+        seen = [frame for frame in parts[name].frames if frame.function == "crashes"]
+        assert bool(seen) is is_enabled_there
 
 
 def test_a_cause_is_a_signal_or_an_exit_code(script) -> None:

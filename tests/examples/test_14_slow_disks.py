@@ -16,9 +16,9 @@ from spritedocs.sprites import draw_sprite, family_of
 NAME = "14_slow_disks"
 
 
-@pytest.fixture
-def files(script: dict[str, Any], tmp_path: Path) -> dict[str, list[Path]]:
-    return script["write_all"](tmp_path)
+@pytest.fixture(scope="module")
+def files(script: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    return script["write_all"](tmp_path_factory.mktemp("files"))
 
 
 def test_every_way_holds_all_sprites(script, files) -> None:

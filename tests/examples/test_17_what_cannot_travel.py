@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from spritedocs.machine import Outcome, program
-from spritedocs.report import Measurement
 
 NAME = "17_what_cannot_travel"
 
@@ -72,13 +70,3 @@ def test_only_the_unguarded_program_lacks_a_guard() -> None:
 def test_batches_are_counted_by_what_the_program_says_of_them(script) -> None:
     said = Outcome('In [3]: print("batches by spawn:", 9)\nbatches by spawn, from a file: 8\n', 0, 1.0)
     assert [script["batches"](said, how) for how in ("by spawn", "by spawn, from a file")] == [0, 8]
-
-
-def test_it_measures_what_the_page_says(values_of: Callable[[str], dict[str, Measurement]]) -> None:
-    values = {name: value.median for name, value in values_of(NAME).items()}
-    assert [values[name] for name in ("unpicklable", "cured", "cured_batches_spawn")] == [5, 5, 10]
-    assert values["unguarded_batches"] == values["notebook_batches_spawn"] == 0
-    assert values["unguarded_readings"] == 2
-    assert values["notebook_batches_file"] == 8
-    assert values.get("carried_by_fork", 5) == 5  # a system may have no fork
-    assert values.get("notebook_batches_fork", 8) == 8

@@ -57,18 +57,3 @@ def test_the_key_does_not_care_who_loads_and_kept_workers_hear_of_the_epoch(scri
         assert str(differ("n", alone, run, "global")) == "32 of 32"
         assert run["shared"].tolist() == [0] * 16 + [1] * 16
     assert (new["attribute"].tolist(), kept["attribute"].unique().tolist()) == ([0] * 16 + [1] * 16, [0])
-
-
-def test_it_counts_what_the_page_quotes(values_of) -> None:
-    values = values_of(NAME)
-    counts = {
-        "items_that_differ": 0,
-        "items_that_differ_global_0_1": 32,
-        "items_that_differ_global_1_1": 0,
-        "epochs_seen_attribute_2_persistent": 1,
-        "keys_sum_numpy": 17,
-    }
-    assert {name: values[name].median for name in counts} == counts
-    # Wide on purpose: a few µs against a few, and against hundreds.
-    assert 0.2 < values["rng_per_lookup"].median < 50
-    assert values["rng_share_of_decode"].median < 0.5

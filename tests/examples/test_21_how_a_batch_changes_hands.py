@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from spritedocs.machine import NotHere, worker_pids
-from spritedocs.report import Measurement
 from spritedocs.timing import dismiss
 
 NAME = "21_how_a_batch_changes_hands"
@@ -65,10 +64,3 @@ def test_strategies_are_compared_where_both_are_known(script, monkeypatch) -> No
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(NotHere, match="Linux"):
         script["hand_over"](script["sharing_loader"]("file_system"))
-
-
-def test_it_measures_what_its_page_quotes(values_of: Callable[[str], dict[str, Measurement]]) -> None:
-    values = values_of(NAME)
-    assert {"large_batches_speedup", "handover_ms_128", "items_per_s_16"} <= set(values)
-    # Wide on purpose: one helper builds 64 times as many sprites before the first batch is there.
-    assert values["first_batch_ms_128"].median > values["first_batch_ms_2"].median

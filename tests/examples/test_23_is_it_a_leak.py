@@ -30,13 +30,3 @@ def test_where_helpers_cannot_be_forked_there_is_a_sentence(script, monkeypatch)
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(NotHere, match="This is not Linux"):
         script["epoch_of"](script["nothing"])
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="forks")
-def test_it_measures_what_the_guide_quotes(values_of) -> None:
-    values = values_of(NAME)
-    # Wide on purpose: a copy against next to nothing.
-    assert values["growth_shuffled_mb"].median > 1.5 * values["growth_in_order_mb"].median
-    assert values["growth_collected_mb"].median > 5 * values["growth_collected_frozen_mb"].median
-    assert values["second_epoch_growth_list_mb"].median < 2
-    assert values["in_order_over_shuffled"].median < 1

@@ -24,7 +24,11 @@ NAME = "25_ordinary_workloads"
         pytest.param("rows", (20,), marks=pytest.mark.peers),
     ],
 )
-def test_an_item_is_what_a_model_takes(script: dict[str, Any], tmp_path: Path, kind: str, shape: Any) -> None:
+def test_an_item_is_what_a_model_takes(
+    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, shape: Any
+) -> None:
+    if kind in ("pictures", "audio"):  # a few files will do
+        monkeypatch.setitem(script["make_loader"].__globals__, "range", lambda count: range(min(count, 16)))
     dataset = script["KINDS"][kind](tmp_path)
     item = dataset[0]
     assert shape is None or item.shape == shape

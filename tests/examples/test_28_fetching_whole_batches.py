@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from spritedocs.machine import NotHere
-from spritedocs.report import Measurement
 
 NAME = "28_fetching_whole_batches"
 RUNGS = ("files", "bytes", "decoder", "packed", "getitems", "whole", "reused", "ceiling")
@@ -60,11 +58,3 @@ def test_without_opencv_its_rung_is_missing_with_a_remedy(
     monkeypatch.setitem(script["batches_of"].__globals__, "find_spec", lambda name: None)
     with pytest.raises(NotHere, match="pip install opencv-python-headless"):
         script["batches_of"]("decoder", data["decoder"])
-
-
-def test_it_measures_what_the_page_says(values_of: Callable[[str], dict[str, Measurement]]) -> None:
-    values = {name: value.median for name, value in values_of(NAME).items()}
-    # Wide on purpose: a file that is decoded against a copy of memory.
-    assert values["ladder_packed"] > 1.5
-    assert values["ladder_whole"] > 2 * values["ladder_packed"]
-    assert values["helpers_2_whole"] < 1

@@ -11,6 +11,7 @@ import runpy
 import subprocess
 import tarfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -109,22 +110,37 @@ def test_a_published_recording_tells_nothing_of_who_made_it(path: Path) -> None:
     assert re.findall(r"/home/|/root/|/Users/|[A-Z]:\\\\Users|site-packages", shown) == []
 
 
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What a commit holds; several recordings name the same."""
+
+    @cache
+    def unpacked(commit: str) -> Path:
+        archive = ["git", "-C", str(PROJECT.root), "archive", commit, "src", "examples", "benchmarks"]
+        packed = subprocess.run(archive, capture_output=True, check=False)
+        if packed.returncode:
+            pytest.skip("the commit is not in this clone")
+        folder = tmp_path_factory.mktemp("committed")
+        with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
+            tar.extractall(folder, filter="data")
+        return folder
+
+    return unpacked
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_what_a_published_recording_ran_is_in_the_commit_that_it_names(path: Path, tmp_path: Path) -> None:
+def test_what_a_published_recording_ran_is_in_the_commit_that_it_names(
+    path: Path, committed: Callable[[str], Path]
+) -> None:
     """Where anything was not committed, it was nothing that was run."""
     recording = Recording.read(path)
     if not recording.provenance["dirty"]:
         return
-    archive = ["git", "-C", str(PROJECT.root), "archive", recording.provenance["commit"]]
-    packed = subprocess.run([*archive, "src", "examples", "benchmarks"], capture_output=True, check=False)
-    if packed.returncode:
-        pytest.skip("the commit is not in this clone")
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
-        tar.extractall(tmp_path, filter="data")
+    folder = committed(recording.provenance["commit"])
     is_example = path.is_relative_to(PROJECT.recorded)
-    [found] = tmp_path.joinpath("examples" if is_example else "benchmarks").rglob(f"{path.stem}.py")
+    [found] = folder.joinpath("examples" if is_example else "benchmarks").rglob(f"{path.stem}.py")
     script = Example(found, found.read_text(encoding="utf-8"))
-    package = tmp_path / "src" / "spritedocs"
+    package = folder / "src" / "spritedocs"
     if recording.provenance["format"] >= 3:
         assert recording.stale_because(script, package) == ""
         return

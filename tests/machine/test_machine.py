@@ -191,11 +191,6 @@ def in_a_new_python(code: str) -> str:
     return answer.stdout.strip()
 
 
-def test_usable_cores_does_without_torch():
-    code = "import sys, spritedocs.machine as m; m.usable_cores(); print('torch' in sys.modules)"
-    assert in_a_new_python(code) == "False"
-
-
 def test_start_method_is_the_default_and_stays_free():
     code = (
         "import multiprocessing as m, spritedocs.machine as s\n"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -269,9 +267,3 @@ def test_values_that_one_side_lacks_keep_their_row(tiny: Tiny) -> None:
     assert rows["sprites"].published is None
     assert rows["ratio"].yours == Gap("ratio", "One core is too few.")
     assert rows["helpers"].yours is None
-
-
-def test_neither_torch_nor_matplotlib_is_needed() -> None:
-    code = "import sys, spritedocs.cli.terminal; print({'torch', 'matplotlib'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

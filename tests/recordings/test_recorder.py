@@ -43,6 +43,15 @@ tempfile.mkdtemp(), pathlib.Path("scrap").touch()
 """
 """What an example leaves behind if nobody looks after it: orphans in sessions of their own, and files."""
 
+TORCH = """
+__version__ = "2.6.0"
+class version:
+    cuda = hip = None
+class cuda:
+    device_count = staticmethod(lambda: 0)
+"""
+"""A torch that is imported at once, and knows of no GPU."""
+
 SPAWNING = """
 # %%
 import multiprocessing
@@ -193,6 +202,7 @@ def test_an_interruption_leaves_everything_as_it_was(
     tiny: Tiny,
     traces: Traces,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     command: str,
     interrupt: Callable[[subprocess.Popen[str]], None],
     status: int,
@@ -200,6 +210,9 @@ def test_an_interruption_leaves_everything_as_it_was(
 ) -> None:
     monkeypatch.setenv("SPRITEDOCS_EXECUTE", "missing")
     monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stub"))
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub" / "torch.py").write_text(TORCH, encoding="utf-8")
     arrived = tiny.root / "arrived"
     replace_last_cell(tiny, f"{STRAGGLER}pathlib.Path({str(arrived)!r}).touch(); time.sleep(100)")
     own = tiny.add_recording(tiny.project.own / _slug() / f"{NAME}.ipynb")

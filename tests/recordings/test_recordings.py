@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -323,10 +321,3 @@ def _replaced(notebook: Any, where: tuple[Any, ...], new: Any) -> Any:
         node = node[key]
     node[where[-1]] = new
     return changed
-
-
-def test_reading_recordings_and_building_pages_needs_nothing_that_draws() -> None:
-    heavy = {"torch", "numpy", "matplotlib", "nbclient", "nbformat", "IPython", "rich"}
-    code = f"import sys, spritedocs.site.plugin; print({heavy} & {{*sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

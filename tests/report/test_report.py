@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -161,12 +159,6 @@ def test_a_ratio_that_may_be_one_says_so(
 def test_a_value_of_one_run_says_so() -> None:
     html = Report("x", ["a", "b"], [[Measurement.of("gain", [2.345], "×"), LEVEL]]).bundle()["text/html"]
     assert 'about 2.3×<span class="sprite-interval">one run</span>' in html
-
-
-def test_a_script_that_prints_a_report_pays_neither_for_matplotlib_nor_for_ipython() -> None:
-    script = "import sys, spritedocs.report; print(sorted({'matplotlib', 'IPython'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def seconds(what: str, *numbers: float) -> dict[int, Measurement | Gap]:

@@ -269,8 +269,11 @@ class Watched:
         if address.startswith(("/notebooks/", "/api/")) and address != "/api/timing/":
             return
         self.page.evaluate(Axe().axe_script)
-        # Code has the same elements everywhere, and more than all the rest: the guide's stands for it.
-        context = {"include": [["html"]]} if address.startswith("/guide/") else {"exclude": [[".highlight"]]}
+        # Code has the same elements everywhere, and more than all the rest: the guide's stands for it. So has
+        # what stands around a page.
+        around = [] if address in ONE_OF_EACH_KIND else [[".md-header"], [".md-sidebar"], [".md-footer"]]
+        code = [] if address.startswith("/guide/") else [[".highlight"]]
+        context = {"include": [["html"]], "exclude": [*code, *around]}
         self.ask_axe(context, ["wcag2a", "wcag2aa"], {"color-contrast": {"enabled": False}})
         self.look_at_colours()
         if address in ONE_OF_EACH_KIND:

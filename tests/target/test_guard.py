@@ -312,7 +312,7 @@ def test_what_a_process_said_is_heard_however_late_after_its_end(
     def late(stream: Any, key: bytes) -> Any:
         while not children or children[0].poll() is None:
             time.sleep(0.01)
-        time.sleep(0.5)
+        time.sleep(0.1)
         yield from signed(stream, key)
 
     signed = guard.signed

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from xml.etree import ElementTree
 
 import pytest
+from drawings import svg_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +51,7 @@ FIGURE = Lanes(ALT, {"without <&> helpers": ALONE, "with": helped(6)}, names={"m
 
 
 def drawn(figure):
-    return ElementTree.fromstring(figure.svg())
+    return ElementTree.fromstring(svg_of(figure))
 
 
 def words(figure):
@@ -60,7 +59,7 @@ def words(figure):
 
 
 def test_the_svg_is_one_line_in_the_pages_colours_and_says_what_it_shows():
-    svg, root = FIGURE.svg(), drawn(FIGURE)
+    svg, root = svg_of(FIGURE), drawn(FIGURE)
     assert "\n" not in svg
     assert (root.get("role"), root.get("aria-label")) == ("img", ALT)
     assert not re.findall(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|rgb\(|font-family", svg)
@@ -120,7 +119,7 @@ def test_many_lanes_that_all_begin_with_batch_0_are_numbered_too():
     assert found.count("1") < 45
 
 
-@pytest.mark.parametrize("batches", [10, 100, 1000, 5000])
+@pytest.mark.parametrize("batches", [10, 5000])
 def test_the_picture_stays_light(batches):
     line = helped(batches, "cuda:0")
     assert len(Lanes(ALT, {"one": line, "two": line}).svg().encode()) < 25_000
@@ -197,8 +196,3 @@ def test_timelines_of_nothing_are_refused():
     for panels in ({}, {"none": timeline([], 0.0)}):
         with pytest.raises(ValueError, match="a figure of lanes needs timelines that take time"):
             Lanes(ALT, panels)
-
-
-def test_drawing_a_timeline_needs_no_torch():
-    code = "import sys, spritedocs.timeline.lanes; sys.exit(bool({'torch', 'matplotlib'} & {*sys.modules}))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

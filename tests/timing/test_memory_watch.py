@@ -14,6 +14,14 @@ from spritedocs.timing import memory_watch, watch_memory
 pytestmark = pytest.mark.skipif(start_method() != "fork", reason="a spawned worker takes seconds")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nothing_frozen():
+    """As in a reader's process, and unlike in that of all tests."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
 def loader_of(workers, **options):
     options = {"batch_size": 10, "num_workers": workers, "collate_fn": sum} | options
     return DataLoader(range(120), **options)

@@ -345,14 +345,14 @@ def test_planned_intervals_hold_the_truth(noise: Noise, least: float) -> None:
 
 def stopped(noise: Noise, width: float, first: int, tries: int = 1500) -> float:
     """How often the interval holds the truth if it is looked at after each round, till it is narrow."""
-    rng = np.random.default_rng(0)
+    rng, count = np.random.default_rng(0), np.arange(2, 2001)
+    quantiles = stdtrit(count - 1, 0.975)
     covered = 0
     for _ in range(tries):
         samples = noise(rng, 2000)
-        count = np.arange(2, 2001)
         means = np.cumsum(samples)[1:] / count
         squares = np.cumsum(samples**2)[1:] - count * means**2
-        reach = stdtrit(count - 1, 0.975) * np.sqrt(squares / (count - 1) / count)
+        reach = quantiles * np.sqrt(squares / (count - 1) / count)
         at = int(np.argmax((reach <= math.log1p(width)) & (count >= first)))
         covered += abs(means[at]) <= reach[at]
     return covered / tries

@@ -187,26 +187,6 @@ def test_misuse_is_a_sentence_and_status_2_before_any_work(
     assert sentence in answer.complained.splitlines()[-1]
 
 
-def test_help_says_what_each_option_is_for_and_does_not_import_torch() -> None:
-    code = (
-        "import sys; from spritedocs.cli.commands import cli; cli(['tune', '-h'], 'x', standalone_mode=False)"
-    )
-    code += "; print([*sys.modules])"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "--memory-limit SIZE" in said
-    assert "'torch'" not in said
-
-
-def test_a_real_dataset_is_tuned(call: Call, traces: Traces, tmp_path: Path) -> None:
-    answer = call("mine.py:Sprites", "--json", "--budget", "200", "--max-workers", "1")
-    assert (answer.status, answer.complained) == (0, "")
-    found = json.loads(answer.said)
-    assert found["recommended"]["num_workers"] in (0, 1)
-    assert found["present"]["num_workers"] == 0
-    assert (traces.processes(), traces.files()) == ([], [])
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
-
-
 def test_a_real_dataset_that_raises_is_told_with_its_own_traceback(
     call: Call, traces: Traces, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import Slow
 from torch import distributed
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from spritedocs.machine import run_script
 from spritedocs.timing import dismiss, time_epoch
@@ -837,20 +837,6 @@ SPRITES = TensorDataset(torch.zeros(10, 3), torch.zeros(10))
     "loader",
     [
         DataLoader(SPRITES, batch_size=4),
-        DataLoader(SPRITES, batch_size=4, drop_last=True),
-        DataLoader(SPRITES, batch_size=None),
-        DataLoader(SPRITES, batch_size=4, collate_fn=lambda samples: samples),
-        DataLoader(
-            SPRITES, batch_size=4, collate_fn=lambda samples: {"image": samples[0][0], "n": len(samples)}
-        ),
-        DataLoader(SPRITES, batch_sampler=[[1, 2], [3, 4, 5]]),
-        DataLoader(
-            SPRITES, sampler=BatchSampler(SequentialSampler(SPRITES), 4, drop_last=False), batch_size=None
-        ),
-        [["a", "b"], ["c"]],
-        ["sprites", b"goblins"],
-        [1, 2, 3],
-        [torch.tensor(1.0)],
         [{"text": ["a", "b"]}, {"text": ["c", "d"]}],
     ],
 )
