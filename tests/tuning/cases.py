@@ -77,12 +77,46 @@ class ListsFirst(Shared):
         return self.count
 
 
+class WholeInEachWorker(IterableDataset[Any]):
+    """pytorch#30599: as many copies of each item as there are workers."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for number in range(100_000):
+            time.sleep(0.001)
+            yield number
+
+
+class Buckets:
+    """pytorch#50689: takes a while before each epoch."""
+
+    def __init__(self, start_s: float) -> None:
+        self.start_s = start_s
+
+    def __iter__(self) -> Iterator[list[int]]:
+        time.sleep(self.start_s)
+        order = random.sample(range(400), 400)
+        return iter([order[start : start + BATCH] for start in range(0, 400, BATCH)])
+
+
 class HardlyEverSlow(Pictures):
     """One item in 97 takes far longer."""
 
     def __getitem__(self, index: int) -> Any:
         time.sleep(0.118 if index % 97 == 0 else 0.0)
         return super().__getitem__(index)
+
+
+class WithWorkersOnly(Pictures):
+    """pytorch#11929: opened in ``worker_init_fn``."""
+
+    file: Any = None
+
+    def __getitem__(self, index: int) -> Any:
+        return super().__getitem__(self.file[index])
+
+
+def open_file(worker: int) -> None:
+    get_worker_info().dataset.file = range(4000)  # type: ignore[union-attr]
 
 
 def zipped(items: list[Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cases import (
     BATCH,
+    Buckets,
     Changed,
     HardlyEverSlow,
     ListsFirst,
@@ -16,6 +17,9 @@ from cases import (
     Remembering,
     Shared,
     Tiles,
+    WholeInEachWorker,
+    WithWorkersOnly,
+    open_file,
     zipped,
 )
 from children import children, number_since
@@ -113,10 +117,34 @@ def test_a_stream_that_lists_files_and_fills_a_buffer_first_is_not_begun_in_ever
     )
 
 
+def test_a_stream_delivered_whole_by_each_worker_gains_nothing() -> None:
+    found = tuned(DataLoader(WholeInEachWorker(), BATCH))
+    assert workers(found) <= 1
+    assert any("deliver the whole stream" in warning for warning in found.warnings)
+
+
+def test_a_sampler_that_sorts_before_each_epoch() -> None:
+    found = found_to_be(
+        lambda: DataLoader(Pictures(), batch_sampler=Buckets(0.5), num_workers=1, persistent_workers=True),
+        lambda found: found.diagnosis == "epoch-start",
+    )
+    assert any("sampler" in remedy.says for remedy in found.remedies)
+    # 400 items take 0.4 s with two workers, and 0.5 s pass before.
+    assert found.throughput.median < 400 / 0.5
+
+
 def test_a_rare_slow_item_leaves_an_answer() -> None:
     """Which one is a matter of luck; there used to be none."""
     found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True), budget_s=5)
     assert found.line.startswith("DataLoader(..., num_workers=")
+
+
+def test_what_works_with_workers_only_is_tuned_with_them() -> None:
+    found = found_to_be(
+        lambda: DataLoader(WithWorkersOnly(), BATCH, num_workers=1, worker_init_fn=open_file),
+        lambda found: workers(found) == 2 and gain(found) > 1.3,
+    )
+    assert any(warning.startswith("Without workers the dataset fails") for warning in found.warnings)
 
 
 def test_items_are_counted_whatever_a_batch_is() -> None:
