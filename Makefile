@@ -46,6 +46,9 @@ site: $(STAMP)
 record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
+# Tests start hundreds of Pythons, each of which would compile our modules anew.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (every_start_method or peers or publishing)"
 
