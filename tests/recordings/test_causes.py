@@ -17,6 +17,7 @@ WITHOUT_NUMBERS = (
     *("18_one_bad_file", "22_one_change_at_a_time", "23_is_it_a_leak", "24_reading_a_profiler"),
     "30_a_rank_that_dies",
     "31_other_loaders",
+    "32_one_loop_to_its_end",
 )
 """Recordings whose values' names hold no number of workers."""
 STARTING = {"startup_s_4": "s", "first_epoch_s_4": "s", "first_batch_ms_2": "ms"}

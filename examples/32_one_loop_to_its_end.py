@@ -1,0 +1,220 @@
+# ---
+# title: One loop to its end
+# description: Past the usual spell, a loop decodes once, takes whole batches, and augments them together.
+# headline: "Without any helper the last loop has {end_of_headroom} the pace of ready batches."
+# time_limit_s: 90
+# claims:
+#   - step_control_speedup > 0.75
+#   - step_control_speedup < 1.33
+#   - step_control_end_speedup > 0.75
+#   - step_control_end_speedup < 1.33
+#   - step_packed_speedup > 1.2
+#   - step_whole_speedup > 1.1
+#   - step_end_speedup > 0.75
+#   - step_end_speedup < 1.5
+#   - end_speedup > 1.5
+#   - end_over_naive > end_speedup
+#   - end_of_headroom > 0.5
+#   - end_of_headroom < 1
+#   - step_bare_speedup > 0.8
+#   - step_bare_speedup < 1.5
+# ---
+
+# %% [markdown]
+# # One loop to its end
+#
+# **Motive.** [One change at a time](22_one_change_at_a_time.md) ends with helpers (worker processes), whole
+# batches and prefetching, and with much left to gain. Why stop there? What if the work that helpers share
+# were not done at all?
+#
+# **What is measured.** The same training loop. Each line of the table changes one thing and keeps all changes
+# before it; the loops take turns in random order.
+#
+# **Caveat.** All sprites fit into memory, and are tiny. With large pictures an array takes far more room than
+# files, and the step decides more.
+
+# %% [markdown]
+# ## The same pictures, with less work
+#
+# The first loops load PNG files: alone, and with two helpers as before. Then the sprites are decoded once,
+# into one array, and the helpers go home. Then the array is asked for a batch at a time, and all of a batch
+# is augmented together, where the model is. At last dividing by 255, brightness and normalising become one
+# multiplication and one subtraction, only what is flipped moves, and all batches come in one buffer.
+
+# %%
+import time
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from spritedocs import sprites
+from spritedocs.datasets import PackedSprites, SpriteFolder
+from spritedocs.machine import by_start_method, needs, room_for
+from spritedocs.prefetching import on_device
+from spritedocs.report import Table, show
+from spritedocs.timing import race
+
+COUNT = 2048
+
+
+def dice(images):
+    return torch.rand(len(images), 1, 1, 1, device=images.device)
+
+
+def prepared(images):
+    # uint8, shape (n, 4, size, size), to floats
+    images = images.float() / 255
+    images = torch.where(dice(images) < 0.5, images.flip(-1), images)
+    return (images * (0.8 + 0.4 * dice(images)) - 0.5) / 0.25
+
+
+def prepared_at_once(images):
+    # The same; the pictures themselves are flipped, as nobody else has them.
+    turned = dice(images).flatten() < 0.5
+    images[turned] = images[turned].flip(-1)
+    return (images * ((0.8 + 0.4 * dice(images)) / 63.75)).sub_(2)
+
+
+class OneByOne(Dataset):
+    def __init__(self, stored):
+        self.stored = stored
+
+    def __len__(self):
+        return len(self.stored)
+
+    def __getitem__(self, index):
+        image, family = self.stored[index]
+        return prepared(image[None])[0], family
+
+
+class Whole(Dataset):
+    def __init__(self, file, buffer=None):
+        self.images, self.buffer = torch.from_numpy(np.load(file)), buffer
+        self.families = torch.tensor([*map(sprites.family_of, range(COUNT))])
+
+    def __getitem__(self, indices):
+        found = torch.index_select(self.images, 0, indices, out=self.buffer)
+        return found, self.families[indices]
+
+    def __iter__(self):  # what its loader takes for a sampler
+        return iter(torch.randperm(COUNT).split(32))
+
+
+def trainer(device):
+    model = nn.Sequential(
+        *(nn.Conv2d(4, 8, 3, stride=2), nn.ReLU()),
+        *(nn.Conv2d(8, 16, 3, stride=2), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(16, len(sprites.FAMILIES)),
+    ).to(device)
+
+    def epoch_ms(batches, augment=torch.Tensor.float):
+        begun = time.perf_counter()
+        for batch in batches:
+            images, families = on_device(batch, device)
+            model.zero_grad()
+            found = model(augment(images))
+            loss = nn.functional.cross_entropy(found, families)
+            loss.backward()
+            with torch.no_grad():  # by hand: torch.optim imports a compiler
+                for weights in model.parameters():
+                    weights -= 0.05 * weights.grad
+        loss.item()  # waits for the device
+        return (time.perf_counter() - begun) * 1000
+
+    return epoch_ms
+
+
+# %% [markdown]
+# ## To the end
+#
+# There are two controls: the first loop and the last one, each a second time. The headroom is the same steps
+# on batches that are ready on the device. They are neither loaded nor shuffled nor augmented anew, so it is
+# no way to train, and no loader can be faster.
+
+# %%
+TITLES = {
+    "naive": "PNG files, one by one",
+    "spell": "+ two helpers who stay",
+    "packed": "decoded once, no helpers",
+    "whole": "+ whole batches",
+    "end": "+ less arithmetic, one buffer",
+    "control": "control: the first again",
+    "control_end": "control: the last again",
+    "bare": "the last, not augmented",
+    "headroom": "headroom: batches in memory",
+}
+BEFORE = {"control": "naive", "control_end": "end", "bare": "end"}
+
+
+def loops(epoch_ms, device, folder):
+    pngs = sprites.write_png_folder(folder / "pngs", COUNT, 32)
+    file = sprites.write_packed(folder / "packed.npy", COUNT, 32)
+    files = OneByOne(SpriteFolder(pngs))
+    buffer = torch.empty((32, 4, 32, 32), dtype=torch.uint8)
+
+    def one_by_one(data, **told):
+        return partial(epoch_ms, DataLoader(data, 32, shuffle=True, **told))
+
+    def by_batch(*augment, buffer=buffer):
+        data = Whole(file, buffer)
+        batches = DataLoader(data, batch_size=None, sampler=data)
+        return partial(epoch_ms, batches, *augment)
+
+    ready = [on_device(batch, device) for batch in DataLoader(files, 32)]
+    return {
+        "naive": one_by_one(files),
+        "spell": one_by_one(files, num_workers=2, persistent_workers=True),
+        "packed": one_by_one(OneByOne(PackedSprites(file))),
+        "whole": by_batch(prepared, buffer=None),
+        "end": by_batch(prepared_at_once),
+        "control": one_by_one(files),
+        "control_end": by_batch(prepared_at_once),
+        "bare": by_batch(),
+        "headroom": partial(epoch_ms, ready),
+    }
+
+
+if __name__ == "__main__":
+    needs("workers")
+    torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with room_for(megabytes=20) as folder:
+        trained = race(
+            loops(trainer(device), device, folder),
+            by_start_method(fork=12, other=1),
+        )
+
+    ms, ratio = trained.values("train_ms"), trained.ratio
+    before = {after: name for name, after in pairwise([*TITLES][:5])} | BEFORE
+    faster = {n: ratio(f"step_{n}_speedup", before[n], n) for n in before}
+    show(
+        Table(f"Epochs of training on {device.upper()}", rows=TITLES)
+        .column("times as fast as before", faster)
+        .column("an epoch", ms)
+        .footer("last over first", ratio("end_over_naive", "naive", "end"))
+        .footer("over two helpers", ratio("end_speedup", "spell", "end"))
+        .footer("of headroom", ratio("end_of_headroom", "headroom", "end"))
+        .bars("ms per epoch", ms)
+        .finding("The last loop: {end_of_headroom} its headroom's pace.")
+        .warn(trained)
+    )
+
+# %% [markdown]
+# To decode once brings {step_packed_speedup:interval}, and the helpers are not missed. Whole batches bring
+# {step_whole_speedup:interval}. Less arithmetic, and one buffer for all batches, bring
+# {step_end_speedup:interval}. The last loop is {end_over_naive:interval} as fast as the first, and
+# {end_speedup:interval} as fast as the one with helpers.
+#
+# It has {end_of_headroom:interval} the pace of batches that are ready. Without augmentation it is
+# {step_bare_speedup:interval} as fast. The rest is what a loader does for each batch, and that new pictures
+# have to be fetched from memory: batches that are ready are the same ones each time.
+#
+# ## What to take home
+#
+# Helpers share work. First ask which of it need be done at all, and in how many pieces. Decode once, fetch
+# whole batches, and augment them together where the model is. Then measure whether a helper still wins.
