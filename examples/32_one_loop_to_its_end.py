@@ -13,7 +13,7 @@
 #   - step_end_speedup > 0.75
 #   - step_end_speedup < 1.5
 #   - end_speedup > 1.5
-#   - end_over_naive > end_speedup
+#   - end_over_naive > 2
 #   - end_of_headroom > 0.5
 #   - end_of_headroom < 1
 #   - step_bare_speedup > 0.8
