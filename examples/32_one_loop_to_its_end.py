@@ -211,8 +211,9 @@ if __name__ == "__main__":
 # {end_speedup:interval} as fast as the one with helpers.
 #
 # It has {end_of_headroom:interval} the pace of batches that are ready. Without augmentation it is
-# {step_bare_speedup:interval} as fast. The rest is what a loader does for each batch, and that new pictures
-# have to be fetched from memory: batches that are ready are the same ones each time.
+# {step_bare_speedup:interval} as fast. The rest, we presume, is what a loader does for each batch, and
+# fetching new pictures from memory: batches that are ready are the same ones each time. The last loop again
+# was {step_control_end_speedup:interval} as fast as itself: no smaller difference counts.
 #
 # ## What to take home
 #
