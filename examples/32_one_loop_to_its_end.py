@@ -23,7 +23,7 @@
 # %% [markdown]
 # # One loop to its end
 #
-# **Motive.** [One change at a time](22_one_change_at_a_time.md) ends with helpers (worker processes), whole
+# **Motive.** *One change at a time* ends with helpers (worker processes), whole
 # batches and prefetching, and with much left to gain. Why stop there? What if the work that helpers share
 # were not done at all?
 #
