@@ -1,4 +1,4 @@
-"""Loaders of people who asked for help in public, made small, each after the report that its comment names.
+"""Loaders of people who asked for help in public, made small: comments name the reports behind them.
 
 Each function gives the loader as it was reported, or with other settings for ``DataLoader``.
 """
