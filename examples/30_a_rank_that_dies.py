@@ -134,12 +134,13 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # {keys_left} of {keys_met} keys are still there, the addresses of the dead among them. A rank that comes
-# first may read an old one, and call a process that is gone. It is refused, and a restart is used up. Or a
-# helper of the dead rank still holds the socket open. Then the call waits for an answer, until
-# `init_process_group` gives up.
+# first may read an old one, and call a process that is gone: it is refused, and a restart is used up
+# ([pytorch#135712](https://github.com/pytorch/pytorch/issues/135712)). Or it waits until
+# `init_process_group` gives up. We presume that a helper of the dead rank holds the socket open then.
 #
 # So put `TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1` before the command, as the first program does for itself.
-# Each attempt has a store of its own then.
+# Each attempt has a store of its own then. That works with `--standalone` and `--rdzv-backend=c10d`, and not
+# with `--master-port`, where one store stays.
 #
 # ## What to take home
 #

@@ -7,13 +7,13 @@ loaders have two workers, which stay. Prints what each round gave, and what the
 loader NAME needed. A loader that does not deliver every sprite once fails.
 """
 
-import inspect
 import json
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -91,7 +91,7 @@ def spdl(sprites, processes=False):
         pipeline = (
             PipelineBuilder()
             .add_source(shuffled(sprites))
-            .pipe(load, executor=executor, concurrency=2)
+            .pipe(load, executor=executor, concurrency=2, output_order="input")
             .add_sink(4)
             .build(num_threads=2)
         )
@@ -117,15 +117,18 @@ def nodes(sprites, method):
 def grain(sprites):
     import grain
 
-    return (
+    stream = (
         grain.MapDataset.source(sprites)
         .shuffle(seed=0)
         .map(np.asarray)  # arrays are shared with a process, tensors sent
-        .to_iter_dataset(grain.ReadOptions(num_threads=1))
         .batch(BATCH)
+        .repeat()  # else processes start anew, and shuffle alike
+        .to_iter_dataset(grain.ReadOptions(1, prefetch_buffer_size=2))
         .mp_prefetch(grain.multiprocessing.MultiprocessingOptions(2))
         .map(torch.from_numpy)
     )
+    batches = iter(stream)
+    return Epochs(lambda: islice(batches, len(sprites) // BATCH))
 
 
 def decoded_sample(sample):
@@ -184,10 +187,17 @@ def sums(pictures):
     return (flat * torch.arange(1, flat.shape[1] + 1)).sum(1).tolist()
 
 
-def order_of(loader, sprites):
-    """The indices in the order in which they come: each once, or an error."""
+def order_of(loader, sprites, look=lambda: None):
+    """The indices in the order in which they come: each once, or an error.
+
+    In between it takes a ``look``.
+    """
+    found = []
+    for number, batch in enumerate(loader):
+        found += sums(images(batch))
+        if number == 8:
+            look()
     due = sums(a_batch(sprites, range(len(sprites))))
-    found = [each for batch in loader for each in sums(images(batch))]
     if wrong := Counter(due) - Counter(found):
         raise ValueError(f"{wrong.total()} of {len(due)} sprites are missing")
     if len(found) > len(due):
@@ -228,13 +238,9 @@ def main(name, folder, rounds="6"):
         other = make(sprites)
     except ModuleNotFoundError as error:
         raise NotImplementedError(f"pip install {error.name}") from None
-    order = order_of(other, sprites)
-    source = inspect.getsource(getattr(make, "func", make))
-    alone = {
-        "memory_mb": used_mb() - before,
-        "mixed_pct": mixed_pct(order),
-        "lines": source.strip().count("\n") + 1,
-    }
+    seen = []
+    order = order_of(other, sprites, lambda: seen.append(used_mb()))
+    alone = {"memory_mb": seen[0] - before, "mixed_pct": mixed_pct(order)}
     both = {"torch": torch_again(sprites), "other": other}
     arms = {key: partial(pace, each) for key, each in both.items()}
     found = race(arms, int(rounds))
