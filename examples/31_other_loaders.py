@@ -10,7 +10,7 @@
 #   - spdl_threads_over_torch < spdl_processes_over_torch
 #   - nodes_threads_over_torch < 1
 #   - nodes_threads_over_torch < nodes_processes_over_torch
-#   - datasets_over_torch < 1.1
+#   - datasets_over_torch < 1.33
 #   - webdataset_over_torch < 1
 #   - grain_over_torch < 1.25
 #   - mixed_pct_webdataset < mixed_pct_torch_again
@@ -134,8 +134,8 @@ if __name__ == "__main__":
 # of what a full shuffle does. It fills in the batches that are not counted, which is in its favour.
 #
 # **grain** has {grain_over_torch:interval} the pace. It was given one reading thread a process in place of
-# 16, and a short buffer in place of 500 batches. With `repeat()` its processes go on from epoch to epoch,
-# each of which has another order.
+# 16, and a short buffer in place of 500 batches. With `repeat()` its processes go on from epoch to epoch:
+# each has another order, and its first batch is ready.
 #
 # **A dataset is no loader.** The table of `datasets` is read by a `DataLoader`, at
 # {datasets_over_torch:interval} the pace. A second `DataLoader` has {torch_again_over_torch:interval}.
