@@ -75,9 +75,12 @@ def test_the_command_watches_a_training_that_knows_nothing_of_it(framework: str,
     script = tmp_path / "train.py"
     script.write_text(text.replace("from spritedocs import watch", "watch = lambda loader, name: loader"))
     _, said = python(tmp_path, "-m", "spritedocs", "watch", "--", sys.executable, str(script))
-    # Of the same line are loaders that the Trainer makes.
-    epochs = [re.sub(r"^train\.py:\d+( #2)?", "", each) for each in told(said)]
-    assert sorted(epochs) == sorted(re.sub(r"^\w+", "", each) for each in TWO_EPOCHS[framework])
+    # Of the same line are the loaders that the Trainer makes, each in a function of its own.
+    made = {"training": ", get_train_dataloader", "validation": ", get_eval_dataloader"}
+    due = [each.partition(",") for each in TWO_EPOCHS[framework]]
+    names = made if framework == "trainer" else dict.fromkeys(made, "")
+    epochs = [re.sub(r"^train\.py:\d+", "", each) for each in told(said)]
+    assert sorted(epochs) == sorted(f"{names[name]},{epoch}" for name, _, epoch in due)
 
 
 @pytest.mark.parametrize(
