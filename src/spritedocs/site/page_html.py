@@ -18,9 +18,9 @@ _JUPYTERS_OWN = re.compile(
 """In every notebook page, over half a megabyte: a stylesheet, scripts that know other hosts, buttons to copy
 code which need these, copies that are hidden, and links to headings, of which some lead nowhere."""
 
-_PLAIN = re.compile(r'<span class="[nwp]">([^<]*)</span>')
-"""Names and blanks in code, which Material shows in the colour of plain code, and brackets and commas, which
-are little paler: a third of a long page."""
+_PLAIN = re.compile(r'<span class="[nwpo]">([^<]*)</span>|<span></span>')
+"""Names and blanks in code, which Material shows in the colour of plain code; brackets, commas and operators,
+which are little paler; and what stands before each block for old browsers: a third of a long page."""
 
 
 _NOT_SEARCHED = re.compile(
