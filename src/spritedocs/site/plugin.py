@@ -71,6 +71,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     edition: Edition
     marks: Marks
+    held: tuple[MkDocsConfig, Files]
     current_page = current_url = ""
     repo_url = wheel = ""
 
@@ -154,6 +155,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             files.append(file)
         extend_navigation(config, list(self.edition.entries))
         add_worker(config, files)
+        self.held = config, files
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
