@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mkdocs.structure.files import File
+from mkdocs.structure.files import File, InclusionLevel
 from mkdocs.utils import get_relative_url
 
 from spritedocs.recordings import joined, machine_name, plain, provenance_line
@@ -201,7 +201,9 @@ class Macros:
         path, side = f"assets/sprites/{index}.svg", 16 * scale
         config, files = self._plugin.held
         if path not in files.src_uris:
-            files.append(File.generated(config, path, content=picture))
+            # MkDocs has settled before it read the pages which of the files are included.
+            is_in = InclusionLevel.INCLUDED
+            files.append(File.generated(config, path, content=picture, inclusion=is_in))
         address = get_relative_url(path, self._plugin.current_url)
         return (
             f'<img class="sprite" src="{address}" alt="{html.escape(text)}" width="{side}" height="{side}">'

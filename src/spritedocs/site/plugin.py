@@ -155,10 +155,10 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
             files.append(file)
         extend_navigation(config, list(self.edition.entries))
         add_worker(config, files)
-        self.held = config, files
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
+        self.held = config, files
         self._rendered.begin(config, files)
         self._second.is_wanted = not self._rendered.are_kept
         self._search.use_for(config, self._rendered.folder.with_name("search.json"))
