@@ -55,6 +55,7 @@ _ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"<(t[hd])\b([^>]*)>(.*?)(?=</t[hd]>)", re.DOTALL)
 _WHOLE_CELL = re.compile(r"(<(t[hd])\b.*?</\2>)", re.DOTALL)
 _RATIO = "times as fast"
+_REMARKS, _FEW = re.compile(r'<ul class="sprite-notes">.*?</ul>', re.DOTALL), 4
 _JOINT = re.compile(r"(?<=\w[_.])(?=[A-Za-z])")
 _UNIT = re.compile(r"([\d≥]) (?=[^\s<])(?![^<]*>)")
 _WORDS, _ROOM = 60, 44
@@ -70,7 +71,16 @@ def for_readers(html: str) -> str:
     """
     headed = _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
     fitting = _TABLE.sub(lambda table: _for_phones(_result_first(table[0])), headed)
-    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', fitting)
+    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', _REMARKS.sub(_opening, fitting))
+
+
+def _opening(remarks: re.Match[str]) -> str:
+    """What stands under a table: behind a line that opens it, where it is long."""
+    count = remarks[0].count("<li>")
+    if count <= _FEW:
+        return remarks[0]
+    said = f"<summary>{count} remarks</summary>{remarks[0]}"
+    return f'<details class="sprite-provenance">{said}</details>'
 
 
 def _result_first(table: str) -> str:
@@ -116,7 +126,9 @@ def _narrow(cell: re.Match[str]) -> str:
 
 
 def _labelled(row: str, headings: list[str]) -> str:
-    labels = iter(["", *headings[1:]] if len(headings) > 2 else [])
+    # A row with one value only, as below a table, is about none of its columns.
+    several = len([text for _, _, text in _CELL.findall(row) if text]) > 2
+    labels = iter(["", *headings[1:]] if len(headings) > 2 and several else [])
 
     def labelled(cell: re.Match[str]) -> str:
         label = next(labels, "")
