@@ -54,9 +54,9 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
             if len(parts) == 2:
                 # Below the title, before the motive.
                 title, _, rest = text.partition("\n")
-                parts[-1] = "\n\n".join(
-                    [title, f"{headline}\n{{ .sprite-answer }}", rest] if headline else [text]
-                )
+                answer = f"{headline}\n{{ .sprite-answer }}" if headline else ""
+                figure = _figure(entry, outputs, marks, repo_url)
+                parts[-1] = "\n\n".join(part for part in (title, answer, figure, rest) if part)
                 parts.append(_standing(entry))
             continue
         number += 1
@@ -68,6 +68,17 @@ def experiment_page(entry: Entry, edition: Edition, marks: Marks, repo_url: str 
     parts += [_claims(entry, edition), _values(entry), _of_other_code(entry, marks, repo_url)]
     parts.append(take_it_along(entry, edition, marks, repo_url, wheel))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figure(entry: Entry, outputs: list[dict[int, str]], marks: Marks, repo_url: str) -> str:
+    """The first figure of the machine that is published, taken from its place among the ``outputs``."""
+    for number, output in outputs[0].items() if outputs else ():
+        if found := re.search(r"<figure.*?</figure>", output, re.DOTALL):
+            outputs[0][number] = output.replace(found[0], "", 1)
+            _, recording, fresh = entry.shown[0]
+            line = provenance_line(recording, fresh, repo_url)
+            return marks.keep(f'<div class="sprite-report">{found[0]}</div>{line}')
+    return ""
 
 
 def doubted(markdown: str, sentences: list[str]) -> str:
