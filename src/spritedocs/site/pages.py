@@ -124,9 +124,11 @@ def _standing(entry: Entry) -> str:
             f'!!! warning "These figures are stale"\n\n    {plain(because[0].upper() + because[1:])}. '
             "They are shown until somebody records them again."
         )
-    if not any(recording.provenance["machine"].get("gpu") for _, recording, _ in entry.shown):
+    shown = [recording for _, recording, _ in entry.shown]
+    lacks_cuda = any("CUDA" in reason for recording in shown for reason in recording.gaps.values())
+    if lacks_cuda and not any(recording.provenance["machine"].get("gpu") for recording in shown):
         notes.append(
-            '!!! note "No GPU recording yet"\n\n    These figures come from a machine without a GPU. '
+            '!!! note "No GPU recording yet"\n\n    Some values need one, and are not measured yet. '
             "A recording on a GPU machine is to come."
         )
     return "\n\n".join(notes)
