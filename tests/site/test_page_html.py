@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from spritedocs.site.page_html import for_readers
@@ -48,6 +49,33 @@ def test_a_table_of_words_has_the_heading_of_its_column_at_each_cell() -> None:
     assert "data-label" not in two  # the second of two needs none
     block = "<table><tr><th>what</th></tr><tr><td><div>two</div></td></tr></table>"
     assert for_readers(block) == block
+
+
+def test_values_that_no_phone_has_room_for_are_notes_with_a_heading_at_each() -> None:
+    values = "|".join(f"1,234.{n} µs" for n in range(5))
+    wide, narrow = (
+        for_readers(_table("what|a|b|c|d|e", f"one|{values}", f"below|{cells}"))
+        for cells in ("7|8||||", "7|||||")
+    )
+    assert wide.count(" data-stacked>") == narrow.count(" data-stacked>") == 1
+    assert '<td data-label="a">1,234.0\xa0µs</td>' in wide
+    assert '<td data-label="a">7</td><td data-label="b">8</td>' in wide
+    assert "<td>below</td><td>7</td><td></td>" in narrow  # which is about no column
+    assert "data-stacked" not in for_readers(_table("what|a|b|c|d", "one|1|2|3|4"))
+
+
+def test_the_one_column_of_ratios_stands_next_to_what_its_rows_are_about() -> None:
+    rows = ("what|took|times as fast", "one|2 s|", "two|1 s|2×")
+    found = re.findall(r"<td>(.*?)</td>", for_readers(_table(*rows)))
+    assert found == ["what", "times as fast", "took", "one", "", "2\xa0s", "two", "2×", "1\xa0s"]
+    twice = "what|times as fast|took|times as fast"
+    assert re.findall(r"<td>(.*?)</td>", for_readers(_table(twice))) == twice.split("|")
+
+
+def test_many_remarks_open_on_demand() -> None:
+    few, many = (f'<ul class="sprite-notes">{"<li>Busy.</li>" * count}</ul>' for count in (4, 5))
+    assert for_readers(few) == few
+    assert f"<summary>5 remarks</summary>{many}</details>" in for_readers(many)
 
 
 def test_what_material_leaves_without_a_name_or_a_size_has_one(site: Path) -> None:
