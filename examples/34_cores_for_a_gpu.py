@@ -5,8 +5,8 @@
 # time_limit_s: 120
 # claims:
 #   - cores_large_1 > 2
-#   - cores_large_8 > 2 * cores_small_8
-#   - read_large_8 > 2 * read_small_8
+#   - cores_large_8 > cores_small_8
+#   - read_large_8 > read_small_8
 #   - wait_large_4 > wait_small_4
 # ---
 

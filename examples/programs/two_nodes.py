@@ -154,6 +154,15 @@ def pace(begin, step, skip=4):
     }
 
 
+def node(name):
+    """One core, and sockets here: in Ray's own folder their paths get too long."""
+    return {
+        "num_cpus": 1,
+        "plasma_store_socket_name": str(Path(f"{name}-store").absolute()),
+        "raylet_socket_name": str(Path(f"{name}-raylet").absolute()),
+    }
+
+
 def main(rounds="6"):
     folder, notes = Path("sprites").absolute(), Path(NOTES).absolute()
     sprites = Sprites(write_png_folder(folder, COUNT, SIZE))
@@ -171,8 +180,8 @@ def main(rounds="6"):
     from ray.cluster_utils import Cluster
 
     begun = perf_counter()
-    cluster = Cluster(True, head_node_args={"num_cpus": 1})
-    other = cluster.add_node(num_cpus=1)
+    cluster = Cluster(True, head_node_args=node("head"))
+    other = cluster.add_node(**node("other"))
     ray.init(cluster.address, log_to_driver=False)
     start_s = perf_counter() - begun
     ray.data.DataContext.get_current().enable_progress_bars = False
