@@ -103,6 +103,7 @@ if __name__ == "__main__":
         .column("again", {name: again[name] for name in ("ray", "death")})
         .column("longest wait", waits)
         .footer("start of Ray", epochs.value("start_s", "ray", "start_s"))
+        .bars("longest wait for a batch, s", waits)
         .finding(
             "{once_death} sprites come once, with a wait of {pause_s_death}."
         )

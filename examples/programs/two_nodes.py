@@ -60,13 +60,11 @@ def decoded_files(files, notes):
     import ray
 
     numbers = [*map(number_of, files["path"])]
+    sprites = np.stack([*map(decoded, files["bytes"], numbers)])
     note = [ray.get_runtime_context().get_node_id(), numbers]
     with Path(notes).open("a") as file:
         file.write(json.dumps(note) + "\n")
-    return {
-        "sprite": np.stack([*map(decoded, files["bytes"], numbers)]),
-        "family": np.array([*map(family_of, numbers)]),
-    }
+    return {"sprite": sprites, "family": np.array([*map(family_of, numbers)])}
 
 
 def from_nodes(folder, notes):
