@@ -102,6 +102,7 @@ LENGTHS = {
     for name in (
         *("the-right-number", "handing-batches-to-the-gpu", "memory"),
         *("platforms-and-notebooks", "debugging-and-randomness", "slow-disks"),
+        "beyond-one-machine",
     )
 }
 """How many words of prose a page may have: what is read in a few minutes is read."""
