@@ -76,8 +76,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# With two helpers a sprite in small batches takes {ratio_2:interval} as long as with none. Four do not mend
-# it: {ratio_4:interval}. Hands are not what is missing. Every *batch* has to be carried from one process to
+# With two helpers a sprite in small batches takes {ratio_2:interval} as long as with none. Four don't fix it:
+# {ratio_4:interval}. More hands aren't what's needed. Every *batch* has to be carried from one process to
 # another. A batch of 64 spreads that over more sprites: {ratio_2_large:interval} as long with two.
 #
 # ## The first bill: waking them

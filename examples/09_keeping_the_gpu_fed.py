@@ -203,6 +203,9 @@ if __name__ == "__main__":
 # analysis](https://facebookresearch.github.io/spdl/latest/optimization_guide/headspace_analysis.html). The
 # model learns little from it. It is a ruler: a loader hardly makes an epoch shorter. All three are timed in
 # turns, untraced, and wait for the device once an epoch.
+#
+# The estimate from a data wait of *w*, 1 / (1 − *w*), takes steps to keep their length. On a GPU the gain may
+# be larger: loading in the same process slows the launches of every step, and helpers end that.
 
 # %%
 if __name__ == "__main__":
@@ -234,6 +237,6 @@ if __name__ == "__main__":
 #
 # Helpers turn waiting into computing. Measure the headroom before you tune.
 #
-# **Where it stops to matter.** At a data wait below 5%, we suggest: without it the epoch would be shorter
+# **Where it stops mattering.** At a data wait below 5%, we suggest: without it the epoch would be shorter
 # by a twentieth at most. From there on it is the step that counts. Make that faster, and look again: a
 # faster hero is a hungrier one.

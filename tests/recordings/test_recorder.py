@@ -493,6 +493,15 @@ def test_a_busy_gpu_is_said_before_the_run_and_kept_in_the_recording(
     assert "in use" not in provenance_line(recorded_on("NVIDIA H200"), fresh=True)
 
 
+@pytest.mark.parametrize("dirty", [False, True])
+def test_what_was_recorded_with_changes_that_nobody_committed_says_so(tiny: Tiny, dirty: bool) -> None:
+    told = {"commit": "4c2d" * 10, "dirty": dirty}
+    path = tiny.add_recording(tiny.recording(), lambda kept: kept["metadata"]["spritedocs"].update(told))
+    line = provenance_line(Recording.read(path), fresh=True)
+    assert ("commit 4c2d4c2d4c with uncommitted changes · " in line) is dirty
+    assert ("commit 4c2d4c2d4c · " in line) is not dirty
+
+
 def test_own_recordings_are_made_where_fresh_ones_are_missing_or_of_all(
     tiny: Tiny, printing: Callable[[str], None]
 ) -> None:

@@ -153,6 +153,19 @@ def test_the_notebook_view_is_light_and_out_of_search(good: Built) -> None:
     assert not [place for place in places if place.startswith("notebooks")]
 
 
+def test_huge_output_is_folded_and_cut(tiny: Tiny) -> None:
+    def talks(notebook: dict[str, Any]) -> None:
+        said = {"output_type": "stream", "name": "stdout", "text": "&&&&&&&&&\n" * 50_000}
+        next(cell for cell in notebook["cells"] if cell.get("outputs"))["outputs"].append(said)
+
+    tiny.add_recording(tiny.recording(), talks)
+    built = tiny.build()
+    assert "Printed text (50,000 lines)" in text_of(built.page(EXPERIMENT))
+    assert "Of 500,000 characters the first 20,000." in text_of(built.page(EXPERIMENT))
+    assert len(built.page(EXPERIMENT)) < 250_000
+    assert len(built.page(NOTEBOOK)) < 250_000
+
+
 def test_a_program_is_shown_before_the_cell_that_runs_it_and_can_be_taken_along(tiny: Tiny) -> None:
     program = tiny.script.parent / "programs" / "cursed.py"
     program.parent.mkdir()

@@ -124,6 +124,8 @@ def provenance_line(recording: Recording, fresh: bool, repo_url: str = "", lead:
     commit = html.escape(str(said["commit"])[:10])
     if repo_url:
         commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
+    if said.get("dirty") and said["commit"] != "unknown":
+        commit += " with uncommitted changes"
     facts_text = " · ".join(html.escape(fact) for fact in facts(recording) if fact)
     stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
     short = f"{html.escape(machine_name(said['machine']))} · {day.day} {day:%b %Y}"

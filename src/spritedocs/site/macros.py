@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mkdocs.structure.files import File, InclusionLevel
 from mkdocs.utils import get_relative_url
 
 from spritedocs.recordings import joined, machine_name, plain, provenance_line
@@ -174,7 +175,7 @@ class Macros:
         return opening + "\n\n".join(cards) + "\n\n</div>"
 
     def sprite(self, index: int, scale: int = 4, text: str = "") -> str:
-        """Sprite number ``index`` as an inline picture, ``scale`` times its 16 pixels."""
+        """Sprite number ``index`` as a picture in a line of text, ``scale`` times its 16 pixels."""
         from spritedocs.sprites import sprite_svg  # here: pages without a sprite need no numpy
 
         try:
@@ -182,9 +183,15 @@ class Macros:
         except ValueError as error:
             self._plugin.edition.problems.append(f"{self._page}: {error}.")
             return MISSING
-        label = f' role="img" aria-label="{html.escape(text)}"' if text else ' aria-hidden="true"'
+        path, side = f"assets/sprites/{index}.svg", 16 * scale
+        config, files = self._plugin.held
+        if path not in files.src_uris:
+            # MkDocs has settled before it read the pages which of the files are included.
+            is_in = InclusionLevel.INCLUDED
+            files.append(File.generated(config, path, content=picture, inclusion=is_in))
+        address = get_relative_url(path, self._plugin.current_url)
         return (
-            f'<span class="sprite" style="width:{16 * scale}px;height:{16 * scale}px"{label}>{picture}</span>'
+            f'<img class="sprite" src="{address}" alt="{html.escape(text)}" width="{side}" height="{side}">'
         )
 
 

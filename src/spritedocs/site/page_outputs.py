@@ -13,6 +13,8 @@ from spritedocs.site.fences import visible
 
 __all__ = ["outputs_of", "traces"]
 
+_FOLDED, _MOST = 80, 20_000
+
 
 def outputs_of(entry: Entry, recording: Recording) -> dict[int, str]:
     """The displayed outputs of a recording by the number of the script's code cell.
@@ -53,7 +55,17 @@ def _output_html(cell: Mapping[str, Any], name: str) -> str:
                     "Download this trace</a>, and drop it on ui.perfetto.dev to look closer</p>"
                 )
         elif text := joined(output.get("text", "") or data.get("text/plain", "")):
-            # It may scroll: people without a mouse must be able to reach it.
-            attributes = 'class="sprite-stream" tabindex="0" role="group" aria-label="Printed text"'
-            parts.append(f"<pre {attributes}>{html.escape(visible(text))}</pre>")
+            parts.append(_printed(visible(text)))
     return "".join(parts)
+
+
+def _printed(text: str) -> str:
+    """What was printed. More than ``_FOLDED`` lines open on demand, and ``_MOST`` characters are shown."""
+    # It may scroll: people without a mouse must be able to reach it.
+    attributes = 'class="sprite-stream" tabindex="0" role="group" aria-label="Printed text"'
+    shown = f"<pre {attributes}>{html.escape(text[:_MOST])}</pre>"
+    lines = text.rstrip("\n").count("\n") + 1
+    if lines <= _FOLDED and len(text) <= _MOST:
+        return shown
+    rest = f"<p>Of {len(text):,} characters the first {_MOST:,}.</p>" if len(text) > _MOST else ""
+    return f"<details><summary>Printed text ({lines:,} lines)</summary>{shown}{rest}</details>"

@@ -71,6 +71,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     edition: Edition
     marks: Marks
+    held: tuple[MkDocsConfig, Files]
     current_page = current_url = ""
     repo_url = wheel = ""
 
@@ -157,6 +158,7 @@ class SpritedocsPlugin(BasePlugin[SpritedocsConfig]):
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:
         """All files are known: look which rendered pages can be used again."""
+        self.held = config, files
         self._rendered.begin(config, files)
         self._second.is_wanted = not self._rendered.are_kept
         self._search.use_for(config, self._rendered.folder.with_name("search.json"))

@@ -27,7 +27,7 @@ _PARTS = re.compile(
     r"|(?P<tick>`+)[^`].*?(?<!`)(?P=tick)(?!`))"
     r"|<table class=\"sprite-table\">(?P<table>.*?)</table>|<pre[^>]*>(?P<printed>.*?)</pre>"
     r"|<a\b[^>]*href=\"(?P<href>[^\"]*)\"[^>]*>(?P<text>.*?)</a>|<code>(?P<code>.*?)</code>"
-    r"|(?:<span class=\"sprite\"[^>]*><svg.*?</svg>\s*</span>)+ ?|<(?P<drawn>figure|svg)\b.*?</(?P=drawn)>"
+    r"|(?:<img class=\"sprite\"[^>]*>)+ ?|<(?P<drawn>figure|svg)\b.*?</(?P=drawn)>"
     r"|<li>(?P<note>.*?)</li>|(?P<tag><[^>]+>)|(?P<character>&#\d+;)"
     r"|\]\((?P<link>[^)#\s]+)(?:#[^)\s]*)?\)|[ \n]*\{:? ?(?:[.#]|data-)[^}\n]*\}",
     re.DOTALL | re.MULTILINE,
