@@ -33,7 +33,7 @@ settings.load_profile("fixed")
 
 
 LONG = (
-    *("test_the_guide.py", "test_prose.py", "test_cases.py", "test_new_example.py"),
+    *("test_in_a_browser.py", "test_prose.py", "test_cases.py", "test_new_example.py"),
     *("test_06_optional_num_workers.py", "test_watch_command.py"),
 )
 """Files with tests that take many seconds."""
