@@ -99,7 +99,7 @@ def _result_first(table: str) -> str:
 
 
 def _for_phones(table: str) -> str:
-    """A table of values as narrow as it can be; where a phone has no room for one, or words are in it, notes."""
+    """A table of values as narrow as can be; where a phone has no room for one, or words are in it, notes."""
     head, *rows = _ROW.findall(table) or [""]
     told = [[text for _, _, text in _CELL.findall(row)] for row in (head, *rows)]
     cells = [_plain(text) for row in told[1:] for text in row]
