@@ -46,8 +46,10 @@ site: $(STAMP)
 record: $(STAMP)
 	@$(BIN)/spritedocs record $(EXAMPLES)
 
-# Tests start hundreds of Pythons, each of which would compile our modules anew.
+# Tests start hundreds of Pythons, each of which would compile our modules anew; and threads of torch's that
+# wait would spin, where other tests want the core.
 test test-all: export PYTHONDONTWRITEBYTECODE :=
+test test-all: export OMP_WAIT_POLICY := PASSIVE
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (every_start_method or peers or publishing)"

@@ -13,6 +13,9 @@
 #   - three_over_two < 1.3
 #   - eight_over_four < 1.3
 #   - cut_over_four > 1.3
+#   - hosts == 2
+#   - came == 128
+#   - once == 128
 # ---
 
 # %% [markdown]
@@ -42,9 +45,9 @@ from time import sleep
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from spritedocs.machine import by_start_method, needs
+from spritedocs.machine import by_start_method, needs, run_program
 from spritedocs.report import Table, count, show
-from spritedocs.timing import compare
+from spritedocs.timing import compare, race
 
 warnings.filterwarnings("ignore", "This DataLoader will create")
 ITEMS = 128
@@ -161,8 +164,39 @@ if __name__ == "__main__":
 # helpers. Eight are {eight_over_four:interval} as fast as four, for the price of four more processes. Cut
 # into eight shards, the same items come {cut_over_four:interval} as fast to the same eight helpers.
 #
+# ## Two hosts
+#
+# A training on two hosts has a rank on each, with helpers of its own. `torchrun` starts them, and each helper
+# is one of `world_size × num_workers` readers. Linux makes the hosts here: two network namespaces, which only
+# a virtual cable joins.
+
+
+# %%
+def two_hosts():
+    """What came of the stream to both ranks, two helpers each."""
+    ranks = run_program("two_hosts", limit_s=120).answer["ranks"]
+    times = Counter(item for _, items in ranks for item in items)
+    return {
+        "hosts": len({host for host, _ in ranks}),
+        "came": times.total(),
+        "once": [*times.values()].count(1),
+    }
+
+
+if __name__ == "__main__":
+    found = race({"two": two_hosts}, rounds=1, warmup=False)
+    rows = {"hosts": "hosts", "came": "items came", "once": "items came once"}
+    show(
+        Table("A rank on each host", rows=rows).column(
+            "both ranks", {n: found.value(n, "two", n) for n in rows}
+        )
+    )
+
+# %% [markdown]
+# {once} of {came} items come once, on {hosts} hosts. With as many readers as shards, nobody is idle.
+#
 # ## What to take home
 #
 # Count the shards before the helpers: take a number that divides them, or cut the data into more. Have the
-# stream ask `get_worker_info()`, and count an epoch once. On several ranks a helper is one of
-# `world_size × num_workers` readers, and the shards have to suffice for all of them.
+# stream ask `get_worker_info()`, on several ranks the process group as well, and count an epoch once. The
+# shards have to suffice for the helpers of all ranks.

@@ -12,8 +12,10 @@
 #   - helpers_2_packed < helpers_2_files
 #   - helpers_2_whole < 1
 #   - helpers_2_files > helpers_2_whole
-#   - of_ceiling > 0.5
-#   - of_ceiling < 1
+#   - of_ceiling_reused < 1
+#   - of_ceiling_reused < of_ceiling_alone
+#   - of_ceiling_alone > 0.9
+#   - of_ceiling_alone < 1.1
 # ---
 
 # %% [markdown]
@@ -23,17 +25,18 @@
 # went away? The same sprites can lie in files or in one array, and be fetched one by one or by the batch.
 #
 # **What is measured.** Later epochs of the same sprites in random order, by how they are stored and fetched:
-# the time for an item, without helpers and with them. And the *ceiling*: the same batches without any loader.
+# the time for an item, without helpers and with them. And the *ceiling*: copying the same pixels, no more.
 #
 # **Caveat.** The sprites are tiny, and all of them fit into memory. Large pictures take longer to decode, so
 # decoding weighs more, and fetching less. Nothing is trained or augmented here.
 
 # %% [markdown]
-# ## Seven rungs
+# ## Eight rungs
 #
 # The first four deliver item by item: out of files; out of one file that holds them all; the same by another
 # decoder; decoded, out of an array. Then the array is asked for a batch at a time: by `__getitems__`, which
-# still returns a list of items; as it is, by a sampler of batches; and into a buffer that is used again.
+# still returns a list of items; as it is, by a sampler of batches; into a buffer that is used again; and at
+# last by the loop itself, without a `DataLoader`.
 
 # %%
 from functools import partial
@@ -61,9 +64,10 @@ RUNGS = {
     "getitems": "with __getitems__",
     "whole": "with batch_size=None",
     "reused": "into one buffer",
-    "ceiling": "no loader at all",
+    "alone": "without a DataLoader",
+    "ceiling": "pixels alone",
 }
-EPOCHS = {"packed": 8, "getitems": 16, "whole": 80, "reused": 80, "ceiling": 80}
+EPOCHS = {"packed": 8, "getitems": 16}
 
 
 def by_pillow(png):
@@ -76,9 +80,7 @@ def by_opencv(png):
     return cv2.imdecode(png, cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
 
 
-class Bytes(SpriteFolder):
-    """PNG files, one after the other in one file."""
-
+class Bytes(SpriteFolder):  # PNG files, one after the other in one file
     def __init__(self, folder, file, decode=by_pillow):
         super().__init__(folder)
         names = map(sprites.sprite_file_name, range(COUNT))
@@ -97,19 +99,23 @@ class OneByOne(PackedSprites):
     __getitems__ = None  # the array is asked for one sprite after the other
 
 
-class Whole(Dataset):
-    """One array, asked for a batch by its indices."""
-
+class Whole(Dataset):  # one array, asked for a batch by its indices
     def __init__(self, file, buffer=None):
         self.images, self.buffer = torch.from_numpy(np.load(file)), buffer
         self.families = torch.tensor([*map(sprites.family_of, range(COUNT))])
 
     def __getitem__(self, indices):
         found = torch.index_select(self.images, 0, indices, out=self.buffer)
-        return found, self.families[indices]
+        return found, torch.index_select(self.families, 0, indices)
 
-    def __iter__(self):  # without a loader
-        return map(self.__getitem__, Shuffled(EPOCHS["ceiling"]))
+    def __iter__(self):  # what a loop can do as well
+        return map(self.__getitem__, Shuffled(80))
+
+
+class Pixels(Whole):  # the ceiling: pixels, and no more
+    def __iter__(self):
+        for indices in Shuffled(80):
+            yield [torch.index_select(self.images, 0, indices, out=self.buffer)]
 
 
 class Shuffled(Sampler):  # indices of so many epochs, or batches of them
@@ -134,26 +140,24 @@ def datasets(folder):  # by rung, the same sprites
         "getitems": PackedSprites(packed),
         "whole": Whole(packed),
         "reused": Whole(packed, buffer),
-        "ceiling": Whole(packed, buffer),
+        "alone": Whole(packed, buffer),
+        "ceiling": Pixels(packed, buffer),
     }
 
 
-def batches_of(rung, data, n=0):
-    """What yields the batches of an epoch in random order, with n helpers."""
+def batches_of(rung, data, n=0):  # of an epoch, with n helpers
     if rung == "decoder" and find_spec("cv2") is None:
         raise NotHere("OpenCV is missing: pip install opencv-python-headless.")
-    if n and rung in ("reused", "ceiling"):
-        raise NotHere(
-            "Helpers can neither share a buffer nor do without a loader."
-        )
-    if rung == "ceiling":
+    if n and rung in ("reused", "alone", "ceiling"):
+        raise NotHere("Helpers share no buffer, and need a loader.")
+    if rung in ("alone", "ceiling"):
         return data
-    # One is over at once, unless helpers bring it.
-    epochs = max(1, EPOCHS.get(rung, 1) // (4 if n else 1))
     whole = isinstance(data, Whole)
+    # One is over at once, unless helpers bring it.
+    epochs = max(1, EPOCHS.get(rung, 80 if whole else 1) // (4 if n else 1))
+    order, size = Shuffled(epochs, whole), None if whole else BATCH
     told = {"num_workers": n, "persistent_workers": n > 0}
-    size = None if whole else BATCH
-    return DataLoader(data, size, sampler=Shuffled(epochs, whole), **told)
+    return DataLoader(data, size, sampler=order, **told)
 
 
 # %% [markdown]
@@ -176,18 +180,17 @@ if __name__ == "__main__":
 
     alone = found.part(0)
     ladder = alone.speedups("ladder", "item_us", against="files")
-    table = (
-        Table("From files to whole batches", rows=RUNGS)
-        .column("an item", alone.values("item_us", "item_us"))
-        .column("times as fast", ladder)
-    )
+    table = Table("From files to whole batches", rows=RUNGS)
+    table.column("an item", alone.values("item_us", "item_us"))
+    table.column("times as fast", ladder)
     for n in helpers:
         named = {r: (f"helpers_{n}_{r}", (0, r), (n, r)) for r in RUNGS}
         gains = {r: found.ratio(*named[r], "item_us") for r in RUNGS}
         table.column(f"{n} helpers", gains)
-    top = alone.ratio("of_ceiling", "ceiling", "reused", "item_us")
+    near = alone.speedups("of_ceiling", "item_us", against="ceiling")
     show(
-        table.footer("the last over the ceiling", top)
+        table.footer("of the ceiling, with a DataLoader", near["reused"])
+        .footer("of the ceiling, without", near["alone"])
         .bars("times as fast as PNG files", ladder, kind=Dots)
         .finding("Whole batches: {ladder_whole} as fast as PNG files.")
         .warn(found)
@@ -200,8 +203,9 @@ if __name__ == "__main__":
 # spares the system finding new memory for each batch: {ladder_reused:interval}. Whoever keeps a batch
 # has to copy it then, as the next one overwrites it.
 #
-# That is {of_ceiling:interval} the pace of the ceiling. The rest is what a loader does for each batch:
-# larger batches have less of it.
+# That is {of_ceiling_reused:interval} the pace of copying. The rest is what a `DataLoader` does for each
+# batch, a mark for torch's profiler among it. Larger batches have less of it, and a loop that asks
+# the dataset itself has none: {of_ceiling_alone:interval}.
 #
 # **What helpers bring depends on the rung.** With two of them PNG files come {helpers_2_files:interval} as
 # fast as with none, an array's items {helpers_2_packed:interval}, and whole batches
@@ -209,6 +213,7 @@ if __name__ == "__main__":
 #
 # ## What to take home
 #
-# Decode once, keep one array, ask for whole batches, and summon nobody. Where the data do not fit into
+# Decode once, keep one array, ask for whole batches, and summon nobody: the loop asks for them itself, by
+# `for indices in torch.randperm(len(data)).split(256)`. Where the data do not fit into
 # memory, a memory map serves the same way, at the pace of the disk. Where decoding is what takes the time
 # and must stay, helpers are what remains.

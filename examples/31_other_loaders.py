@@ -1,6 +1,6 @@
 # ---
 # title: Other loaders, same sprites
-# description: SPDL, torchdata, grain, WebDataset and datasets beside torch's DataLoader, over the same bytes.
+# description: SPDL, torchdata, grain, WebDataset, datasets and DALI beside a DataLoader, over the same bytes.
 # headline: "Over the same bytes SPDL's threads load at {spdl_threads_over_torch} the pace of a `DataLoader`."
 # time_limit_s: 300
 # claims:
@@ -14,6 +14,8 @@
 #   - webdataset_over_torch < 1
 #   - grain_over_torch < 1.25
 #   - mixed_pct_webdataset < mixed_pct_torch_again
+#   - opencv_over_torch > 1.2
+#   - dali_over_torch > 1.2
 # ---
 
 # %% [markdown]
@@ -34,7 +36,7 @@
 # All have two helpers, processes or threads. The first row is a second `DataLoader`, whose distance from the
 # other is chance: no smaller difference counts. *Shuffled* says how far apart the neighbours in a batch were
 # stored: 100% is a full shuffle. *Memory* is what the loader adds while batches come, its import included.
-# What is not installed is left out, with what to type.
+# The last two rows decode otherwise. What is not installed is left out, with what to type.
 
 # %%
 from itertools import accumulate
@@ -55,6 +57,8 @@ LOADERS = {
     "spdl_threads": "SPDL, threads",
     "webdataset": "WebDataset",
     "grain": "grain",
+    "opencv": "DataLoader, OpenCV decodes",
+    "dali": "DALI on the CPU, its own decoder",
 }
 
 
@@ -139,6 +143,10 @@ if __name__ == "__main__":
 #
 # **A dataset is no loader.** The table of `datasets` is read by a `DataLoader`, at
 # {datasets_over_torch:interval} the pace. A second `DataLoader` has {torch_again_over_torch:interval}.
+#
+# **Another decoder decides more than another loader.** OpenCV's in a `DataLoader` has
+# {opencv_over_torch:interval} the pace of Pillow's, with helpers as before. DALI decodes in two threads of
+# its own, which need no lock: {dali_over_torch:interval}.
 #
 # ## What to take home
 #

@@ -16,6 +16,14 @@ def children() -> set[psutil.Process]:
     return set(psutil.Process().children(recursive=True))
 
 
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process, or only its entry, which its parent has yet to read."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def number_since(before: set[psutil.Process], expected: int = 0) -> int:
     """How many children there are that were not there ``before``: as soon as it is what is ``expected``, or
     in the end.

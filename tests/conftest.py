@@ -17,6 +17,7 @@ import pytest
 from building import signals_kept
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from jinja2 import FileSystemLoader
 from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
@@ -33,7 +34,7 @@ settings.load_profile("fixed")
 
 
 LONG = (
-    *("test_the_guide.py", "test_prose.py", "test_cases.py", "test_new_example.py"),
+    *("test_in_a_browser.py", "test_prose.py", "test_cases.py", "test_new_example.py"),
     *("test_06_optional_num_workers.py", "test_watch_command.py"),
 )
 """Files with tests that take many seconds."""
@@ -72,6 +73,19 @@ def no_second_process() -> Iterator[None]:
     """Builds in the process that tests fork nothing: what they find rendered would be luck."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SecondProcess, "start", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_icons_among_the_templates() -> Iterator[None]:
+    """MkDocs goes through Material's 14,000 icons in each build, to leave them out: half of a small one."""
+    everything = FileSystemLoader.list_templates
+
+    def few(self: FileSystemLoader) -> list[str]:
+        return [name for name in everything(self) if not name.startswith(".icons/")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileSystemLoader, "list_templates", few)
         yield
 
 

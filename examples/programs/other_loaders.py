@@ -81,6 +81,22 @@ def torch_again(sprites):
     )
 
 
+class OpenCV(Sprites):
+    def __init__(self, folder):
+        import cv2
+
+        super().__init__(folder)
+        self.decode = partial(cv2.imdecode, flags=cv2.IMREAD_UNCHANGED)
+
+    def __getitem__(self, index):
+        bgra = self.decode(np.frombuffer(self.png(index), np.uint8))
+        return torch.from_numpy(bgra[..., [2, 1, 0, 3]])
+
+
+def opencv(sprites):
+    return torch_again(OpenCV(sprites.folder))
+
+
 def spdl(sprites, processes=False):
     from spdl.pipeline import PipelineBuilder
 
@@ -165,8 +181,31 @@ def datasets(sprites):
     )
 
 
+def dali(sprites):
+    from nvidia.dali import fn, pipeline_def, types
+    from nvidia.dali.plugin.pytorch import DALIGenericIterator
+
+    def pngs():
+        for indices in shuffled(sprites):
+            yield [np.frombuffer(sprites.png(i), np.uint8) for i in indices]
+
+    @pipeline_def(batch_size=BATCH, num_threads=2, device_id=None)
+    def decoding():
+        files = fn.external_source(Epochs(pngs), cycle="raise")
+        return fn.decoders.image(files, output_type=types.ANY_DATA)
+
+    decoded = DALIGenericIterator(decoding(), ["sprite"], auto_reset=True)
+    return Epochs(lambda: (batch["sprite"] for [batch] in decoded))
+
+
+PACKAGES = {
+    "cv2": "opencv-python-headless",
+    "nvidia": "nvidia-dali-cuda120",
+    "spdl": "spdl-core",
+}
 LOADERS = {
     "torch_again": torch_again,
+    "opencv": opencv,
     "spdl_threads": spdl,
     "spdl_processes": partial(spdl, processes=True),
     "nodes_threads": partial(nodes, method="thread"),
@@ -174,6 +213,7 @@ LOADERS = {
     "grain": grain,
     "webdataset": webdataset,
     "datasets": datasets,
+    "dali": dali,
 }
 
 
@@ -237,7 +277,8 @@ def main(name, folder, rounds="6"):
     try:
         other = make(sprites)
     except ModuleNotFoundError as error:
-        raise NotImplementedError(f"pip install {error.name}") from None
+        package = PACKAGES.get(error.name, error.name)
+        raise NotImplementedError(f"pip install {package}") from None
     seen = []
     order = order_of(other, sprites, lambda: seen.append(used_mb()))
     alone = {"memory_mb": seen[0] - before, "mixed_pct": mixed_pct(order)}

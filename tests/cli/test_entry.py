@@ -16,7 +16,7 @@ from spritedocs.cli.streams import guard_streams
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these streams nor signals")
 
-RESULT = "Your machine: 0 of 1 measured"
+RESULT = "python -m spritedocs, version"
 
 
 class Answer(NamedTuple):
@@ -46,7 +46,7 @@ def shell(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 FULL = pytest.param(
-    "$S status --short > /dev/full",
+    "$S --version > /dev/full",
     "Standard output cannot be written (No space left on device): what was to stand there follows.",
     marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has it"),  # noqa: PTH110
 )
@@ -57,7 +57,7 @@ FULL = pytest.param(
     [
         FULL,
         (
-            "$S status --short >&-",
+            "$S --version >&-",
             "Standard output cannot be written (it is closed): what was to stand there follows.",
         ),
     ],
@@ -82,7 +82,7 @@ def test_a_reader_that_left_is_one_sentence() -> None:
 
 
 def test_without_standard_error_the_result_comes_all_the_same(shell: Callable[..., Answer]) -> None:
-    status, said, _ = shell("$S status --short 2>&-")
+    status, said, _ = shell("$S --version 2>&-")
     assert status == 0
     assert said.startswith(RESULT)
 
@@ -113,11 +113,11 @@ def test_a_signal_during_the_first_imports_and_one_at_the_very_end_are_heeded(
     shell: Callable[..., Answer],
 ) -> None:
     late = "import atexit, signal; atexit.register(signal.raise_signal, signal.SIGTERM)"
-    status, said, complained = shell("$S status --short", sitecustomize=late)
+    status, said, complained = shell("$S --version", sitecustomize=late)
     assert (status, complained) == (143, "Interrupted.\n")
     assert said.startswith(RESULT)
     early = "import signal; signal.raise_signal(signal.SIGINT)"
-    assert shell("$S status --short", click=early) == (130, "", "Interrupted.\n")
+    assert shell("$S --version", click=early) == (130, "", "Interrupted.\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only a forked process inherits handlers")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from spritedocs.report import Measurement
+from spritedocs.machine import Outcome
+from spritedocs.report import Gap, Measurement
 
 NAME = "26_sharing_out_a_stream"
 
@@ -45,3 +46,27 @@ def test_it_measures_what_the_guide_quotes(values_of: Callable[[str], dict[str, 
     assert [values[f"idle_{n}"].median for n in (0, 2, 3, 4, 8)] == [0, 0, 0, 0, 4]
     # Wide on purpose: helpers that wait need no core, but a busy machine wakes them late.
     assert values["speedup_4"].median > 1.2
+
+
+def test_on_two_hosts_each_item_comes_once(values_of: Callable[[str], dict[str, Measurement]]) -> None:
+    values = values_of(NAME)
+    if "hosts" in values:  # where Linux allows network namespaces
+        assert [values[name].median for name in ("hosts", "came", "once")] == [2, 128, 128]
+
+
+def test_an_item_that_comes_twice_does_not_count_as_once(
+    script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = Outcome('{"ranks": [["net:[1]", [0, 1, 2]], ["net:[1]", [2, 3]]]}\n', 0, 1.0)
+    monkeypatch.setitem(script["two_hosts"].__globals__, "run_program", lambda *_, **__: outcome)
+    assert script["two_hosts"]() == {"hosts": 1, "came": 5, "once": 3}
+
+
+def test_where_linux_makes_no_hosts_the_table_says_why(
+    script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    found = script["race"]({"two": script["two_hosts"]}, rounds=1, warmup=False)
+    gap = found.value("once", "two", "once")
+    assert isinstance(gap, Gap)
+    assert gap.reason == "two_hosts.py cannot do that here: unshare, of Linux, is missing."

@@ -11,7 +11,7 @@ import torch
 from spritedocs.machine import NotHere
 
 NAME = "28_fetching_whole_batches"
-RUNGS = ("files", "bytes", "decoder", "packed", "getitems", "whole", "reused", "ceiling")
+RUNGS = ("files", "bytes", "decoder", "packed", "getitems", "whole", "reused", "alone", "ceiling")
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def test_every_rung_has_a_title(script: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "rung", [pytest.param(each, marks=pytest.mark.peers) if each == "decoder" else each for each in RUNGS]
+    "rung",
+    [pytest.param(each, marks=pytest.mark.peers) if each == "decoder" else each for each in RUNGS[:-1]],
 )
 def test_a_rung_delivers_each_sprite_once(script: dict[str, Any], data: dict[str, Any], rung: str) -> None:
     seen = []
@@ -44,11 +45,19 @@ def test_a_buffer_is_used_again(data: dict[str, Any]) -> None:
     assert data["whole"].buffer is None
 
 
-@pytest.mark.parametrize("rung", ["reused", "ceiling"])
+def test_the_ceiling_copies_the_same_pixels(script: dict[str, Any], data: dict[str, Any]) -> None:
+    torch.manual_seed(28)
+    copied = [pixels.clone() for [pixels] in script["batches_of"]("ceiling", data["ceiling"])]
+    torch.manual_seed(28)
+    fetched = [pixels.clone() for pixels, _ in script["batches_of"]("alone", data["alone"])]
+    assert torch.equal(torch.cat(copied), torch.cat(fetched))
+
+
+@pytest.mark.parametrize("rung", ["reused", "alone", "ceiling"])
 def test_helpers_have_neither_the_buffer_nor_the_ceiling(
     script: dict[str, Any], data: dict[str, Any], rung: str
 ) -> None:
-    with pytest.raises(NotHere, match="neither share a buffer"):
+    with pytest.raises(NotHere, match="share no buffer"):
         script["batches_of"](rung, data[rung], 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 from running import LIMIT_S
 
-from spritedocs.machine import Outcome, program, run_program
+from spritedocs.machine import NotHere, Outcome, program, run_program
 
 NAME = "31_other_loaders"
 OTHERS = [
+    "dali",
     "datasets",
     "grain",
     "nodes_processes",
     "nodes_threads",
+    "opencv",
     "spdl_processes",
     "spdl_threads",
     "webdataset",
@@ -94,7 +97,16 @@ def test_torch_s_own_needs_nothing_else(folder: Path) -> None:
 @pytest.mark.peers
 @pytest.mark.parametrize("name", OTHERS)
 def test_each_loader_delivers_every_sprite_once(folder: Path, name: str) -> None:
+    if name == "dali" and not find_spec("nvidia"):
+        pytest.skip("DALI, nearly a gigabyte, is not among the peers: pip install nvidia-dali-cuda120")
     _delivers(name, folder)
+
+
+def test_what_is_missing_is_named_as_pip_knows_it(folder: Path) -> None:
+    if find_spec("nvidia"):
+        pytest.skip("DALI is installed")
+    with pytest.raises(NotHere, match="pip install nvidia-dali-cuda120"):
+        run_program("other_loaders", arguments=("dali", str(folder), "1"), limit_s=LIMIT_S)
 
 
 def _delivers(name: str, folder: Path) -> None:

@@ -20,32 +20,53 @@ def few(script: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
     return 64
 
 
-def test_less_arithmetic_makes_the_same_pictures(script: dict[str, Any]) -> None:
-    images = torch.randint(0, 256, (16, 4, 8, 8), dtype=torch.uint8)
-    made = []
-    for prepare in (script["prepared"], script["prepared_at_once"]):
-        torch.manual_seed(32)
-        made.append(prepare(images.clone()))
-    torch.testing.assert_close(*made)
-    torch.manual_seed(32)
-    still = torch.where(script["dice"](images) < 0.5, images.flip(-1), images)
-    assert 0 < sum(not torch.equal(a, b) for a, b in zip(images, still, strict=True)) < 16
+@pytest.fixture
+def file(few: int, tmp_path: Path) -> Path:
+    return Path(sprites.write_packed(tmp_path / "packed.npy", few, 32))
 
 
-@pytest.mark.parametrize("buffer", [None, torch.empty((32, 4, 32, 32), dtype=torch.uint8)])
-def test_whole_batches_hold_every_sprite_once(
-    script: dict[str, Any], few: int, tmp_path: Path, buffer: torch.Tensor | None
+def test_less_arithmetic_makes_the_same_pictures_but_for_flips(
+    script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = sprites.write_packed(tmp_path / "packed.npy", few, 32)
-    whole = script["Whole"](file, buffer)
-    loader = torch.utils.data.DataLoader(whole, batch_size=None, sampler=whole)
-    epochs = [[(image.clone(), family) for image, family in loader] for _ in range(2)]
-    for epoch in epochs:
-        images, families = map(torch.cat, zip(*epoch, strict=True))
+    images = torch.randint(0, 256, (16, 4, 8, 8), dtype=torch.uint8)
+    scale = torch.rand(16, 1, 1, 1)
+    monkeypatch.setitem(script["prepared"].__globals__, "dice", lambda images: scale)
+    monkeypatch.setattr(torch, "where", lambda condition, flipped, images: images)
+    floats = torch.empty(images.shape)
+    made = script["brightened"](images, floats)
+    torch.testing.assert_close(made, script["prepared"](images))
+    assert made.data_ptr() == floats.data_ptr()
+
+
+def test_whole_batches_hold_every_sprite_once(script: dict[str, Any], few: int, file: Path) -> None:
+    whole = script["Whole"](file)
+    epochs = [_epoch(whole) for _ in range(2)]
+    for images, families in epochs:
         order = [torch.nonzero((whole.images == image).flatten(1).all(1)).item() for image in images]
         assert sorted(order) == list(range(few))
         assert families.tolist() == [sprites.family_of(int(index)) for index in order]
-    assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
+    assert not torch.equal(epochs[0][0], epochs[1][0])
+
+
+def test_to_flip_is_to_choose(script: dict[str, Any], few: int, file: Path) -> None:
+    """Of both ways each picture lies there, one is chosen anew in each epoch, and once."""
+    mirrored = script["Mirrored"](file)
+    numbers = torch.arange(few, dtype=torch.uint8)
+    mirrored.images[:, 0, 0, 0] = numbers.repeat(2)
+    mirrored.images[few:, 1, 0, 0] += 1  # sprites are symmetric
+    (first, families), (second, _) = _epoch(mirrored), _epoch(mirrored)
+    order = first[:, 0, 0, 0].tolist()
+    assert sorted(order) == list(range(few))
+    assert families.tolist() == [sprites.family_of(index) for index in order]
+    turned = [images[:, 1, 0, 0][images[:, 0, 0, 0].argsort()] for images in (first, second)]
+    assert not torch.equal(*turned)
+    assert torch.equal(mirrored.images[few:, 2], mirrored.images[:few, 2].flip(-1))
+
+
+def _epoch(data: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    loader = torch.utils.data.DataLoader(data, batch_size=None, sampler=data)
+    images, families = zip(*[(images.clone(), families) for images, families in loader], strict=True)
+    return torch.cat(images), torch.cat(families)
 
 
 def test_each_row_is_a_loop_that_trains(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from children import has_ended
 
 from spritedocs.machine import marked, remains
 from spritedocs.machine.processes import MARKER
@@ -24,14 +25,6 @@ import subprocess
 null = subprocess.DEVNULL
 print(subprocess.Popen({SLEEP!r}, start_new_session=True, stdout=null, stderr=null).pid)
 """
-
-
-def has_ended(pid: int) -> bool:
-    """Whether there is no such process, or only its entry, which its parent has yet to read."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def await_environment(*pids: int) -> None:

@@ -208,8 +208,8 @@ def test_bars_are_named_after_rows_and_keys_and_leave_gaps_out() -> None:
     assert [bar.label for bar in bars.values] == labels
     assert bars.groups == [0, 1, 0, 1, 1]
     assert bars.in_words.startswith("seconds per epoch: first, alone about 5.0 s; first, two about 3.0 s;")
-    one = Table("x", rows=[0, 2]).bars("s", {2: LATER[2]}, groups={2: 2}, alt="A bar.").report.figure
-    assert ([bar.label for bar in one.values], one.groups, one.in_words) == (["2"], [2], "A bar.")
+    one = Table("x", rows=[0, 2]).bars("s", {2: LATER[2]}, groups={2: 2}).report.figure
+    assert ([bar.label for bar in one.values], one.groups) == (["2"], [2])
 
 
 def test_no_helpers_are_grey_wherever_they_stand_and_colours_may_be_given() -> None:

@@ -1,12 +1,10 @@
-"""The glossary's words are explained in the guide's pages: once a page, and without a mouse, too."""
+"""The glossary's words are explained in the guide's pages: once a page."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import pytest
-from browsing import launched, needs_chromium, opened, serving
 from running import PROJECT
 
 EXPLAINED = re.compile(r'<abbr title="([^"]+)" tabindex="0">([^<]+)</abbr>')
@@ -32,14 +30,3 @@ def test_neither_headings_nor_links_code_nor_figures_are_explained(site: Path) -
         page = path.read_text(encoding="utf-8")
         for part in re.findall(r"<(h[1-6]|a|code|figure|nav|title)\b(.*?)</\1>", page, re.DOTALL):
             assert "<abbr" not in part[1], path
-
-
-@pytest.mark.browser
-@needs_chromium
-def test_a_word_is_explained_to_who_reaches_it_by_keyboard(site: Path) -> None:
-    with serving(site) as address, launched() as browser:
-        page = opened(browser).new_page()
-        page.goto(f"{address}/in-depth/handing-batches-to-the-gpu/")
-        page.get_by_text("pinned memory", exact=True).focus()
-        shown = page.evaluate("getComputedStyle(document.activeElement, '::after').content")
-        assert shown.startswith('"Main memory that the system may not move')

@@ -82,3 +82,12 @@ def test_what_material_leaves_without_a_name_or_a_size_has_one(site: Path) -> No
     page = (site / "404.html").read_text(encoding="utf-8")
     assert page.count(' role="dialog" aria-label="Search"') == page.count(' role="dialog"') == 1
     assert page.count("<img ") == page.count(' width="48" height="48"') == 2
+
+
+def test_what_nobody_looks_for_is_no_text_to_search() -> None:
+    kinds = {"attribute": "h2", "function": "h3"}  # one of a class is a method
+    for kind, heading in kinds.items():
+        documented = f'<div class="doc doc-object doc-{kind}">\n\n<{heading} id="a" class="doc doc-heading">'
+        assert f'<{heading} data-search-exclude="yes" id="a"' in for_readers(documented)
+    function = '<div class="doc doc-object doc-function">\n\n<h2 id="a" class="doc doc-heading">'
+    assert for_readers(function) == function

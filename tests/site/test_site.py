@@ -98,7 +98,6 @@ def test_a_guide_page_quotes_the_published_machine(good: Built) -> None:
     assert "There are 4 helpers, 3.00× (2.94–3.10)." in page
     assert "13 usable cores of Tiny CPU" in page
     assert "repeat with spritedocs record 01_counting" in page
-    assert "counted = Measurement.of(" in page
     assert "No GPU has recorded" in page
     assert good.page("").count('<figure class="sprite-figure"') == 2
     assert "/edit/" not in good.page("")
@@ -374,7 +373,6 @@ claims:
 {{ measured("01_counting", "goblins") }}
 {{ figure("01_counting", 2) }}
 {{ table("01_counting", "was eaten") }}
-{{ source("01_counting", "goblins") }}
 {{ table("98_nothing") }}
 """
 UNCLAIMED_PAGE = """\
@@ -418,7 +416,6 @@ def test_a_plain_build_names_everything_that_is_wrong_at_once(tiny: Tiny) -> Non
         "docs/index.md quotes 'goblins', which 01_counting does not measure: known are helpers, ratio.",
         "docs/index.md asks for result 2 of 01_counting, which showed 1.",
         "docs/index.md asks for the one result of 01_counting with 'was eaten': 0 have it.",
-        "docs/index.md asks for the one cell of 01_counting with 'goblins': 0 have it.",
         f"docs/index.md refers to '98_nothing', which is no example: {known}",
         "docs/more.md has claims that are not a list: ",
         "docs/unclaimed.md quotes the ratio 'ratio' of 01_counting, which no claim of the page is about: add "

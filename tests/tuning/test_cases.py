@@ -25,7 +25,7 @@ from cases import (
 from children import children, number_since
 from torch.utils.data import DataLoader
 
-from spritedocs.tuning import Tuning, search, tune
+from spritedocs.tuning import Tuning, search, slices, tune
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="workers start by fork here"),
@@ -39,7 +39,8 @@ ATTEMPTS = 6
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Directions show in short slices, too."""
+    """Directions show in short slices, too, after which nobody asks how much memory workers have."""
+    monkeypatch.setattr(slices, "peak_worker_memory_mb", lambda loader: None)
     monkeypatch.setattr(search, "PROBING_S", 0.2)
     monkeypatch.setattr(search, "SLICE_S", 0.06)
     monkeypatch.setattr(search, "FINAL_S", 0.1)
@@ -135,7 +136,7 @@ def test_a_sampler_that_sorts_before_each_epoch() -> None:
 
 def test_a_rare_slow_item_leaves_an_answer() -> None:
     """Which one is a matter of luck; there used to be none."""
-    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True), budget_s=5)
+    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True))
     assert found.line.startswith("DataLoader(..., num_workers=")
 
 

@@ -548,6 +548,13 @@ def test_more_helpers_than_cores_are_named(clock, said, monkeypatch):
     assert "persistent_workers=False" in crowd
 
 
+def test_a_number_of_ranks_that_is_none_counts_as_one(clock, said, monkeypatch):
+    monkeypatch.setattr(watches, "usable_cores", lambda: 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "many")
+    list(watch(with_workers(clock, 1, 2), name="training"))
+    assert [line for line in said() if "2 workers are alive" in line]
+
+
 @pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
 def test_the_first_rank_counts_the_helpers_of_all(clock, said, monkeypatch, rank, lines):
     monkeypatch.setattr(watches, "usable_cores", lambda: 4)

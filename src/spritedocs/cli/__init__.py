@@ -1,4 +1,4 @@
-"""The command line: ``spritedocs new | record | status | compare | sprites | doctor | tune | watch``.
+"""The command line: ``spritedocs new | record | status | compare | doctor | tune | watch``.
 
 ``entry`` is where a process starts, ``streams`` keeps its output from failing, ``commands`` has a thin
 function for each command, ``new_example`` writes the files of one, ``about_recordings`` says what commands

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
+from spritedocs.cli.streams import leave
 from spritedocs.guide import lack
 from spritedocs.machine import undisturbed
 
@@ -24,17 +24,12 @@ class AboutRecordings(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, or say what it lacks."""
         if sentence := lack(f"spritedocs {self.name}", self._needs):
-            _leave(sentence, 1)
+            leave(sentence, 1)
         with undisturbed():
             from spritedocs.recordings import ExampleError, RecordingError
         try:
             return super().invoke(ctx)
         except ExampleError as misuse:
-            _leave(str(misuse), 2)
+            leave(str(misuse), 2)
         except RecordingError as failure:
-            _leave(str(failure), 1)
-
-
-def _leave(sentence: str, status: int) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(status)
+            leave(str(failure), 1)

@@ -1,4 +1,4 @@
-"""The command line: begin and record examples, see what is recorded, compare, draw, tune, examine, watch."""
+"""The command line: begin and record examples, see what is recorded, compare, tune, examine, watch."""
 
 from __future__ import annotations
 
@@ -58,11 +58,8 @@ def _complain(sentence: str) -> None:
 @cli.command(cls=AboutRecordings, needs=RECORD)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--machine", "slug", help="Record for publication, under this machine's short name.")
-@click.option(
-    "--into", type=click.Path(file_okay=False, path_type=Path), help="Store the recordings in this folder."
-)
 @click.option("--force", is_flag=True, help="Record again what has a fresh recording.")
-def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: bool) -> None:
+def record(names: tuple[str, ...], slug: str | None, force: bool) -> None:
     """Run examples on this machine and store what they print.
 
     Without NAME all of them. Without --machine they become your own recordings, which git ignores and
@@ -83,7 +80,7 @@ def record(names: tuple[str, ...], slug: str | None, into: Path | None, force: b
         if described.gpu is None and not re.fullmatch(r"cpu-\d+-cores?", slug):
             why = f", because {machine.gpu_absence()}"
         raise click.UsageError(f"this machine is {here}, not {slug}{why}.")
-    folder = into or (project.recorded if slug else project.own) / here
+    folder = (project.recorded if slug else project.own) / here
     library = Library(project)
     wanted = [example for example in examples if force or not library.is_fresh(example, folder)]
     if wanted and slug is None and described.gpu is None and described.cuda is not None:
@@ -123,21 +120,15 @@ def _shortened(path: Path) -> str:
 
 
 @cli.command(cls=AboutRecordings, needs=["yaml"])
-@click.option("--json", "as_json", is_flag=True, help="Print a list of objects for programs.")
-@click.option("--short", is_flag=True, help="Print one sentence about this machine.")
-def status(as_json: bool, short: bool) -> None:
+def status() -> None:
     """Say which examples have a fresh, a stale or no recording: yours and the published ones."""
     with undisturbed():
+        from spritedocs import machine
         from spritedocs.recordings import Library, Project, orphans
     project = Project.find()
     library = Library(project)
     examples = [project.example(name) for name in project.names()]
-    if short:
-        click.echo(library.own_summary(examples))
-        return
     with undisturbed():
-        from spritedocs import machine  # here: asking for a GPU loads torch
-
         here = project.own / machine.slug()
     own = [library.status(example, here) for example in examples]
     for sentence in orphans(project, project.machines()):
@@ -147,11 +138,6 @@ def status(as_json: bool, short: bool) -> None:
         for name in library.machines()
         for example in examples
     ]
-    if as_json:
-        rows = [{**s.as_json(), "whose": "yours"} for s in own]
-        rows += [{**s.as_json(), "whose": "published"} for s in references]
-        click.echo(json.dumps(rows, indent=2))
-        return
     table = Table(box=None, pad_edge=False)
     for heading in ("example", "machine", "state", "recorded", "because"):
         table.add_column(heading)
@@ -205,26 +191,6 @@ def new(name: str) -> None:
     click.echo(f"{_shortened(script)} and {_shortened(test)} are there: put in your loaders and your words.")
     click.echo(f"'spritedocs record {script.stem}' measures it, and 'mkdocs serve' shows its page.")
     click.echo("To publish it, commit it, record it with --machine, and commit what that writes.")
-
-
-@cli.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--count", default=64, show_default=True, help="How many sprites.")
-@click.option("--size", default=16, show_default=True, help="Width and height in pixels.")
-@click.option("--packed", is_flag=True, help="Write one memory-mapped array instead of PNG files.")
-def sprites(path: Path, count: int, size: int, packed: bool) -> None:
-    """Draw sprites at PATH: a folder of PNG files, or one packed array."""
-    from spritedocs.sprites import write_packed, write_png_folder
-
-    try:
-        written = write_packed(path, count, size) if packed else write_png_folder(path, count, size)
-    except (ValueError, FileExistsError) as error:
-        raise click.UsageError(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(
-            f"{path} cannot be written ({error.strerror}): choose another place."
-        ) from None
-    click.echo(f"{count} sprites written to {written}.")
 
 
 cli.add_command(doctor)

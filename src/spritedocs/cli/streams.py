@@ -10,9 +10,9 @@ import errno
 import io
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
-__all__ = ["GuardedStreams", "guard_streams"]
+__all__ = ["GuardedStreams", "guard_streams", "leave"]
 
 
 class _Kept(io.RawIOBase):
@@ -91,3 +91,9 @@ def _fill_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def leave(sentence: str, status: int) -> NoReturn:
+    """End the command with ``sentence`` on standard error."""
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

@@ -6,14 +6,14 @@ import json
 import math
 import multiprocessing
 import re
-import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from spritedocs.cli.streams import leave
 from spritedocs.machine import Interrupted, NoRoomError
 from spritedocs.target import Callbacks, RunError, Target, TargetError, run
 from spritedocs.tuning import FRAMEWORKS
@@ -128,15 +128,15 @@ def tune(
         with _Bar() as bar:
             result = run("spritedocs.tuning.tune", options, Callbacks(bar.tries, bar.waits, bar.prints))
     except TargetError as misuse:
-        _leave(str(misuse), 2)
+        leave(str(misuse), 2)
     except NoRoomError as failure:
-        _leave(str(failure), 1)
+        leave(str(failure), 1)
     except RunError as failure:
         if failure.traceback:
             click.echo(failure.traceback, err=True)
-        _leave(str(failure), failure.status)
+        leave(str(failure), failure.status)
     except Interrupted as interruption:
-        _leave("Interrupted: nothing was changed, and nothing runs on.", 128 + interruption.signal_number)
+        leave("Interrupted: nothing was changed, and nothing runs on.", 128 + interruption.signal_number)
     from spritedocs.tuning import line_for, print_tuning
 
     if framework is not None:
@@ -145,11 +145,6 @@ def tune(
         click.echo(json.dumps(result, indent=2))
     else:
         print_tuning(result, explain)
-
-
-def _leave(sentence: str, status: int) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(status)
 
 
 class _Bar:

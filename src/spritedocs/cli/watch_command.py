@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from spritedocs.cli import entry
+from spritedocs.cli.streams import leave
 from spritedocs.watching import environment
 
 __all__ = ["watch"]
@@ -45,10 +46,10 @@ def watch(command: tuple[str, ...], report: Path | None, synchronise: bool) -> N
     try:
         _run(command, prepared)
     except FileNotFoundError:
-        _leave(f"There is no command {command[0]!r}: write it as in a shell, after --.", _NOT_FOUND)
+        leave(f"There is no command {command[0]!r}: write it as in a shell, after --.", _NOT_FOUND)
     except OSError as error:
         why = error.strerror
-        _leave(f"{command[0]!r} cannot be run ({why}): a script goes after 'python'.", _NOT_RUN)
+        leave(f"{command[0]!r} cannot be run ({why}): a script goes after 'python'.", _NOT_RUN)
 
 
 def _run(command: tuple[str, ...], prepared: dict[str, str]) -> NoReturn:
@@ -82,8 +83,3 @@ def _ignores_us(command: tuple[str, ...]) -> str:
         if option in ("-W", "-X", "--check-hash-based-pycs"):
             next(rest, None)
     return ""
-
-
-def _leave(sentence: str, status: int) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(status)

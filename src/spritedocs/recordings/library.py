@@ -37,17 +37,6 @@ class Status:
         """Whether the recording is of the example that this one came out of."""
         return self.recording is not None and self.recording.path.stem != self.example
 
-    def as_json(self) -> dict[str, str | None]:
-        """As ``spritedocs status --json`` prints it."""
-        recorded_at = self.recording.recorded_at.isoformat() if self.recording else None
-        return {
-            "example": self.example,
-            "machine": self.machine,
-            "state": self.state,
-            "because": self.because or None,
-            "recorded_at": recorded_at,
-        }
-
 
 @dataclass(frozen=True)
 class Library:

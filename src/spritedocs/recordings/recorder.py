@@ -124,7 +124,7 @@ def can_store(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         prove_room(folder, LARGEST_BYTES)
     except OSError as error:
-        remedy = "make room there, or choose another folder with --into"
+        remedy = "make room there"
         where = shortened(str(folder))
         raise RecordError(f"{where} takes no recordings ({error.strerror}): {remedy}.") from None
     finally:

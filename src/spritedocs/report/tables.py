@@ -110,14 +110,13 @@ class Table:
         x_label: str,
         *mappings: Mapping[Any, Measurement | Gap],
         groups: Mapping[Any, int] | Sequence[int] | None = None,
-        alt: str = "",
         kind: type[Bars] = Bars,
     ) -> Self:
         """Draw a bar for each measured value of ``mappings``, which are recorded too.
 
         ``groups`` says which colour a key has, or each of ``mappings``: 0 grey, 1 purple, 2 orange. Without
-        it the key 0, no helpers, is grey and the others are purple. ``alt`` says in words what is shown;
-        without it the values do. ``kind`` may be ``Dots``, on a logarithmic axis.
+        it the key 0, no helpers, is grey and the others are purple. ``kind`` may be ``Dots``, on a
+        logarithmic axis.
         """
         values, colours = [], []
         for number, mapping in enumerate(mappings):
@@ -128,7 +127,7 @@ class Table:
                 values.append(replace(value, label=value.label or named))
                 at = key if isinstance(groups, Mapping) else number
                 colours.append(int(key != 0) if groups is None else groups[at])
-        return self._draw(kind(alt, values, colours, x_label) if values else None)
+        return self._draw(kind("", values, colours, x_label) if values else None)
 
     def lines(
         self,
@@ -141,7 +140,6 @@ class Table:
         mark: tuple[float, str] | None = None,
         ideal: str = "",
         groups: Mapping[str, int] | None = None,
-        alt: str = "",
     ) -> Self:
         """Draw a line for each of ``series``, a mapping from x to y, and record what was measured of it.
 
@@ -157,7 +155,7 @@ class Table:
         }
         drawn = {label: points for label, points in drawn.items() if points}
         told = (x_label, y_label, spacing, reference, mark, ideal, groups or {})
-        return self._draw(Lines(alt, drawn, *told) if drawn else None)
+        return self._draw(Lines("", drawn, *told) if drawn else None)
 
     def blocks(
         self,
@@ -166,14 +164,13 @@ class Table:
         names: Sequence[str] = (),
         main: str = "main",
         x_label: str = "",
-        alt: str = "",
     ) -> Self:
         """Draw who did what, in order: a row of actors, from 0, for each label; -1 is the main process.
 
         ``names`` are those of actors 0, 1, …, and ``main`` that of the main process.
         """
         rows = {label: actors for label, actors in rows.items() if actors}
-        return self._draw(Blocks(alt, rows, names, main, x_label) if rows else None)
+        return self._draw(Blocks("", rows, names, main, x_label) if rows else None)
 
     def figure(self, figure: Figure) -> Self:
         """Show a figure of another kind, such as ``timeline.Lanes``."""

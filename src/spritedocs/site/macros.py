@@ -79,21 +79,6 @@ class Macros:
             return MISSING
         return self._plugin.marks.keep(f'<div class="sprite-report">{part[0]}</div>')
 
-    def source(self, example: str, containing: str = "") -> str:
-        """The code of an example: all of it, or the one cell in which ``containing`` stands."""
-        entry = self._plugin.edition.entry(example)
-        if entry is None:
-            self._plugin.edition.wanted(self._page, example)
-            return MISSING
-        code = [cell.text for cell in entry.example.cells if cell.kind == "code"]
-        chosen = [text for text in code if containing in text]
-        if containing and len(chosen) != 1:
-            self._plugin.edition.problems.append(
-                f"{self._page} asks for the one cell of {example} with {containing!r}: {len(chosen)} have it."
-            )
-            return MISSING
-        return fenced("\n\n\n".join(chosen))
-
     def program(self, example: str, name: str) -> str:
         """The text of a program that an example runs: the file ``name`` without ``.py``."""
         entry = self._plugin.edition.entry(example)

@@ -28,10 +28,10 @@ _LONG = re.compile(r"(<pre>[^<]{20000})[^<]*")
 _NOT_SEARCHED = re.compile(
     r'<\w+ (?=class="(?:abstract|example|(?:doc-signature )?highlight)")'
     r'|<\w+ (?=class="sprite-(?:downloads|provenance|stream|table)")'
-    r'|<div class="doc doc-object doc-attribute">\s*<h\d '
+    r'|<div class="doc doc-object doc-(?:attribute">\s*<h\d|function">\s*<h3) '
 )
-"""What opens on demand, code, signatures, attributes, and what was printed: most of the words of the site.
-Nobody looks for them, and an error message would lead to where it was provoked, not to its remedy."""
+"""What opens on demand, code, signatures, attributes, methods, and what was printed: most of the words of the
+site. Nobody looks for them, and an error message would lead to where it was provoked, not to its remedy."""
 
 
 def light_page(html: str) -> str:

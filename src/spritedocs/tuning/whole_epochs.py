@@ -73,9 +73,9 @@ def sequential_ratio(name: str, above: Sequence[float], below: Sequence[float]) 
     """The ratio in the rounds that both took part in, with an interval that a search may look at.
 
     A search that ends as soon as the interval says enough ends at a lucky moment: of such 95% intervals only
-    some 91% hold a true gain of 4%, as ``tests/tuning/test_outcome.py`` shows. So each is that of 1 - 5% / 3,
-    for three looks, and by Bonferroni the true ratio is in it in 95% of all searches at least, whichever look
-    ended them.
+    some 91% hold a true gain of 4%, as ``tests/tuning/test_whole_epochs.py`` shows. So each is that of
+    1 - 5% / 3, for three looks, and by Bonferroni the true ratio is in it in 95% of all searches at least,
+    whichever look ended them.
     """
     found = Measurement.of(name, [one / other for one, other in zip(above, below, strict=False)], "×")
     if found.interval is None or len(set(found.samples)) == 1:

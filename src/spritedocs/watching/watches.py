@@ -198,7 +198,8 @@ def watch_of(loader: Any, key: str, title: str, alike_will_do: bool = False) -> 
 
 def _look_for_a_crowd() -> None:
     # torchrun says how many ranks a machine has; one of them speaks for all.
-    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    said = os.environ.get("LOCAL_WORLD_SIZE", "")
+    ranks = int(said) if said.isdecimal() else 1
     alive = [(watch.name, count) for watch in WATCHES if (count := watch.workers())]
     total = ranks * sum(count for _, count in alive)
     if total > Watch.most_workers and total > (cores := usable_cores()):

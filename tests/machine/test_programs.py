@@ -16,10 +16,10 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from children import has_ended
 from tiny import Traces
 
-from spritedocs.machine import NotHere, Outcome, run_script, run_scripts
-from spritedocs.machine import programs as outcomes
+from spritedocs.machine import NotHere, Outcome, programs, run_script, run_scripts
 from spritedocs.machine.programs import program, run_program, run_programs
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these signals nor sessions")
@@ -31,14 +31,6 @@ sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
 null = subprocess.DEVNULL
 print(subprocess.Popen(sleeper, start_new_session=True, stdout=null, stderr=null).pid)
 """
-
-
-def has_ended(pid: str) -> bool:
-    """Whether there is no such process, or only its entry, which its parent has yet to read."""
-    try:
-        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_what_was_printed_is_kept_in_its_order_with_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,13 +119,13 @@ print(os.path.join(os.sep, "opt", "x", "site-packages", "y.py"))
 def test_the_longer_of_two_names_of_a_folder_is_shortened_first(number: int) -> None:
     folder = Path(f"/private/tmp/sprite-{number}/run")
     said = f"{folder}/train.py\n/tmp/sprite-{number}/run/train.py\n{folder.parent}/batch.bin"
-    assert outcomes._shortened(said, folder) == "train.py\ntrain.py\n…/batch.bin"
+    assert programs._shortened(said, folder) == "train.py\ntrain.py\n…/batch.bin"
 
 
 @pytest.mark.parametrize("home", ["/", "~", ""])
 def test_a_user_without_a_home_loses_no_text(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     monkeypatch.setattr(os.path, "expanduser", lambda path: home)
-    assert outcomes._shortened("a/b ~ c", Path("/nowhere/run")) == "a/b ~ c"
+    assert programs._shortened("a/b ~ c", Path("/nowhere/run")) == "a/b ~ c"
 
 
 def test_output_that_is_not_utf_8_is_kept_as_far_as_it_can_be_read() -> None:
@@ -171,7 +163,7 @@ def test_the_time_limit_ends_what_was_started_in_other_sessions_and_none_that_ru
 ) -> None:
     """The time is up once those that end have ended, and the others have started what they leave."""
     begun = time.monotonic()
-    monkeypatch.setattr(outcomes, "usable_cores", lambda: 4)
+    monkeypatch.setattr(programs, "usable_cores", lambda: 4)
 
     def telling(name: str) -> str:
         return f"import os, sys\nsys.stdout = open({str(tmp_path / name)!r}, 'w', 1)\n"
@@ -185,7 +177,7 @@ def test_the_time_limit_ends_what_was_started_in_other_sessions_and_none_that_ru
         is_up = ended and told("late") and told("inner")
         return 1000.0 if is_up or time.monotonic() > begun + 200 else 0.0
 
-    monkeypatch.setattr(outcomes, "time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(programs, "time", SimpleNamespace(perf_counter=clock))
     inner = f"{telling('inner')}{SLEEPER}time.sleep(250)"
     sources = {
         "patient": f"{telling('patient')}print(os.getpid())\nimport time; time.sleep(1.5); exit(2)",
@@ -202,12 +194,12 @@ def test_the_time_limit_ends_what_was_started_in_other_sessions_and_none_that_ru
     }
     assert list(ran) == list(sources)
     assert ran["late"].timed_out
-    assert has_ended(told("late"))
-    assert has_ended(told("inner"))
+    assert has_ended(int(told("late")))
+    assert has_ended(int(told("inner")))
 
 
 def test_no_more_run_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outcomes, "usable_cores", lambda: 1)
+    monkeypatch.setattr(programs, "usable_cores", lambda: 1)
     source = "import time\nbegun = time.monotonic()\ntime.sleep(0.2)\nprint(begun, time.monotonic())"
     ran = run_scripts({"first": source, "second": source})
     (_, end), (begun, _) = (map(float, run.text.split()) for run in ran.values())
@@ -267,7 +259,7 @@ def test_ctrl_c_does_not_wait_for_the_scripts(
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     monkeypatch.setattr(Future, "result", waiting)
-    monkeypatch.setattr(outcomes, "usable_cores", lambda: 1)
+    monkeypatch.setattr(programs, "usable_cores", lambda: 1)
     # A shell lets what it starts in the background ignore Ctrl-C; pytest would pass that on.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
@@ -304,7 +296,7 @@ def test_programs_lie_beside_the_script_and_in_the_package_and_in_its_checkout(
     home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script" / "x.py"), raising=False)
-    monkeypatch.setattr(outcomes, "_PACKAGE", tmp_path / "checkout" / "src" / "package")
+    monkeypatch.setattr(programs, "_PACKAGE", tmp_path / "checkout" / "src" / "package")
     place = {"script": "script", "package": "checkout/src/package", "checkout": "checkout/examples"}[home]
     path = tmp_path / place / "programs" / "cursed.py"
     path.parent.mkdir(parents=True)
