@@ -81,7 +81,8 @@ LENGTHS = {
 } | {
     f"in-depth/{name}": (350, 900)
     for name in (
-        *("the-right-number", "handing-batches-to-the-gpu", "memory", "choose-a-loader"),
+        *("the-right-number", "handing-batches-to-the-gpu", "memory"),
+        *("choose-a-loader", "beyond-one-machine"),
         *("platforms-and-notebooks", "debugging-and-randomness", "slow-disks"),
         "beyond-one-machine",
     )
