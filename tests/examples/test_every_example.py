@@ -22,7 +22,7 @@ from spritedocs.recordings import Example, Library, Recording
 NAMES = PROJECT.names()
 ALWAYS_RUN = "06_optional_num_workers"
 """The guide's own script runs in every test run, the others when they have changed."""
-PROGRAMS_ONLY = "31_other_loaders"
+PROGRAMS_ONLY = ("27_ranks_that_share_a_machine", "31_other_loaders")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,7 +91,7 @@ def test_it_runs_under_every_start_method(name: str, start_method: str, tmp_path
     example = PROJECT.example(name)
     if start_method in {each.provenance["machine"]["start_method"] for each in fresh(example)}:
         pytest.skip("unchanged since it was recorded under this start method")
-    if name == PROGRAMS_ONLY:
+    if name in PROGRAMS_ONLY:
         pytest.skip("it takes minutes, in programs to which this start method does not come")
     _passes(run(example, tmp_path, start_method))
 
