@@ -106,6 +106,14 @@ PAINTED = """scheme => {
 """In the other scheme, as the switch in the header does it."""
 
 
+IN_ITS_PLACE = """async address => {
+    const page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
+    history.replaceState(null, "", address);
+    document.querySelector("article").replaceWith(page.querySelector("article"));
+}"""
+"""Shows what is particular to a page in one of the same kind: most of loading it goes to the theme."""
+
+
 AT_REST = """width => document.documentElement.scrollWidth <= width
     && !document.getAnimations().some(each => each instanceof CSSTransition)"""
 """Colours on their way to others would be looked at by luck."""
@@ -134,8 +142,14 @@ class Watched:
         self.faults.append(f"{self.address} {self.scheme} {self.width}: {fault}")
 
     def look_at(self, address: str) -> None:
+        # Notebooks have Jupyter's own markup; API pages are all of one make, so that one stands for them.
+        folder = next((name for name in ("/notebooks/", "/api/") if address.startswith(name)), "/")
+        in_place = folder != "/" and self.address.startswith(folder) and address not in ONE_OF_EACH_KIND
         self.address = address
-        self.page.goto(self.base + address, wait_until="load")
+        if in_place:
+            self.page.evaluate(IN_ITS_PLACE, address)
+        else:
+            self.page.goto(self.base + address, wait_until="load")
         own = self.width
         for self.width in [*sorted({360, 1440} - {own}), own] if address in ONE_OF_EACH_KIND else [own]:
             self.page.set_viewport_size({"width": self.width, "height": 900})
@@ -146,8 +160,7 @@ class Watched:
                     self.page.wait_for_function(AT_REST, arg=self.width, timeout=timeout)
                 except TimeoutError:
                     self.note("scrolls sideways, or does not come to rest")
-        # Notebooks have Jupyter's own markup; API pages are all of one make, so that one stands for them.
-        if address.startswith(("/notebooks/", "/api/")) and address != "/api/timing/":
+        if folder != "/" and address != "/api/timing/":
             return
         self.page.add_script_tag(url=AXE)
         # Code has the same elements everywhere, and more than all the rest: the guide's stands for it. So has

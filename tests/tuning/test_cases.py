@@ -136,7 +136,7 @@ def test_a_sampler_that_sorts_before_each_epoch() -> None:
 
 def test_a_rare_slow_item_leaves_an_answer() -> None:
     """Which one is a matter of luck; there used to be none."""
-    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True))
+    found = tuned(DataLoader(HardlyEverSlow(), BATCH, shuffle=True), budget_s=10)
     assert found.line.startswith("DataLoader(..., num_workers=")
 
 
