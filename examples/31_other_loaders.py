@@ -4,7 +4,7 @@
 # headline: "Over the same bytes SPDL's threads load at {spdl_threads_over_torch} the pace of a `DataLoader`."
 # time_limit_s: 300
 # claims:
-#   - torch_again_over_torch > 0.75
+#   - torch_again_over_torch > 0.67
 #   - torch_again_over_torch < 1.33
 #   - spdl_threads_over_torch < 1
 #   - spdl_threads_over_torch < spdl_processes_over_torch
