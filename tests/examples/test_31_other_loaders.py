@@ -106,7 +106,7 @@ def test_what_is_missing_is_named_as_pip_knows_it(folder: Path) -> None:
     if find_spec("nvidia"):
         pytest.skip("DALI is installed")
     with pytest.raises(NotHere, match="pip install nvidia-dali-cuda120"):
-        run_program("other_loaders", arguments=("dali", str(folder), "1"), limit_s=LIMIT_S)
+        assert run_program("other_loaders", arguments=("dali", str(folder), "1"), limit_s=LIMIT_S).answer
 
 
 def _delivers(name: str, folder: Path) -> None:

@@ -30,8 +30,9 @@ _NUMBERED_OTHERWISE = (
     "15_handing_batches_to_the_gpu",
     "20_told_ahead_of_time",
     "21_how_a_batch_changes_hands",
+    "34_cores_for_a_gpu",
 )
-"""Examples whose numbers are none of workers: they are shares, megabytes, prefetch factors, batch sizes."""
+"""Examples whose numbers are none of workers: they are shares, megabytes, prefetch factors, batch sizes, GPUs."""
 _STORED = re.compile(r"cold|warm|disk|cache|rss|uss|pss|_mb|memory")
 _TIMED = re.compile(r"[mµn]?s|.*/s")
 _MOST_NAMES = 3
