@@ -32,7 +32,7 @@ _NUMBERED_OTHERWISE = (
     "21_how_a_batch_changes_hands",
     "34_cores_for_a_gpu",
 )
-"""Examples whose numbers are none of workers: they are shares, megabytes, prefetch factors, batch sizes, GPUs."""
+"""Examples whose numbers are not of workers, but shares, megabytes, prefetch factors, batch sizes, GPUs."""
 _STORED = re.compile(r"cold|warm|disk|cache|rss|uss|pss|_mb|memory")
 _TIMED = re.compile(r"[mµn]?s|.*/s")
 _MOST_NAMES = 3
