@@ -2,7 +2,7 @@
 # title: One loop to its end
 # description: Past the usual spell, a loop decodes once, takes whole batches, and augments them together.
 # headline: "Without any helper the last loop has {end_of_headroom} the pace of ready batches."
-# time_limit_s: 90
+# time_limit_s: 180
 # claims:
 #   - step_control_speedup > 0.75
 #   - step_control_speedup < 1.33
