@@ -27,8 +27,6 @@ from spritedocs.report import Measurement
 PROJECT = Project(Path(__file__).parents[1])
 LIMIT_S = 300
 """A busy machine may take several times as long as an idle one."""
-SPAWNED = "06_optional_num_workers"
-"""The example whose workers are programs of their own where they are to be spawned."""
 # Python 3.12 and 3.13 warn of every fork beside torch's threads; it is the platform's default there.
 WARNINGS = "default,ignore:This process:DeprecationWarning"
 
@@ -90,23 +88,12 @@ def _main(script: str, start_method: str, values: str) -> None:
     machine.run_programs = partial(machine.run_programs, limit_s=LIMIT_S)
     if start_method != "default":
         multiprocessing.set_start_method(start_method)
-        # Else each worker imports torch anew: nearly all of what such a run costs.
-        multiprocessing.set_forkserver_preload(["torch.utils.data"])
-        if start_method == "spawn" and Path(script).stem != SPAWNED:
-            _spawn_by_a_server()
+        if start_method == "forkserver":
+            # Else each worker imports torch anew, as under spawn: most of what such a run costs.
+            multiprocessing.set_forkserver_preload(["torch.utils.data"])
         timing.compare, timing.race = _short(timing.compare), _short(timing.race)
     runpy.run_path(script, run_name="__main__")
     Path(values).write_text(json.dumps([value.as_json() for value in shown]), encoding="utf-8")
-
-
-def _spawn_by_a_server() -> None:
-    """Let a process that has torch already start what is spawned. That is given the same as ever: the script,
-    which it imports anew, and a pickle. Windows has no such process.
-    """
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        from multiprocessing import context, popen_forkserver
-
-        context.SpawnProcess._Popen = staticmethod(popen_forkserver.Popen)
 
 
 def _short(measure: Callable[..., timing.Comparison]) -> Callable[..., timing.Comparison]:

@@ -22,10 +22,7 @@ from spritedocs.recordings import Example, Library, Recording
 NAMES = PROJECT.names()
 ALWAYS_RUN = "06_optional_num_workers"
 """The guide's own script runs in every test run, the others when they have changed."""
-PROGRAMS_ONLY = (
-    *("27_ranks_that_share_a_machine", "31_other_loaders"),
-    "33_feeding_from_other_machines",
-)
+PROGRAMS_ONLY = ("31_other_loaders", "33_feeding_from_other_machines")
 
 
 @pytest.mark.parametrize("name", NAMES)
