@@ -1,6 +1,6 @@
 # ---
 # title: Other loaders, same sprites
-# description: SPDL, torchdata, grain, WebDataset, datasets and DALI beside a DataLoader, over the same bytes.
+# description: SPDL, torchdata, grain, WebDataset, litdata and others beside a DataLoader, on the same bytes.
 # headline: "Over the same bytes SPDL's threads load at {spdl_threads_over_torch} the pace of a `DataLoader`."
 # time_limit_s: 300
 # claims:
@@ -13,7 +13,10 @@
 #   - datasets_over_torch < 1.33
 #   - webdataset_over_torch < 1
 #   - grain_over_torch < 1.25
+#   - litdata_over_torch < 1.25
+#   - tensordict_over_torch < 1.25
 #   - mixed_pct_webdataset < mixed_pct_torch_again
+#   - mixed_pct_litdata < mixed_pct_webdataset
 #   - opencv_over_torch > 1.2
 #   - dali_over_torch > 1.2
 # ---
@@ -36,7 +39,8 @@
 # All have two helpers, processes or threads. The first row is a second `DataLoader`, whose distance from the
 # other is chance: no smaller difference counts. *Shuffled* says how far apart the neighbours in a batch were
 # stored: 100% is a full shuffle. *Memory* is what the loader adds while batches come, its import included.
-# The last two rows decode otherwise. What is not installed is left out, with what to type.
+# *Lines* are those of its code in the program, beside the sprites and their decoder. The last two rows
+# decode otherwise. What is not installed is left out, with what to type.
 
 # %%
 from itertools import accumulate
@@ -51,18 +55,20 @@ from spritedocs.timing import Comparison
 LOADERS = {
     "torch_again": "DataLoader, again",
     "datasets": "datasets, in a DataLoader",
+    "tensordict": "tensordict, in a DataLoader",
     "nodes_processes": "torchdata.nodes, processes",
     "nodes_threads": "torchdata.nodes, threads",
     "spdl_processes": "SPDL, processes",
     "spdl_threads": "SPDL, threads",
     "webdataset": "WebDataset",
+    "litdata": "litdata",
     "grain": "grain",
     "opencv": "DataLoader, OpenCV decodes",
     "dali": "DALI on the CPU, its own decoder",
 }
 
 
-def store(folder, count=16384):
+def store(folder, count=12288):
     """The sprites as PNG bytes in one file, and where each ends."""
     files = sprites.write_png_folder(folder / "files", count, 32)
     names = map(sprites.sprite_file_name, range(count))
@@ -119,6 +125,7 @@ if __name__ == "__main__":
             },
         )
         .column("memory", alone.values("memory_mb", "memory_mb"))
+        .column("lines", alone.values("lines", "lines"))
         .column("shuffled", alone.values("mixed_pct", "mixed_pct"))
         .bars("times the pace of a DataLoader", other, kind=Dots)
         .finding(
@@ -134,15 +141,18 @@ if __name__ == "__main__":
 # {spdl_processes_over_torch:interval} and {nodes_processes_over_torch:interval}.
 #
 # **Streams pay elsewhere.** WebDataset reads its shards from end to end, at {webdataset_over_torch:interval}
-# the pace. That is made for disks and networks where jumping costs. Its buffer mixes {mixed_pct_webdataset}
-# of what a full shuffle does. It fills in the batches that are not counted, which is in its favour.
+# the pace, and litdata its chunks, at {litdata_over_torch:interval}. That is made for networks, where jumping
+# costs. WebDataset's buffer mixes {mixed_pct_webdataset} of what a full shuffle does. It fills in the
+# batches that are not counted, which is in its favour. litdata mixes {mixed_pct_litdata}: it shuffles within
+# a chunk, here of an eighth of the sprites. As installed it does so within 256 items, a batch of ours.
 #
 # **grain** has {grain_over_torch:interval} the pace. It was given one reading thread a process in place of
 # 16, and a short buffer in place of 500 batches. With `repeat()` its processes go on from epoch to epoch:
 # each has another order, and its first batch is ready.
 #
 # **A dataset is no loader.** The table of `datasets` is read by a `DataLoader`, at
-# {datasets_over_torch:interval} the pace. A second `DataLoader` has {torch_again_over_torch:interval}.
+# {datasets_over_torch:interval} the pace, and so is the memory map of `tensordict`, at
+# {tensordict_over_torch:interval}. A second `DataLoader` has {torch_again_over_torch:interval}.
 #
 # **Another decoder decides more than another loader.** OpenCV's in a `DataLoader` has
 # {opencv_over_torch:interval} the pace of Pillow's, with helpers as before. DALI decodes in two threads of

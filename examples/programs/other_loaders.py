@@ -7,7 +7,9 @@ loaders have two workers, which stay. Prints what each round gave, and what the
 loader NAME needed. A loader that does not deliver every sprite once fails.
 """
 
+import ast
 import json
+import multiprocessing
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -61,9 +63,7 @@ def shuffled(sprites):
     return BatchSampler(RandomSampler(sprites), BATCH, drop_last=False)
 
 
-class Epochs:
-    """What ``begin()`` yields, anew for each epoch."""
-
+class Epochs:  # what begin() yields, anew for each epoch
     def __init__(self, begin):
         self.begin = begin
 
@@ -72,13 +72,8 @@ class Epochs:
 
 
 def torch_again(sprites):
-    return DataLoader(
-        sprites,
-        BATCH,
-        shuffle=True,
-        num_workers=2,
-        persistent_workers=True,
-    )
+    own = {"num_workers": 2, "persistent_workers": True}
+    return DataLoader(sprites, BATCH, shuffle=True, **own)
 
 
 class OpenCV(Sprites):
@@ -168,6 +163,31 @@ def webdataset(sprites):
     )
 
 
+def stored_sample(sprites, index):
+    return {"png": sprites.png(index)}
+
+
+def litdata(sprites):
+    from litdata import StreamingDataLoader, StreamingDataset, optimize
+
+    optimize(
+        partial(stored_sample, sprites),
+        list(range(len(sprites))),
+        output_dir="chunks",
+        chunk_size=len(sprites) // 8,
+        num_workers=1,
+        start_method=multiprocessing.get_start_method(),
+    )
+    stream = StreamingDataset(
+        "chunks",
+        transform=decoded_sample,
+        shuffle=True,
+        item_shuffle_window="full",  # else neighbours stay within 256
+    )
+    own = {"num_workers": 2, "persistent_workers": True}
+    return StreamingDataLoader(stream, batch_size=BATCH, **own)
+
+
 def decoded_rows(rows):
     return {"sprite": [decoded(png) for png in rows["png"]]}
 
@@ -179,6 +199,23 @@ def datasets(sprites):
     return torch_again(
         Dataset.from_dict({"png": pngs}).with_transform(decoded_rows)
     )
+
+
+class Mapped(Sprites):
+    def __init__(self, folder):
+        from tensordict import TensorDict
+
+        super().__init__(folder)
+        file, self.ends = opened(folder)
+        self.stored = TensorDict({"file": torch.tensor(file)}).memmap("td")
+
+    def png(self, index):
+        begin, end = self.ends[index : index + 2]
+        return self.stored["file"][begin:end].numpy().tobytes()
+
+
+def tensordict(sprites):
+    return torch_again(Mapped(sprites.folder))
 
 
 def dali(sprites):
@@ -212,7 +249,9 @@ LOADERS = {
     "nodes_processes": partial(nodes, method="process"),
     "grain": grain,
     "webdataset": webdataset,
+    "litdata": litdata,
     "datasets": datasets,
+    "tensordict": tensordict,
     "dali": dali,
 }
 
@@ -251,6 +290,20 @@ def mixed_pct(order):
     return 100 * float(apart) / (len(order) / 3)
 
 
+def lines_of(name):
+    """Of the code that makes a loader, beside that of the sprites."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    tops = {getattr(top, "name", ""): top for top in ast.parse(source).body}
+    seen, due, lines = {"Sprites", "decoded", "opened"}, {name}, 0
+    while due := (due - seen) & tops.keys():
+        seen |= {name := due.pop()}
+        top = tops[name]
+        text = source.splitlines()[top.lineno - 1 : top.end_lineno]
+        lines += sum(1 for line in text if line.strip())
+        due |= {each.id for each in ast.walk(top) if isinstance(each, ast.Name)}
+    return lines
+
+
 def used_mb():
     return total_mb(memory_of_tree()) or 0
 
@@ -281,7 +334,11 @@ def main(name, folder, rounds="6"):
         raise NotImplementedError(f"pip install {package}") from None
     seen = []
     order = order_of(other, sprites, lambda: seen.append(used_mb()))
-    alone = {"memory_mb": seen[0] - before, "mixed_pct": mixed_pct(order)}
+    alone = {
+        "memory_mb": seen[0] - before,
+        "mixed_pct": mixed_pct(order),
+        "lines": lines_of(getattr(make, "func", make).__name__),
+    }
     both = {"torch": torch_again(sprites), "other": other}
     arms = {key: partial(pace, each) for key, each in both.items()}
     found = race(arms, int(rounds))
