@@ -13,8 +13,8 @@
 #   - datasets_over_torch < 1.33
 #   - webdataset_over_torch < 1
 #   - grain_over_torch < 1.25
-#   - litdata_over_torch < 1.25
-#   - tensordict_over_torch < 1.25
+#   - litdata_over_torch < 1
+#   - tensordict_over_torch < 1
 #   - mixed_pct_webdataset < mixed_pct_torch_again
 #   - mixed_pct_litdata < mixed_pct_webdataset
 #   - opencv_over_torch > 1.2
@@ -152,7 +152,8 @@ if __name__ == "__main__":
 #
 # **A dataset is no loader.** The table of `datasets` is read by a `DataLoader`, at
 # {datasets_over_torch:interval} the pace, and so is the memory map of `tensordict`, at
-# {tensordict_over_torch:interval}. A second `DataLoader` has {torch_again_over_torch:interval}.
+# {tensordict_over_torch:interval}: that is made for whole batches, not for a slice an item. A second
+# `DataLoader` has {torch_again_over_torch:interval}.
 #
 # **Another decoder decides more than another loader.** OpenCV's in a `DataLoader` has
 # {opencv_over_torch:interval} the pace of Pillow's, with helpers as before. DALI decodes in two threads of
