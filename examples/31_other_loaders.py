@@ -111,6 +111,7 @@ if __name__ == "__main__":
         )
         for name in LOADERS
     }
+    packages = dict.fromkeys(found[name]["package"] for name in there)
     alone = Comparison(
         {name: (found[name]["alone"],) for name in there}, missing=why
     )
@@ -131,6 +132,7 @@ if __name__ == "__main__":
         .finding(
             "SPDL, threads: {spdl_threads_over_torch} the pace of a DataLoader."
         )
+        .note(f"With {', '.join(packages)}.")
         .warn(pace)
     )
 

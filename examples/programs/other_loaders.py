@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
+from importlib.metadata import version
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -236,9 +237,13 @@ def dali(sprites):
 
 
 PACKAGES = {
-    "cv2": "opencv-python-headless",
-    "nvidia": "nvidia-dali-cuda120",
-    "spdl": "spdl-core",
+    "torch_again": "torch",
+    "opencv": "opencv-python-headless",
+    "spdl_threads": "spdl-core",
+    "spdl_processes": "spdl-core",
+    "nodes_threads": "torchdata",
+    "nodes_processes": "torchdata",
+    "dali": "nvidia-dali-cuda120",
 }
 LOADERS = {
     "torch_again": torch_again,
@@ -325,12 +330,11 @@ def pace(loader, skip=8):
 
 
 def main(name, folder, rounds="6"):
-    make, before = LOADERS[name], used_mb()
+    make, package, before = LOADERS[name], PACKAGES.get(name, name), used_mb()
     sprites = Sprites(Path(folder))
     try:
         other = make(sprites)
-    except ModuleNotFoundError as error:
-        package = PACKAGES.get(error.name, error.name)
+    except ModuleNotFoundError:
         raise NotImplementedError(f"pip install {package}") from None
     seen = []
     order = order_of(other, sprites, lambda: seen.append(used_mb()))
@@ -342,7 +346,8 @@ def main(name, folder, rounds="6"):
     both = {"torch": torch_again(sprites), "other": other}
     arms = {key: partial(pace, each) for key, each in both.items()}
     found = race(arms, int(rounds))
-    print(json.dumps({"arms": found.arms, "alone": alone}))
+    package = f"{package} {version(package)}"
+    print(json.dumps({"package": package, "arms": found.arms, "alone": alone}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -124,5 +125,6 @@ def test_what_is_missing_is_named_as_pip_knows_it(folder: Path) -> None:
 
 def _delivers(name: str, folder: Path) -> None:
     found = run_program("other_loaders", arguments=(name, str(folder), "1"), limit_s=LIMIT_S).answer
+    assert re.fullmatch(r"[a-z0-9-]+ \d+\.\d+.*", found["package"])
     assert found["alone"]["mixed_pct"] > (10 if name == "litdata" else 20)  # it mixes an eighth at a time
     assert len(found["arms"]["torch"]) == len(found["arms"]["other"]) == 1
