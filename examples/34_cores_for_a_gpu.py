@@ -8,6 +8,10 @@
 #   - cores_large_8 > cores_small_8
 #   - read_large_8 > read_small_8
 #   - wait_large_4 > wait_small_4
+#   - gpus_cores_large < gpus_cores_small
+#   - gpus_cores_large < gpus_wide_large
+#   - gpus_cores_small < gpus_narrow_small
+#   - gpus_narrow_large < gpus_wide_large
 # ---
 
 # %% [markdown]
@@ -47,11 +51,16 @@ STORED = {
     "small": ((340, 255), "340 × 255"),
 }
 PIXELS = 224 * 224 * 3  # bytes that the model takes, as uint8
+WALLS = {  # of one machine, put in too: what it has in a second
+    "cores": ("128 cores", "core_ms", 128_000),
+    "wide": ("a link of 100 Gbit/s", "stored_kb", 100e6 / 8),
+    "narrow": ("a link of 25 Gbit/s", "stored_kb", 25e6 / 8),
+    "disk": ("a disk that reads 7 GB/s", "stored_kb", 7e6),
+}
 BATCH = 256
 
 
-def photographs(size):
-    """JPEG files in memory."""
+def photographs(size):  # JPEG files in memory
     dice, files = np.random.default_rng(34), []
     for _ in range(16):
         rough = dice.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -63,16 +72,14 @@ def photographs(size):
     return files
 
 
-def prepared(file):
-    """The middle of a photograph, as the model takes it."""
+def prepared(file):  # the middle of a photograph, as the model takes it
     with Image.open(file) as picture:
         cut = min(picture.size) // 16
         box = (cut, cut, picture.width - cut, picture.height - cut)
         return np.array(picture.convert("RGB").resize((224, 224), box=box))
 
 
-def one_core(files):
-    """What a photograph takes of a core, and how large it is."""
+def one_core(files):  # what a photograph takes of it, and its size
     begun = thread_time()
     for file in files:
         prepared(file)
@@ -109,8 +116,7 @@ if __name__ == "__main__":
 # %%
 if __name__ == "__main__":
 
-    def times_pace(name, field, unit, per):
-        """By the number of GPUs, what all of them take."""
+    def times_pace(name, field, unit, per):  # by the number of GPUs
         told = {"field": field, "unit": unit}
         return {
             n: found.values(f"{name}_{{}}_{n}", **told, scale=n * PACE / per)
@@ -127,14 +133,27 @@ if __name__ == "__main__":
     pixels = {n: f"{n * PACE * PIXELS / 1e9:.3g} GB/s" for n in GPUS}
     show(table.column("pixels", pixels))
 
+    def fed(wall, key):  # the GPUs for which it suffices
+        _, field, most = WALLS[wall]
+        name, per_gpu = f"gpus_{wall}_{key}", most / PACE
+        return found.combined(name, lambda a: per_gpu / a[field], key, unit="")
+
+    rows = {wall: title for wall, (title, *_) in WALLS.items()}
+    table = Table("The GPUs that it feeds", rows=rows, head="one machine's")
+    for key in STORED:
+        table.column(STORED[key][1], {wall: fed(wall, key) for wall in WALLS})
+    show(table)
+
 # %% [markdown]
-# **The cores are the first wall,** and each machine has one of its own. With 8 GPUs it takes {cores_large_8}
-# cores for large photographs, and {cores_small_8} for small ones. So each GPU's rank has {cores_large_1}
-# helpers or {cores_small_1}, one on each core. More machines do not change that.
+# **The cores are the first wall,** unless the link is narrow, and each machine has a wall of its own. With
+# 8 GPUs it takes {cores_large_8} cores for large photographs, and {cores_small_8} for small ones. So each
+# GPU's rank has {cores_large_1} helpers or {cores_small_1}, one on each core. More machines do not change
+# that: 128 cores feed {gpus_cores_large} GPUs, or {gpus_cores_small}.
 #
 # **The network of a machine is the second.** For 8 GPUs it brings {read_large_8} of large files or
-# {read_small_8} of small ones. Pixels that others decoded may be more than the files were, and as `float32`
-# they are four times as many.
+# {read_small_8} of small ones. A link of 100 Gbit/s feeds {gpus_wide_large} GPUs with large files, and one
+# of 25 Gbit/s {gpus_narrow_large}, or {gpus_narrow_small} with small ones. Pixels that others decoded may
+# be more than the files were, and as `float32` they are four times as many.
 #
 # **The storage is the third,** if all machines share it: its load grows with every GPU. For 1,024 it reads
 # {read_large_1024} or {read_small_1024}. A copy on each machine's own disks takes this wall away.
@@ -147,8 +166,7 @@ if __name__ == "__main__":
 # %%
 if __name__ == "__main__":
 
-    def wait_percent(core_ms, n):
-        """How much of its time a GPU waits, with n cores."""
+    def wait_percent(core_ms, n):  # of a GPU with n cores
         costs = Costs((core_ms / 1000,), (core_ms / 1000,), BATCH, cores=n)
         epoch = predict(costs, Settings(n, 2, True), 200, BATCH / PACE)
         return 100 * epoch.wait_s / epoch.epoch_s
@@ -165,8 +183,7 @@ if __name__ == "__main__":
         }
         for key in STORED
     }
-    rows = {n: str(n) for n in CORES}
-    table = Table("A GPU waits, predicted", rows=rows, head="its cores")
+    table = Table("A GPU waits, predicted", rows=CORES, head="its cores")
     for key in STORED:
         table.column(key, waits[key])
     show(

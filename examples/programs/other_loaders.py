@@ -271,16 +271,18 @@ def sums(pictures):
     return (flat * torch.arange(1, flat.shape[1] + 1)).sum(1).tolist()
 
 
-def order_of(loader, sprites, look=lambda: None):
+def order_of(loader, sprites, look=lambda *_: None):
     """The indices in the order in which they come: each once, or an error.
 
-    In between it takes a ``look``.
+    In between it has a ``look`` at the first wait, and at the memory.
     """
-    found = []
+    found, begun = [], perf_counter()
     for number, batch in enumerate(loader):
+        if number == 0:
+            look("first_s", perf_counter() - begun)
         found += sums(images(batch))
         if number == 8:
-            look()
+            look("memory_mb", used_mb())
     due = sums(a_batch(sprites, range(len(sprites))))
     if wrong := Counter(due) - Counter(found):
         raise ValueError(f"{wrong.total()} of {len(due)} sprites are missing")
@@ -313,18 +315,20 @@ def used_mb():
     return total_mb(memory_of_tree()) or 0
 
 
-def pace(loader, skip=8):
+def pace(loader, count, skip=8):
     """Of the batches after the first ones, which may have been made ahead."""
     begun, items = perf_counter(), 0
     for number, batch in enumerate(loader):
         now = perf_counter()
         if number == 0:
             first_s = now - begun
+        items += len(images(batch))
         if number == skip:
-            since = now
-        items += len(images(batch)) if number > skip else 0
+            since, before = now, items
+    if items != count:
+        raise ValueError(f"{items} sprites came in an epoch, of {count}")
     return {
-        "items_per_s": items / (now - since),
+        "items_per_s": (items - before) / (now - since),
         "first_ms": 1000 * first_s,
     }
 
@@ -336,15 +340,16 @@ def main(name, folder, rounds="6"):
         other = make(sprites)
     except ModuleNotFoundError:
         raise NotImplementedError(f"pip install {package}") from None
-    seen = []
-    order = order_of(other, sprites, lambda: seen.append(used_mb()))
-    alone = {
-        "memory_mb": seen[0] - before,
+    alone = {}
+    order = order_of(other, sprites, alone.__setitem__)
+    alone["memory_mb"] -= before
+    alone |= {
         "mixed_pct": mixed_pct(order),
         "lines": lines_of(getattr(make, "func", make).__name__),
     }
     both = {"torch": torch_again(sprites), "other": other}
-    arms = {key: partial(pace, each) for key, each in both.items()}
+    count = len(sprites)
+    arms = {key: partial(pace, each, count) for key, each in both.items()}
     found = race(arms, int(rounds))
     package = f"{package} {version(package)}"
     print(json.dumps({"package": package, "arms": found.arms, "alone": alone}))

@@ -31,6 +31,7 @@ _NUMBERED_OTHERWISE = (
     "20_told_ahead_of_time",
     "21_how_a_batch_changes_hands",
     "34_cores_for_a_gpu",
+    "36_a_loaders_own_work",
 )
 """Examples whose numbers are not of workers, but shares, megabytes, prefetch factors, batch sizes, GPUs."""
 _STORED = re.compile(r"cold|warm|disk|cache|rss|uss|pss|_mb|memory")
