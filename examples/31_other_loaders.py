@@ -36,12 +36,12 @@
 # %% [markdown]
 # ## Beside torch's own
 #
-# All have two helpers, processes or threads. The first row is a second `DataLoader`, whose distance from
-# the other is chance: no smaller difference counts. *Shuffled* says how far apart the neighbours in a batch
-# were stored: 100% is a full shuffle. The *very first* batch waits for helpers to start, the *first* one of
-# a later epoch does not. *Memory* is what the loader adds while batches come, its import included. *Lines*
-# are those of its code in the program, beside the sprites and their decoder. The last two rows decode
-# otherwise. What is not installed is left out, with what to type.
+# All have two helpers, processes or threads. The first row is a second `DataLoader`, whose distance from the
+# other is chance: no smaller difference counts. The *first batch* is that of a later epoch. *Memory* is what
+# the loader adds while batches come, its import included. *Lines* are those of its code in the program,
+# beside the sprites and their decoder. *Shuffled* says how far apart the neighbours in a batch were stored:
+# 100% is a full shuffle. The last two rows decode otherwise. What is not installed is left out, with what to
+# type.
 
 # %%
 from itertools import accumulate
@@ -128,7 +128,6 @@ if __name__ == "__main__":
         .column("of its pace", other)
         .column("sprites", told("items_per_s"))
         .column("first batch", told("first_ms"))
-        .column("very first", alone.values("first_s", "first_s"))
         .column("memory", alone.values("memory_mb", "memory_mb"))
         .column("lines", alone.values("lines", "lines"))
         .column("shuffled", alone.values("mixed_pct", "mixed_pct"))

@@ -271,18 +271,16 @@ def sums(pictures):
     return (flat * torch.arange(1, flat.shape[1] + 1)).sum(1).tolist()
 
 
-def order_of(loader, sprites, look=lambda *_: None):
+def order_of(loader, sprites, look=lambda: None):
     """The indices in the order in which they come: each once, or an error.
 
-    In between it has a ``look`` at the first wait, and at the memory.
+    In between it takes a ``look``.
     """
-    found, begun = [], perf_counter()
+    found = []
     for number, batch in enumerate(loader):
-        if number == 0:
-            look("first_s", perf_counter() - begun)
         found += sums(images(batch))
         if number == 8:
-            look("memory_mb", used_mb())
+            look()
     due = sums(a_batch(sprites, range(len(sprites))))
     if wrong := Counter(due) - Counter(found):
         raise ValueError(f"{wrong.total()} of {len(due)} sprites are missing")
@@ -340,10 +338,10 @@ def main(name, folder, rounds="6"):
         other = make(sprites)
     except ModuleNotFoundError:
         raise NotImplementedError(f"pip install {package}") from None
-    alone = {}
-    order = order_of(other, sprites, alone.__setitem__)
-    alone["memory_mb"] -= before
-    alone |= {
+    seen = []
+    order = order_of(other, sprites, lambda: seen.append(used_mb()))
+    alone = {
+        "memory_mb": seen[0] - before,
         "mixed_pct": mixed_pct(order),
         "lines": lines_of(getattr(make, "func", make).__name__),
     }

@@ -80,4 +80,5 @@ def test_each_row_is_a_loop_that_trains(
         arms = script["loops"]("cpu", tmp_path)
     assert arms.keys() == script["TITLES"].keys()
     assert {name: arm() for name, arm in arms.items()} == dict.fromkeys(arms, few)
-    assert script["loops"]("cpu", tmp_path)["bare"]() > 0
+    for name in ("stored", "end", "augmented"):
+        assert script["loops"]("cpu", tmp_path)[name]() > 0
