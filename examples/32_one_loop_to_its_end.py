@@ -132,9 +132,9 @@ def trainer(device):
             weights.data -= 0.05 * weights.grad
 
     def epoch_ms(batches, augment=lambda images: images):
-        return (
-            1000 * time_epoch(batches, partial(step, augment=augment)).total_s
-        )
+        told = batches() if callable(batches) else batches
+        epoch = time_epoch(told, partial(step, augment=augment))
+        return 1000 * epoch.total_s
 
     return epoch_ms
 
