@@ -15,7 +15,7 @@
 #   - step_end_speedup < 1.33
 #   - end_speedup > 1.5
 #   - end_over_naive > 2
-#   - end_of_headroom > 0.8
+#   - end_of_headroom > 0.85
 #   - end_of_headroom < 1
 #   - step_augmented_speedup > 0.85
 #   - step_augmented_speedup < 1.05
