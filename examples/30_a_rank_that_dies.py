@@ -6,6 +6,7 @@
 # claims:
 #   - once_place == 480
 #   - again_place == 48
+#   - once_stateful == 480
 #   - read_before == 288
 #   - kept == 240
 #   - once_model == 240
@@ -32,7 +33,8 @@
 # The ranks note what they read. The model is a tally: of each sprite, how many steps it has had.
 #
 # **Caveat.** Both ranks are on one machine, without a GPU, and each has one helper (worker process). What
-# helpers fetched ahead is lost as well, and is not counted. There is one run of each kind.
+# helpers fetched ahead is lost as well, and is not counted. There is one run of each kind. A rank that dies
+# for another reason, or twice, leaves a gap that names it.
 
 # %% [markdown]
 # ## What a checkpoint has to hold
@@ -113,8 +115,8 @@ if __name__ == "__main__":
 # **With the place in another order** the model has had {twice_order} sprites twice, and {never_order}
 # never. Even the number of steps is right. So save the epoch, and call `set_epoch` before you slice.
 #
-# `StatefulDataLoader` stands in the table where it is installed. It takes `set_epoch` as well, and a state
-# for each rank. The first batch after the death came {pause_s_place} after the last one before it.
+# **With `StatefulDataLoader`**, where it is installed, the model had {once_stateful} sprites once. It takes
+# `set_epoch` as well, and a state for each rank. The first batch after the death came {pause_s_place} after the last one before it.
 #
 # ## Ranks that wait for the dead
 #

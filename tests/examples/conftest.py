@@ -66,15 +66,17 @@ def forks() -> None:
 
 
 @pytest.fixture
-def altered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
-    """Has examples run a program of which one place reads otherwise."""
+def altered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, str]], None]:
+    """Has examples run a program in which each old text reads otherwise."""
 
-    def alter(name: str, old: str, new: str) -> None:
+    def alter(name: str, otherwise: dict[str, str]) -> None:
         text = program(name).read_text(encoding="utf-8")
-        assert text.count(old) == 1
+        for old, new in otherwise.items():
+            assert text.count(old) == 1
+            text = text.replace(old, new)
         path = tmp_path / "programs" / f"{name}.py"
         path.parent.mkdir()
-        path.write_text(text.replace(old, new), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         monkeypatch.chdir(tmp_path)
 
     return alter

@@ -52,13 +52,10 @@ def test_where_there_can_be_no_ranks_every_value_says_so(
 
 @posix
 def test_a_rank_that_is_killed_is_named(
-    script: dict[str, Any], altered: Callable[[str, str, str], None]
+    script: dict[str, Any], altered: Callable[[str, dict[str, str]], None]
 ) -> None:
-    altered(
-        "ranks",
-        "    ranks = len(milliseconds)\n    store",
-        f"    if number: {KILL}\n    ranks = 2\n    store",
-    )
+    altered("ranks", {"    store = ": f"    if number: {KILL}\n    store = "})
+
     before = children()
     found = script["trained"](1, 1, helpers=[0])
     assert all_ended_since(before)

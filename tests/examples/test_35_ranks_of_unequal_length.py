@@ -28,9 +28,9 @@ def test_what_both_ranks_did_is_counted(script: dict[str, Any], monkeypatch: pyt
 
 @posix
 def test_a_rank_that_is_killed_leaves_its_rows(
-    script: dict[str, Any], altered: Callable[[str, str, str], None]
+    script: dict[str, Any], altered: Callable[[str, dict[str, str]], None]
 ) -> None:
-    altered("unequal", "    found = {}\n", f"    if number: {KILL}\n    found = {{}}\n")
+    altered("unequal", {"    found = {}\n": f"    if number: {KILL}\n    found = {{}}\n"})
     before = children()
     found = script["race"]({"joined": partial(script["trained"], "joined")}, rounds=1, warmup=False)
     assert all_ended_since(before)
