@@ -115,8 +115,8 @@ if __name__ == "__main__":
 # **With the place in another order** the model has had {twice_order} sprites twice, and {never_order}
 # never. Even the number of steps is right. So save the epoch, and call `set_epoch` before you slice.
 #
-# **With `StatefulDataLoader`**, where it is installed, the model had {once_stateful} sprites once. It takes
-# `set_epoch` as well, and a state for each rank. The first batch after the death came {pause_s_place} after the last one before it.
+# `StatefulDataLoader` stands in the table where it is installed. It takes `set_epoch` as well, and a state
+# for each rank. The first batch after the death came {pause_s_place} after the last one before it.
 #
 # ## Ranks that wait for the dead
 #
