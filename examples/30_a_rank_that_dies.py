@@ -6,6 +6,7 @@
 # claims:
 #   - once_place == 480
 #   - again_place == 48
+#   - once_stateful == 480
 #   - read_before == 288
 #   - kept == 240
 #   - once_model == 240
@@ -32,7 +33,8 @@
 # The ranks note what they read. The model is a tally: of each sprite, how many steps it has had.
 #
 # **Caveat.** Both ranks are on one machine, without a GPU, and each has one helper (worker process). What
-# helpers fetched ahead is lost as well, and is not counted. There is one run of each kind.
+# helpers fetched ahead is lost as well, and is not counted. There is one run of each kind. A rank that dies
+# for another reason, or twice, leaves a gap that names it.
 
 # %% [markdown]
 # ## What a checkpoint has to hold

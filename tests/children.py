@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 
 import psutil
+import pytest
 
 LIMIT_S = 120.0
 """A busy machine takes its time to end a process."""
+
+KILL = "__import__('signal').raise_signal(9)"
+"""What a program has to say to be killed, as by a system whose memory runs out."""
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no signal to be killed by")
 
 
 def children() -> set[psutil.Process]:
@@ -37,3 +44,8 @@ def number_since(before: set[psutil.Process], expected: int = 0) -> int:
         if found == expected or time.monotonic() > ends_s:
             return found
         time.sleep(0.01)
+
+
+def all_ended_since(before: set[psutil.Process]) -> bool:
+    """Whether each child that was not there ``before`` has ended; an orphan's entry may be left of it."""
+    return all(has_ended(process.pid) for process in children() - before)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from torch import distributed
 
+from spritedocs.machine import why_ranks_ended
+
 KEYS = Path("keys")
 TORCHRUN = "--standalone --nproc-per-node 2 --max-restarts 1"
 
@@ -39,9 +41,23 @@ def meet(rank, attempt):
 
 def launch():
     from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import (
+        ChildFailedError,
+    )
 
-    run.main([*TORCHRUN.split(), __file__])  # as the command does
+    try:
+        run.main([*TORCHRUN.split(), __file__])  # as the command does
+    except ChildFailedError as failed:
+        died = {rank: each.exitcode for rank, each in failed.failures.items()}
+        if why := why_ranks_ended(died):
+            raise NotImplementedError(why) from None
+        raise
     counted = dict(map(json.loads, KEYS.read_text().splitlines()))
+    if 0 not in counted:
+        raise NotImplementedError(
+            "a rank ended before its death was due: end other programs, and "
+            "run it again"
+        )
     print(json.dumps({"keys_met": counted[0], "keys_left": counted[1]}))
 
 

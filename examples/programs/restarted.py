@@ -6,6 +6,7 @@ The word says what they go on from: see ``SAVED``. Prints how often each sprite
 was read, and how often the model that is left was trained on it.
 """
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ from pathlib import Path
 import torch
 from torch import distributed
 from torch.utils.data import DataLoader, DistributedSampler
+
+from spritedocs.machine import why_ranks_ended
 
 SPRITES, EPOCH = range(480), 1
 BATCH, SAVE_EVERY, DEATH = 8, 5, 18  # so many sprites; so many batches
@@ -46,8 +49,18 @@ def make_loader(way, state, rank):
     return loader
 
 
+def meet():
+    try:
+        distributed.init_process_group("gloo")
+    except distributed.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        # torchrun had chosen a free port, and someone else was quicker.
+        sys.exit(errno.EADDRINUSE)
+
+
 def train(way):
-    distributed.init_process_group("gloo")
+    meet()
     rank = distributed.get_rank()
     attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
     # The model is a tally: of each sprite, how many steps it has had.
@@ -88,14 +101,28 @@ def save(way, state, loader, rank):
 def launch(way):
     """Have torchrun start both ranks, and tell what became of the sprites."""
     from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import (
+        ChildFailedError,
+    )
 
     os.environ |= OWN_STORE
-    run.main([*TORCHRUN.split(), __file__, way])  # as the command does
+    try:
+        run.main([*TORCHRUN.split(), __file__, way])  # as the command does
+    except ChildFailedError as failed:
+        died = {rank: each.exitcode for rank, each in failed.failures.items()}
+        if why := why_ranks_ended(died):
+            raise NotImplementedError(why) from None
+        raise
     read, seen_s = ([], []), ([], [])  # by attempt
     for line in LOG.read_text().splitlines():
         attempt, at_s, sprites = json.loads(line)
         seen_s[attempt].append(at_s)
         read[attempt].extend(sprites)
+    if len(read[0]) < 2 * DEATH * BATCH:
+        raise NotImplementedError(
+            "a rank ended before its death was due: end other programs, and "
+            "run it again"
+        )
     trained = torch.load(CHECKPOINT)["model"].int().tolist()
     pause_s = min(seen_s[1]) - max(seen_s[0])
     print(json.dumps({"read": read, "trained": trained, "pause_s": pause_s}))

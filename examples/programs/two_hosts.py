@@ -3,8 +3,9 @@
     python two_hosts.py
 
 The hosts are network namespaces of this machine, which a cable of the kernel's
-joins. They go with the last process in them. Prints of each rank its namespace,
-and the items that it read.
+joins. Thus no port can be taken. All processes are in one namespace of their
+own, and go with the first of them. Prints of each rank its host, and the items
+that it read. If a rank dies, the other does not wait for it.
 """
 
 import json
@@ -12,16 +13,19 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
 from torch import distributed
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from spritedocs.machine import why_ranks_ended
+
 ITEMS, SHARDS = 128, 4
 HOSTS = ["10.77.0.1", "10.77.0.2"]
 TOOLS = "unshare", "mount", "ip"
-APART = "unshare --user --map-root-user --net --mount --kill-child"
+APART = "unshare --user --map-root-user --net --mount --pid --fork --kill-child"
 CABLE = f"""
 mount -t tmpfs none /run
 ip netns add other
@@ -33,9 +37,8 @@ ip -n other link set lo up
 ip link set eth77 up
 ip -n other link set eth77 up
 """
-TORCHRUN = (
-    f"-m torch.distributed.run --nnodes 2 --master-addr {HOSTS[0]} --node-rank"
-)
+TORCHRUN = f"--nnodes 2 --master-addr {HOSTS[0]} --node-rank"
+PATIENCE_S = 5
 
 
 class Stream(IterableDataset):
@@ -59,25 +62,64 @@ def read():
     distributed.destroy_process_group()
 
 
+def torchrun(node):
+    """What the command does on a host, which ends as its rank does."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import (
+        ChildFailedError,
+    )
+
+    try:
+        run.main([*TORCHRUN.split(), node, __file__])
+    except ChildFailedError as failed:
+        [rank] = failed.failures.values()
+        sys.exit(rank.exitcode if rank.exitcode > 0 else 128 - rank.exitcode)
+
+
+def endings(hosts):
+    """How the command ended on each host. Where one fails, the others have to."""
+    while None in (ended := [host.poll() for host in hosts]) and not any(ended):
+        time.sleep(0.1)
+    for host in hosts:
+        try:
+            # Who has lost the other fails as well. But the dead tells why.
+            host.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            host.terminate()
+            host.wait()
+    ended = [host.returncode for host in hosts]
+    return [128 - status if status > 128 else status for status in ended]
+
+
 def launch():
     """Both ranks, each on its host."""
     for line in CABLE.strip().split("\n"):
         if subprocess.run(line.split()).returncode:
             raise NotImplementedError(f"this system refuses to {line}")
-    command = [sys.executable, *TORCHRUN.split()]
     os.environ["GLOO_SOCKET_IFNAME"] = "eth77"
-    there = ["ip", "netns", "exec", "other"]
-    other = subprocess.Popen([*there, *command, "1", __file__])
-    subprocess.run([*command, "0", __file__], check=True)
-    if other.wait():
-        raise RuntimeError("the rank on the other host failed")
+    there = ([], ["ip", "netns", "exec", "other"])
+    command = [sys.executable, __file__]
+    ended = endings(
+        [
+            subprocess.Popen([*there[node], *command, str(node)])
+            for node in range(2)
+        ]
+    )
+    if why := why_ranks_ended(dict(enumerate(ended))):
+        raise NotImplementedError(why)
+    if any(ended):
+        raise RuntimeError(f"of ranks 0 and 1 the exit statuses are {ended}")
 
 
 if __name__ == "__main__":
+    if not (distributed.is_available() and distributed.is_gloo_available()):
+        raise NotImplementedError("this torch comes without gloo")
     if "RANK" in os.environ:
         read()
-    elif sys.argv[1:]:
+    elif sys.argv[1:] == ["in"]:
         launch()
+    elif sys.argv[1:]:
+        torchrun(sys.argv[1])
     elif missing := [name for name in TOOLS if not shutil.which(name)]:
         raise NotImplementedError(f"{missing[0]}, of Linux, is missing")
     elif subprocess.run(

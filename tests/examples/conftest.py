@@ -12,7 +12,7 @@ import psutil
 import pytest
 from running import PROJECT, Run, fresh, run
 
-from spritedocs.machine import start_method
+from spritedocs.machine import program, start_method
 from spritedocs.recordings import Library
 from spritedocs.report import Measurement
 
@@ -63,3 +63,20 @@ def forks() -> None:
     """
     if start_method() != "fork":
         pytest.skip("needs workers that are forked")
+
+
+@pytest.fixture
+def altered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, str]], None]:
+    """Has examples run a program in which each old text reads otherwise."""
+
+    def alter(name: str, otherwise: dict[str, str]) -> None:
+        text = program(name).read_text(encoding="utf-8")
+        for old, new in otherwise.items():
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        path = tmp_path / "programs" / f"{name}.py"
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+
+    return alter

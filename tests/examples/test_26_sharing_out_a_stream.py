@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from children import KILL, all_ended_since, children, has_ended, posix
 
-from spritedocs.machine import Outcome
+from spritedocs.errors import ending
+from spritedocs.machine import Outcome, program
 from spritedocs.report import Gap, Measurement
 
 NAME = "26_sharing_out_a_stream"
@@ -70,3 +75,44 @@ def test_where_linux_makes_no_hosts_the_table_says_why(
     gap = found.value("once", "two", "once")
     assert isinstance(gap, Gap)
     assert gap.reason == "two_hosts.py cannot do that here: unshare, of Linux, is missing."
+
+
+@pytest.fixture(scope="module")
+def hosts() -> dict[str, Any]:
+    """What the program defines."""
+    return runpy.run_path(str(program("two_hosts")))
+
+
+def python(source: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", source])
+
+
+WAITS = "import time; time.sleep(600)"
+
+
+@posix
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_waits_for_a_dead_rank_is_ended(hosts: dict[str, Any], first: int) -> None:
+    hosts["endings"].__globals__["PATIENCE_S"] = 0.2
+    begun = [python("raise SystemExit(128 + 9)"), python(WAITS)]
+    ended = hosts["endings"](begun if first == 0 else begun[::-1])
+    assert ended == ([-9, -15] if first == 0 else [-15, -9])
+    assert all(has_ended(each.pid) for each in begun)
+
+
+def test_both_hosts_may_take_their_time(hosts: dict[str, Any]) -> None:
+    assert hosts["endings"]([python("import time; time.sleep(0.5)"), python("")]) == [0, 0]
+
+
+@posix
+def test_a_rank_that_is_killed_is_named_and_nobody_waits_for_it(
+    script: dict[str, Any], altered: Callable[[str, dict[str, str]], None]
+) -> None:
+    dies = f"    if distributed.get_rank(): {KILL}\n    else: {WAITS}\n"
+    altered("two_hosts", {"    host = ": f"{dies}    host = ", "PATIENCE_S = 5": "PATIENCE_S = 0.5"})
+    before = children()
+    gap = script["race"]({"two": script["two_hosts"]}, rounds=1, warmup=False).value("once", "two", "once")
+    assert all_ended_since(before)
+    assert isinstance(gap, Gap)
+    if "rank" in gap.reason:  # else there are no hosts
+        assert gap.reason.startswith(f"two_hosts.py cannot do that here: rank 1 {ending(-9)}: ")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import runpy
+import socket
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from children import KILL, all_ended_since, children, posix
 from running import PROJECT
 from torch.utils.data import DistributedSampler
 
-from spritedocs.machine import NotHere, Outcome
+from spritedocs.errors import ending
+from spritedocs.machine import NotHere, Outcome, run_program
 from spritedocs.report import Gap, Measurement
 
 NAME = "30_a_rank_that_dies"
@@ -96,6 +101,45 @@ def test_where_no_rank_can_be_killed_every_value_says_so(
     gap = script["race"](ways, rounds=1, warmup=False).value("once_place", "place", "once")
     assert isinstance(gap, Gap)
     assert gap.reason == "restarted.py cannot do that here: Windows has no SIGKILL for a rank to die of."
+
+
+@posix
+def test_a_rank_that_dies_for_good_is_named(
+    script: dict[str, Any], altered: Callable[[str, dict[str, str]], None]
+) -> None:
+    altered("restarted", {"--max-restarts 1": "--max-restarts 0"})
+    before = children()
+    ways = {"place": partial(script["go_on"], "place")}
+    gap = script["race"](ways, rounds=1, warmup=False).value("once_place", "place", "once")
+    assert all_ended_since(before)
+    assert isinstance(gap, Gap)
+    assert gap.reason.startswith(f"restarted.py cannot do that here: rank 1 {ending(-9)}: ")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "old"),
+    [("restarted", "    loader = make_loader(way, state, rank)\n"), ("left_behind", "    if rank == 0:\n")],
+)
+def test_a_death_that_comes_early_is_none_to_count(
+    altered: Callable[[str, dict[str, str]], None], name: str, old: str
+) -> None:
+    altered(name, {old: f"    if rank == 0 and attempt == 0: {KILL}\n{old}"})
+    arguments = ("place",) if name == "restarted" else ()
+    with pytest.raises(NotHere, match="a rank ended before its death was due: end other programs"):
+        assert run_program(name, arguments=arguments, limit_s=90).answer
+
+
+def test_a_port_that_is_taken_is_told_by_the_exit_status(
+    restarted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("", 0)) as taken:
+        told = {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": taken.getsockname()[1]}
+        for name, value in told.items():
+            monkeypatch.setitem(os.environ, name, str(value))
+        with pytest.raises(SystemExit) as ended:
+            restarted["meet"]()
+    assert ended.value.code == errno.EADDRINUSE
 
 
 def test_it_measures_what_the_page_says(values_of: Callable[[str], dict[str, Measurement]]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,18 @@ def _missing(script: dict[str, Any], why: str) -> None:
         assert why in gap.reason
 
 
+@pytest.fixture
+def taken_ports() -> Iterator[None]:
+    """Others have the ports that Ray has a number for: of its cluster, its dashboard, clients and agents."""
+    with ExitStack() as stack:
+        for port in (6379, 8265, 10001, 52365):
+            with suppress(OSError):  # it is taken already
+                stack.enter_context(socket.create_server(("", port)))
+        yield
+
+
 @pytest.mark.peers
+@pytest.mark.usefixtures("taken_ports")
 def test_two_nodes_deliver_every_sprite_once_and_one_of_them_too(loading: dict[str, Any]) -> None:
     found = run_program("two_nodes", arguments=("1",), limit_s=LIMIT_S).answer
     assert [len(found["turns"][name]) for name in ("torch", "ray")] == [1, 1]

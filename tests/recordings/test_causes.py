@@ -16,7 +16,7 @@ WITHOUT_NUMBERS = (
     *("11_platform_quirks", "11_what_a_start_costs", "16_the_count_that_lies", "17_what_cannot_travel"),
     *("18_one_bad_file", "22_one_change_at_a_time", "23_is_it_a_leak", "24_reading_a_profiler"),
     *("30_a_rank_that_dies", "31_other_loaders", "32_one_loop_to_its_end"),
-    "33_feeding_from_other_machines",
+    *("33_feeding_from_other_machines", "35_ranks_of_unequal_length"),
 )
 """Recordings whose values' names hold no number of workers."""
 STARTING = {"startup_s_4": "s", "first_epoch_s_4": "s", "first_batch_ms_2": "ms"}

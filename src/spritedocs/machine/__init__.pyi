@@ -12,6 +12,7 @@ from .page_cache import bytes_from_disk, drop_from_cache, pages_in_cache, space_
 from .parallelism import start_method, usable_cores
 from .processes import marked, remains
 from .programs import program, run_program, run_programs, run_script, run_scripts
+from .ranks import why_ranks_ended
 from .requirements import by_start_method, needs
 from .supervisor import supervised
 from .training import gpu_ended, helpers_for, training_device, without_gpu
@@ -68,6 +69,7 @@ __all__ = [
     "undisturbed",
     "usable_cores",
     "why_no_helpers",
+    "why_ranks_ended",
     "without_gpu",
     "worker_memory_mb",
     "worker_pids",
