@@ -112,7 +112,7 @@ def test_where_helpers_have_the_cores_already_cheaper_items_are_next(
     loader.num_workers = workers
     list(watch(loader))
     verdict = said()[1]
-    assert f"It has {helpers} for the 4 usable cores: make items cheaper next." in verdict
+    assert f"The loader has {helpers} for the 4 usable cores: make items cheaper next." in verdict
     assert "pay only where items mostly wait, which 'spritedocs tune' finds out" in verdict
     assert "in-depth/slow-disks/" in verdict
     assert "num_workers" not in verdict

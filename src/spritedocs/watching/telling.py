@@ -132,7 +132,7 @@ def _next_step(workers: int | None, cores: int, ranks: int) -> str:
     if workers >= _NEAR * cores:
         helpers = f"{workers} helper{'s' * (workers != 1)}"
         return (
-            f"It has {helpers} for the {usable}: make items cheaper next. More helpers {beyond}, "
+            f"The loader has {helpers} for the {usable}: make items cheaper next. More helpers {beyond}, "
             f"which 'spritedocs tune' finds out. {_page('in-depth/slow-disks/')}"
         )
     if workers:
@@ -167,7 +167,7 @@ def crowd(workers: Sequence[tuple[str, int]], cores: int, ranks: int = 1) -> str
     total = sum(count for _, count in workers) * ranks
     return (
         f"{total} workers are alive at the same time ({named}), on {cores} usable core{'s' * (cores != 1)}. "
-        "If items compute, take fewer, or let those of one loader end with its epoch: "
+        "If they compute at the same time, take fewer, or let those of one loader end with its epoch: "
         f"persistent_workers=False. {_page('in-depth/the-right-number/#usable-cores')}"
     )
 
