@@ -48,3 +48,9 @@ def test_every_link_of_a_twin_and_of_the_list_leads_to_a_file(site: Path, twins:
     for path in twins:
         if path.parent.name != "api":
             assert f"]({path.with_suffix('.md').relative_to(site).as_posix()})" in listed
+
+
+def test_a_twin_has_the_code_of_tabs_one_below_the_other(site: Path) -> None:
+    twin = (site / "in-depth" / "slow-disks" / "index.md").read_text(encoding="utf-8")
+    for name in ("Before", "After"):
+        assert re.search(rf"^\*\*{name}\*\*\n\n```python.*?\nclass .*?\n```$", twin, re.DOTALL | re.MULTILINE)

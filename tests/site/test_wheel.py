@@ -68,6 +68,23 @@ def test_pages_show_the_address_that_they_are_read_from(
             line = page.locator("code", has_text="pip install").first.inner_text()
             assert line == f"pip install {address}/downloads/{WHEEL}"
             assert page.request.get(line.split()[-1]).ok
+            assert "pip needs" not in page.locator("body").inner_text()
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_without_scripts_the_line_has_the_relative_address_and_says_what_pip_needs(
+    with_package: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = built(with_package, monkeypatch, SimpleNamespace(WheelBuilder=Builder)).site
+    with serving(site) as address, launched() as browser:
+        page = opened(browser, java_script_enabled=False).new_page()
+        for path, up in (("", ""), (f"experiments/{NAME}/", "../../")):
+            page.goto(f"{address}/{path}")
+            line = page.locator("code", has_text="pip install").first
+            assert line.inner_text() == f"pip install {up}downloads/{WHEEL}"
+            assert page.request.get(f"{address}/{path}{line.inner_text().split()[-1]}").ok
+            assert "pip needs the whole address" in page.locator("body").inner_text()
 
 
 def test_without_the_build_backend_nothing_is_fetched_and_the_clone_is_named(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from spritedocs.watching import reports, telling, watches
+from spritedocs.watching import reports, shares, telling, watches
+from spritedocs.watching.shares import Run
 from spritedocs.watching.watches import Watch
 
 
@@ -45,7 +46,10 @@ def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "_PROCESS", os.getpid())
     monkeypatch.setattr(reports, "_NEXT", {})
     monkeypatch.setattr(reports, "LACKING", set())
-    monkeypatch.setattr(Watch, "most_workers", 0)
+    monkeypatch.setattr(watches, "RUN", Run())
+    monkeypatch.setattr(shares, "usable_cores", lambda: 8)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.setattr(shares, "_MOST_WORKERS", 0)
     monkeypatch.setattr(Watch, "rank", (None, 1))
     telling._page.cache_clear()
 

@@ -163,7 +163,9 @@ def test_after_many_epochs_the_longest_rank_decides_whether_a_short_one_is_told(
         its._ranks = Ranks("training", rank, 2, 20)
     for number, seconds in ((1, (1.01, 0.99)), (2, (0.6, 0.5))):
         for its, s in zip(each, seconds, strict=True):
-            its.ended(Epoch(number, 2, batches=10, items=80, seconds=s, first_s=0.1, ended="done"))
+            its.ended(
+                Epoch(number, 2, batches=10, items=80, seconds=s, first_s=0.1, ended="done"), at=9 * number
+            )
     told = [line for line in capsys.readouterr().err.splitlines() if ", epoch " in line]
     assert len(told) == 1
     assert told[0].startswith("spritedocs: training, epoch 1 on 2 ranks: 1.01 s")

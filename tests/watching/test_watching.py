@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from spritedocs.machine import run_script
 from spritedocs.timing import dismiss, time_epoch
-from spritedocs.watching import iterating, reports, telling, watch, watches
+from spritedocs.watching import iterating, reports, shares, telling, watch, watches
 
 
 def test_an_epoch_is_told_in_a_line_with_its_first_batch_apart(clock, said):
@@ -79,12 +79,111 @@ def test_where_the_helpers_stay_a_pause_comes_from_elsewhere(clock, said):
     assert "persistent_workers" not in verdict
 
 
-@pytest.mark.parametrize(("workers", "is_named"), [(0, True), (2, False)])
-def test_a_loader_without_helpers_is_to_try_some(clock, said, workers, is_named):
+@pytest.mark.parametrize(
+    ("workers", "cores", "ranks", "tries", "beyond"),
+    [
+        (0, 8, 1, "num_workers=2, then 4, or", "than the 8 usable cores pay only"),
+        (0, 2, 1, "num_workers=2, or", "than the 2 usable cores pay only"),
+        (0, 1, 1, "num_workers=1, or", "than the 1 usable core pay only"),
+        (0, 4, 2, "num_workers=2, or", "than the 2 usable cores of each rank pay only"),
+        (0, 1, 2, "num_workers=1, or", "than the 1 usable core of each rank pay only"),
+        (2, 8, 1, "num_workers up to 8, or", "than the 8 usable cores pay only"),
+    ],
+)
+def test_a_loader_with_cores_to_spare_is_to_try_helpers_up_to_them(
+    clock, said, monkeypatch, workers, cores, ranks, tries, beyond
+):
+    monkeypatch.setattr(shares, "usable_cores", lambda: cores)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
     loader = Slow(clock, [1, 1, 1])
     loader.num_workers = workers
     list(watch(loader))
-    assert ("num_workers=2, then 4" in said()[1]) == is_named
+    verdict = said()[1]
+    assert f"Try {tries} 'spritedocs tune'. More helpers {beyond} where items mostly wait." in verdict
+    assert "fix-a-slow-run/" in verdict
+
+
+@pytest.mark.parametrize(("workers", "helpers"), [(3, "3 helpers"), (9, "9 helpers")])
+def test_where_helpers_have_the_cores_already_cheaper_items_are_next(
+    clock, said, monkeypatch, workers, helpers
+):
+    monkeypatch.setattr(shares, "usable_cores", lambda: 4)
+    loader = Slow(clock, [1, 1, 1])
+    loader.num_workers = workers
+    list(watch(loader))
+    verdict = said()[1]
+    assert f"The loader has {helpers} for the 4 usable cores: make items cheaper next." in verdict
+    assert "pay only where items mostly wait, which 'spritedocs tune' finds out" in verdict
+    assert "in-depth/slow-disks/" in verdict
+    assert "num_workers" not in verdict
+
+
+def test_a_loader_that_knows_no_helpers_is_not_told_of_cores(clock, said):
+    list(watch(Slow(clock, [1, 1, 1])))
+    assert "Try 'spritedocs tune'. See" in said()[1]
+
+
+def epochs_of_two(clock, said, validation, training=30, epochs=2):
+    """The lines about validation, which so many seconds of training precede in each epoch."""
+    loaders = [watch(Slow(clock, [0] * training), name="training"), watch(validation, name="validation")]
+    lines = []
+    for _ in range(epochs):
+        for loader in loaders:
+            for _ in loader:
+                clock.spend(1)
+        lines.append([line for line in said() if line.startswith("validation")])
+    return lines
+
+
+@pytest.mark.parametrize(("wait", "is_minor"), [(0.4, True), (0.7, False)])
+def test_of_a_minor_loader_it_is_said_what_part_its_waits_are_and_no_more(clock, said, wait, is_minor):
+    # Waits of 1.2 s in a run of 34.2 s, or of 2.1 s in one of 35.1 s.
+    for told, *verdicts in epochs_of_two(clock, said, Slow(clock, [wait] * 3)):
+        assert ("its waits take 4% of the run" in told) == is_minor
+        assert ("without waiting at most" in told) != is_minor
+        assert not (is_minor and verdicts)
+
+
+def test_waits_of_a_minor_loader_may_be_next_to_nothing(clock, said):
+    [[told], _] = epochs_of_two(clock, said, Slow(clock, [0, 0, 0]))
+    assert told.endswith("then waited 0%; its waits take under 1% of the run")
+
+
+def test_starting_and_stopping_are_waits_as_well(clock, said):
+    loader = Slow(clock, [1.5, 0, 0], end=1.5)
+    loader.num_workers = 2
+    assert "There is a pause" in epochs_of_two(clock, said, loader)[1][1]
+
+
+def test_a_minor_loader_that_begins_to_wait_is_advised(clock, said):
+    loader = Slow(clock, [0, 0, 0])
+    training = watch(Slow(clock, [0] * 30), name="training")
+    for epoch in range(10):
+        loader.waits = [3.0 * (epoch == 9)] * 3
+        for each in (training, watch(loader, name="validation")):
+            for _ in each:
+                clock.spend(1)
+    assert said()[-1].startswith("validation: Waits over 5%")
+
+
+def test_what_lies_between_epochs_is_no_part_of_the_run(clock, said):
+    """A notebook rests between its cells."""
+    for _ in range(2):
+        for _ in watch(Slow(clock, [1, 1, 1]), name="it"):
+            clock.spend(1)
+        clock.spend(3600)
+        assert "without waiting at most" in said()[0]
+
+
+def test_a_loader_inside_the_loop_of_another_is_a_part_of_that(clock, said):
+    """Validation after every tenth batch: the epoch of training is under way."""
+    validation = Slow(clock, [0.1, 0.1])
+    for number, _ in enumerate(watch(Slow(clock, [0] * 30), name="training")):
+        clock.spend(1)
+        if number % 10 == 9:
+            list(watch(validation, name="validation"))
+    told = [line for line in said() if line.startswith("validation")]
+    assert [line.partition("; ")[2] for line in told] == ["its waits take 2% of the run"] * 3
 
 
 def test_epochs_of_a_loader_that_is_watched_anew_each_time_are_counted_on(clock, said):
@@ -536,7 +635,7 @@ def with_workers(clock, *pids):
 
 
 def test_more_helpers_than_cores_are_named(clock, said, monkeypatch):
-    monkeypatch.setattr(watches, "usable_cores", lambda: 4)
+    monkeypatch.setattr(shares, "usable_cores", lambda: 4)
     training, validation = with_workers(clock, 1, 2, 3), with_workers(clock, 4, 5)
     for _ in range(2):
         list(watch(training, name="training"))
@@ -549,7 +648,7 @@ def test_more_helpers_than_cores_are_named(clock, said, monkeypatch):
 
 
 def test_a_number_of_ranks_that_is_none_counts_as_one(clock, said, monkeypatch):
-    monkeypatch.setattr(watches, "usable_cores", lambda: 1)
+    monkeypatch.setattr(shares, "usable_cores", lambda: 1)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "many")
     list(watch(with_workers(clock, 1, 2), name="training"))
     assert [line for line in said() if "2 workers are alive" in line]
@@ -557,7 +656,7 @@ def test_a_number_of_ranks_that_is_none_counts_as_one(clock, said, monkeypatch):
 
 @pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
 def test_the_first_rank_counts_the_helpers_of_all(clock, said, monkeypatch, rank, lines):
-    monkeypatch.setattr(watches, "usable_cores", lambda: 4)
+    monkeypatch.setattr(shares, "usable_cores", lambda: 4)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", rank)
     list(watch(with_workers(clock, 1, 2, 3), name="training"))
@@ -570,7 +669,7 @@ def test_the_first_rank_counts_the_helpers_of_all(clock, said, monkeypatch, rank
 
 
 def test_helpers_of_an_epoch_that_has_ended_are_not_counted(said, monkeypatch, servers):
-    monkeypatch.setattr(watches, "usable_cores", lambda: 1)
+    monkeypatch.setattr(shares, "usable_cores", lambda: 1)
 
     def loader():
         return DataLoader(TensorDataset(torch.zeros(4)), 2, num_workers=1)
@@ -870,7 +969,7 @@ def test_what_cannot_be_counted_is_one_item():
 @pytest.mark.parametrize(
     ("part", "name"),
     [
-        (watches, "_look_for_a_crowd"),
+        (watches, "tell_of_a_crowd"),
         (iterating.Batches, "_received"),
         (iterating.DeviceIdle, "stepped"),
         (iterating, "_other_device"),

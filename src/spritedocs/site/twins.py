@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import posixpath
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ _PARTS = re.compile(
     r"|\]\((?P<link>[^)#\s]+)(?:#[^)\s]*)?\)|[ \n]*\{:? ?(?:[.#]|data-)[^}\n]*\}",
     re.DOTALL | re.MULTILINE,
 )
-_TABS = re.compile(r'^=== "(.*)"\n\n    ', re.MULTILINE)
+_TABS = re.compile(r'^=== "(.*)"\n\n((?:    .*\n?|[ \t]*\n)+)', re.MULTILINE)
 
 
 class Twins:
@@ -73,7 +74,7 @@ class Twins:
                 return _character(found["character"])
             return found["kept"] or ("\n" if found["tag"] in ("</p>", "</summary>") else "")
 
-        text = _PARTS.sub(written, marks.replaced(_TABS.sub(r"**\1**\n\n", source)))
+        text = _PARTS.sub(written, marks.replaced(_TABS.sub(_tab, source)))
         self._texts[_twin(page.file.dest_uri)] = re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip() + "\n"
 
     def write(self, config: MkDocsConfig) -> None:
@@ -108,6 +109,10 @@ def _character(reference: str) -> str:
     """What ``reference`` stands for, unless Markdown would take that for a mark."""
     character = html.unescape(reference)
     return reference if character in "<>*|`[]\\" else character
+
+
+def _tab(found: re.Match[str]) -> str:
+    return f"**{found[1]}**\n\n{textwrap.dedent(found[2])}"
 
 
 def _table(inner: str) -> str:

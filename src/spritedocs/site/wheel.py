@@ -40,10 +40,16 @@ def add_wheel(config: MkDocsConfig, files: Files, root: Path) -> str:
 
 
 def install_line(address: str) -> str:
-    """HTML with the command that installs the wheel at ``address``. A script makes it a whole one."""
-    name = html.escape(address.rpartition("/")[2])
-    link = f'<a class="sprite-wheel" href="{html.escape(address)}">{name}</a>'
-    return f'<div class="highlight"><pre><code>pip install {link}</code></pre></div>'
+    """HTML with the command that installs the wheel at ``address``, which is relative to the page.
+
+    A script makes it a whole one. Where none runs it is said that pip needs that.
+    """
+    address = html.escape(address)
+    link = f'<a class="sprite-wheel" href="{address}">{address}</a>'
+    return (
+        f'<div class="highlight"><pre><code>pip install {link}</code></pre></div>\n\n'
+        "<noscript><p>pip needs the whole address of that file: the link has it.</p></noscript>"
+    )
 
 
 @functools.cache

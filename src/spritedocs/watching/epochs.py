@@ -69,6 +69,11 @@ class Epoch:
         return self.wait_share if self.idle_share is None else self.idle_share
 
     @property
+    def lost_s(self) -> float:
+        """Seconds of the whole epoch that waiting costs, its start and its end included."""
+        return self.first_s + self.end_s + self.lost_share * self._rest_s
+
+    @property
     def at_most(self) -> float:
         """How many times as fast the time between start and end could be, if steps keep their length."""
         return 1 / (1 - self.lost_share) if self.lost_share < 1 else math.inf
@@ -78,9 +83,12 @@ class Epoch:
         told = {**asdict(self), **{name: getattr(self, name) for name in _CALCULATED}}
         return {name: None if value == math.inf else value for name, value in told.items()}
 
+    @property
+    def _rest_s(self) -> float:
+        return max(0.0, self.seconds - self.first_s - self.end_s)
+
     def _share(self, waited_s: float) -> float:
-        rest_s = self.seconds - self.first_s - self.end_s
-        return min(1.0, waited_s / rest_s) if rest_s > 0 else 0.0
+        return min(1.0, waited_s / self._rest_s) if self._rest_s else 0.0
 
 
 _CALCULATED = ("items_per_s", "wait_share", "idle_share", "lost_share", "at_most")

@@ -100,6 +100,11 @@ class Batches:
     def __del__(self) -> None:
         self.stop()
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """When the epoch began, and when the loader was last heard of."""
+        return self._began, self._last
+
     def stop(self) -> None:
         """Ends the epoch where the last batch was handed over: nobody asks for another.
 
@@ -112,7 +117,9 @@ class Batches:
         self._last = received = self._clock()
         epoch, self._ending = self.epoch, "left"
         if not epoch.batches:
-            self._first(received)
+            epoch.first_s = received - self._began
+            if torch.cuda.is_initialized() and not self._watch.synchronise:  # type: ignore[no-untyped-call]
+                self._idle = DeviceIdle(accelerator("cuda")[1])
         elif not epoch.kept:
             epoch.wait_s += received - asked
         epoch.batches += 1
@@ -141,7 +148,7 @@ class Batches:
             with suppress(RuntimeError):  # a device that failed is told of elsewhere
                 self.epoch.idle_s = self._idle.total_s() if self._idle else None
                 self.epoch.unseen = "" if self._watch.synchronise else _other_device()
-            self._watch.ended(self.epoch)
+            self._watch.ended(self.epoch, self._last)
         except Exception as error:  # noqa: BLE001
             self._give_up(error)
 
@@ -155,11 +162,6 @@ class Batches:
             return int(self._count(batch))
         except Exception:  # noqa: BLE001 - a method of theirs, and no reason to stop a training
             return 1
-
-    def _first(self, received: float) -> None:
-        self.epoch.first_s = received - self._began
-        if torch.cuda.is_initialized() and not self._watch.synchronise:  # type: ignore[no-untyped-call]
-            self._idle = DeviceIdle(accelerator("cuda")[1])
 
 
 def replayed(

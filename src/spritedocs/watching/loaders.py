@@ -37,6 +37,10 @@ def watch(
     and takes no options any more. After 100 epochs those below a second are no longer told, but for the table
     at the end of the process.
 
+    A minor loader, such as one for validation, has no advice, but the part of the run that its waits take. It
+    is one whose epoch took less than half of the run's time since its former epoch, and whose waits, start
+    and end included, took less than 5% of that time. The run is the time in which any epoch was under way.
+
     ``loader`` is a ``torch.utils.data.DataLoader``, or anything else that yields batches. Of what goes
     through Accelerate's ``prepare()`` watch what that returns: it is another loader.
     ``name`` is what it is called, else the line that watches it. Where that is done again, with the same

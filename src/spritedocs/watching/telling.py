@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _FIX = "fix-a-slow-run/"
+_NEAR = 0.75
+"""With so many helpers for each usable core another one is no great step any more."""
 
 
 def say(text: str) -> None:
@@ -44,8 +46,8 @@ def say(text: str) -> None:
         return
 
 
-def summary(epoch: Epoch) -> str:
-    """The line after an epoch."""
+def summary(epoch: Epoch, minor: float | None = None) -> str:
+    """The line after an epoch; ``minor`` is what part of the run its waits are, where the loader is minor."""
     ending = f" ({_ending(epoch)})" if epoch.ended != "done" else ""
     about = f"epoch {epoch.number}{ending}: {_digits(epoch.seconds)} s"
     if not epoch.batches:
@@ -60,7 +62,10 @@ def summary(epoch: Epoch) -> str:
         return about
     idle = "" if epoch.idle_share is None else f", the GPU idle {epoch.idle_share:.0%}"
     end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
-    most = f"without waiting at most {_times(epoch.at_most)} as fast"
+    if minor is None:
+        most = f"without waiting at most {_times(epoch.at_most)} as fast"
+    else:
+        most = f"its waits take {f'{minor:.0%}' if minor >= 0.01 else 'under 1%'} of the run"
     return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
 
 
@@ -83,10 +88,12 @@ def of_ranks(epochs: Sequence[Epoch]) -> str:
     )
 
 
-def verdict(epoch: Epoch, to_synchronise: str) -> str:
+def verdict(epoch: Epoch, to_synchronise: str, cores: int, ranks: int = 1) -> str:
     """What ``epoch`` means, and what to try next; empty if it says nothing.
 
-    ``to_synchronise`` is what the reader types to have each step waited for.
+    ``to_synchronise`` is what the reader types to have each step waited for. So many ``cores`` are usable,
+    for each of ``ranks``. No more is said of them: what they allow depends on whether an item waits or
+    computes, which ``tune`` measures, and an epoch does not show.
     """
     if epoch.kept:
         return "That epoch trained on the same few batches. It must not count: start the training anew."
@@ -99,10 +106,9 @@ def verdict(epoch: Epoch, to_synchronise: str) -> str:
             f"{_page('in-your-own-loop/')}"
         )
     if epoch.lost_share >= ENOUGH:
-        first = "num_workers=2, then 4, or " if epoch.workers == 0 else ""
         return (
             "Waits over 5%: the loader holds it up. What could be gained is an estimate, for steps that "
-            f"keep their length. Try {first}'spritedocs tune'. {_page(_FIX)}"
+            f"keep their length. {_next_step(epoch.workers, cores, ranks)}"
         )
     if epoch.number > 1 and epoch.workers and epoch.first_s + epoch.end_s > ENOUGH * epoch.seconds:
         remedy = (
@@ -115,6 +121,25 @@ def verdict(epoch: Epoch, to_synchronise: str) -> str:
         "Waits under 5%: it is not the loader. To be faster, look at the step, and for .item(), print "
         f"and logging in it. {_page(_FIX)}"
     )
+
+
+def _next_step(workers: int | None, cores: int, ranks: int) -> str:
+    """What to try where a loader holds training up."""
+    if workers is None:
+        return f"Try 'spritedocs tune'. {_page(_FIX)}"
+    usable = f"{cores} usable core{'s' * (cores != 1)}{' of each rank' * (ranks > 1)}"
+    beyond = "pay only where items mostly wait"
+    if workers >= _NEAR * cores:
+        helpers = f"{workers} helper{'s' * (workers != 1)}"
+        return (
+            f"The loader has {helpers} for the {usable}: make items cheaper next. More helpers {beyond}, "
+            f"which 'spritedocs tune' finds out. {_page('in-depth/slow-disks/')}"
+        )
+    if workers:
+        numbers = f"num_workers up to {cores}"
+    else:
+        numbers = "num_workers=2, then 4" if cores >= 4 else f"num_workers={min(2, cores)}"
+    return f"Try {numbers}, or 'spritedocs tune'. More helpers than the {usable} {beyond}. {_page(_FIX)}"
 
 
 def replay_begins(keep: int) -> str:
@@ -142,7 +167,7 @@ def crowd(workers: Sequence[tuple[str, int]], cores: int, ranks: int = 1) -> str
     total = sum(count for _, count in workers) * ranks
     return (
         f"{total} workers are alive at the same time ({named}), on {cores} usable core{'s' * (cores != 1)}. "
-        "If items compute, take fewer, or let those of one loader end with its epoch: "
+        "If they compute at the same time, take fewer, or let those of one loader end with its epoch: "
         f"persistent_workers=False. {_page('in-depth/the-right-number/#usable-cores')}"
     )
 

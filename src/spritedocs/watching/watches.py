@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import multiprocessing
 import os
 import time
@@ -15,12 +16,13 @@ from typing import Any, ClassVar
 
 from torch import distributed
 
-from spritedocs.machine import usable_cores, worker_pids
+from spritedocs.machine import worker_pids
 from spritedocs.watching import reports, telling
 from spritedocs.watching.epochs import Epoch
 from spritedocs.watching.iterating import Batches
 from spritedocs.watching.loader_facts import alike, workers_of
 from spritedocs.watching.ranks import Ranks
+from spritedocs.watching.shares import RUN, cores_and_ranks, minor_share, tell_of_a_crowd
 
 __all__ = ["WATCHES", "Watch", "watch_of"]
 
@@ -44,8 +46,6 @@ class Watch:
     """A loader's epochs. A loader that is made anew in the same place goes on with those of the former."""
 
     clock: Callable[[], float] = staticmethod(time.perf_counter)
-    most_workers: ClassVar[int] = 0
-    """How many were too many for the cores, when that was last said."""
     rank: ClassVar[tuple[int | None, int]] = (None, 1)
     """That of this process and how many there are, as last known: at the end the group may be gone."""
 
@@ -65,7 +65,7 @@ class Watch:
         self._loader: Callable[[], Any] = lambda: None
         # No WeakSet: while one thread looks through it, another may begin an epoch.
         self._running: weakref.WeakValueDictionary[int, Batches] = weakref.WeakValueDictionary()
-        self._verdict = ""
+        self._verdict, self._former_end = "", -math.inf
         self._ranks: Ranks | None = None
 
     def serves(self, loader: Any, alike_will_do: bool = False) -> bool:
@@ -98,7 +98,7 @@ class Watch:
         self.epochs.append(epoch)
         try:
             self._running[id(batches)] = batches
-            _look_for_a_crowd()
+            tell_of_a_crowd([(watch.name, count) for watch in WATCHES if (count := watch.workers())])
         except Exception as error:  # noqa: BLE001
             batches.is_open = False
             self.give_up(error)
@@ -138,9 +138,13 @@ class Watch:
         """The ``keep`` first batches are handed out again from now on."""
         self._say(f": {telling.replay_begins(keep)}")
 
-    def ended(self, epoch: Epoch) -> None:
-        """An epoch is over: it is told of, and reported."""
-        self._tell(epoch)
+    def ended(self, epoch: Epoch, at: float) -> None:
+        """An epoch is over, since ``at``: it is told of, and reported."""
+        RUN.add((at - epoch.seconds, at))
+        under_way = [batches.span for watch in WATCHES for batches in watch._under_way() if batches.is_open]
+        run_s = RUN.seconds(self._former_end, under_way)
+        self._former_end = at
+        self._tell(epoch, run_s)
         if epoch.number == MOST_LINES:
             self._say(f": {telling.silence(MOST_LINES, SHORT_S)}")
         if self.report is not None and reports.is_due(self.report, self.clock()):
@@ -153,8 +157,11 @@ class Watch:
             with suppress(Exception):
                 self._say(f" is not watched any more ({type(error).__name__}: {error}): please report it.")
 
-    def _tell(self, epoch: Epoch) -> None:
-        """Say what ``epoch`` was like; with several ranks the last one to end it speaks for all."""
+    def _tell(self, epoch: Epoch, run_s: float) -> None:
+        """Say what ``epoch`` was like; with several ranks the last one to end it speaks for all.
+
+        ``run_s`` is the time of the run since the former one ended. To a minor loader there is no advice.
+        """
         told, former = [epoch], self._verdict
         if self._ranks is not None and not epoch.kept:
             told = self._ranks.leave(epoch)
@@ -162,9 +169,11 @@ class Watch:
         if not told or (epoch.number > MOST_LINES and is_short and not epoch.kept):
             return
         slowest = max(told, key=lambda each: each.lost_share)
-        self._verdict = telling.verdict(slowest, self.to_synchronise) or former
+        minor = None if epoch.kept else minor_share(slowest, run_s)
+        if minor is None:
+            self._verdict = telling.verdict(slowest, self.to_synchronise, *cores_and_ranks()) or former
         if self._ranks is None or len(told) == 1:
-            self._say(f", {telling.summary(epoch)}")
+            self._say(f", {telling.summary(epoch, minor)}")
         else:
             former = self._ranks.swap_verdict(self._verdict)
             self._say(f", {telling.of_ranks(told)}", of_all=True)
@@ -196,18 +205,6 @@ def watch_of(loader: Any, key: str, title: str, alike_will_do: bool = False) -> 
     return found
 
 
-def _look_for_a_crowd() -> None:
-    # torchrun says how many ranks a machine has; one of them speaks for all.
-    said = os.environ.get("LOCAL_WORLD_SIZE", "")
-    ranks = int(said) if said.isdecimal() else 1
-    alive = [(watch.name, count) for watch in WATCHES if (count := watch.workers())]
-    total = ranks * sum(count for _, count in alive)
-    if total > Watch.most_workers and total > (cores := usable_cores()):
-        Watch.most_workers = total
-        if ranks == 1 or os.environ.get("LOCAL_RANK") == "0":
-            telling.say(f"spritedocs: {telling.crowd(alive, cores, ranks)}")
-
-
 def _write(path: Path) -> None:
     ended = [(watch.name, watch._ended()) for watch in WATCHES if watch.report == path]
     reports.write(path, ended, *_rank(), Watch.clock)
@@ -227,6 +224,7 @@ def _see_to_the_end() -> None:
     if pid != _PROCESS:
         _PROCESS = pid
         reports.LACKING.clear()
+        RUN.clear()
         for watch in WATCHES:
             watch.begin_anew()
     if multiprocessing.parent_process() is not None:
