@@ -160,7 +160,7 @@ if __name__ == "__main__":
 # {tensordict_over_torch:interval}: that is made for whole batches, not for a slice an item. A second
 # `DataLoader` has {torch_again_over_torch:interval}.
 #
-# **Another decoder decides more than another loader.** OpenCV's in a `DataLoader` has
+# **Another decoder may gain where another loader did not.** OpenCV's in a `DataLoader` has
 # {opencv_over_torch:interval} the pace of Pillow's, with helpers as before. DALI decodes in two threads of
 # its own, which need no lock: {dali_over_torch:interval}.
 #
