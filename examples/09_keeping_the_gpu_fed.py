@@ -174,9 +174,8 @@ if __name__ == "__main__":
     first = {label: line.between(0, end_s) for label, line in last.items()}
     losses = learned.samples("helped", "loss")
     table = Table("Share of the epoch", rows=labels)
-    for what in ("data wait", "utilisation", "loading", "waiting", "computing"):
-        name = what.replace(" ", "_")
-        table.column(what, learned.values(name, f"{name}_pct"))
+    for key in ("data_wait", "utilisation", "loading", "waiting", "computing"):
+        table.column(key.replace("_", " "), learned.values(key, f"{key}_pct"))
     wait = learned.values("first_batch_ms", "first_batch_ms")
     ends = measured("loss_first", losses[0]), measured("loss_last", losses[-1])
     alt = "With helpers, the next batches are loaded while the model trains."

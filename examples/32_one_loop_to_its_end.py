@@ -17,7 +17,7 @@
 #   - end_over_naive > 2
 #   - end_of_headroom > 0.85
 #   - end_of_headroom < 1
-#   - step_augmented_speedup > 0.85
+#   - step_augmented_speedup > 0.8
 #   - step_augmented_speedup < 1.05
 # ---
 
