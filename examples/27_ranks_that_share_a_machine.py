@@ -10,6 +10,8 @@
 #   - never_dropped == 1
 #   - same_places == 32
 #   - one_rank_2 > two_ranks_2
+#   - one_rank_2 > one_rank_4
+#   - one_rank_2 > two_ranks_4
 #   - two_over_one > 1
 #   - two_over_one < 2
 #   - wait_percent_slow > wait_percent_quick
