@@ -68,6 +68,6 @@ def test_what_benchmarks_share_is_no_benchmark() -> None:
 def test_the_answer_on_the_page_about_the_tuner_is_that_for_the_dataset_on_it() -> None:
     page = (PROJECT.root / "docs" / "tune-your-own-dataset.md").read_text(encoding="utf-8")
     own = (PROJECT.root / "benchmarks" / "tuning" / "targets" / "my_data.py").read_text(encoding="utf-8")
-    _, code = page.split("```python\n# my_data.py\n")
+    code = page.split("```python\n# my_data.py\n")[1]
     shown, tuned = ast.parse(code.partition("```")[0]), ast.parse(own)
     assert list(map(ast.dump, shown.body)) == list(map(ast.dump, tuned.body[1:]))

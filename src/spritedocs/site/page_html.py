@@ -26,12 +26,14 @@ which are little paler; and what stands before each block for old browsers: a th
 _LONG = re.compile(r"(<pre>[^<]{20000})[^<]*")
 
 _NOT_SEARCHED = re.compile(
-    r'<\w+ (?=class="(?:abstract|example|(?:doc-signature )?highlight)")'
-    r'|<\w+ (?=class="sprite-(?:downloads|provenance|stream|table)")'
-    r'|<div class="doc doc-object doc-(?:attribute">\s*<h\d|function">\s*<h3) '
+    r"<p(?=>(?:Raises |Examples:|\s*Bases: ))"
+    r'|<\w+(?= class="(?:abstract|example|(?:doc-signature )?highlight)")'
+    r'|<\w+(?= class="sprite-(?:downloads|provenance|stream|table)")'
+    r'|<div class="doc doc-object doc-(?:attribute">\s*<h\d|function">\s*<h3)(?= )'
 )
-"""What opens on demand, code, signatures, attributes, methods, and what was printed: most of the words of the
-site. Nobody looks for them, and an error message would lead to where it was provoked, not to its remedy."""
+"""What opens on demand, code, signatures, attributes, methods, errors, and what was printed: most of the words
+of the site. Nobody looks for them, and an error message would lead to where it was provoked, not to its
+remedy."""
 
 
 def light_page(html: str) -> str:
@@ -71,7 +73,7 @@ def for_readers(html: str) -> str:
     """
     headed = _NAMES_ROWS.sub(lambda table: _FIRST_CELL.sub(r'\1<th scope="row">\2</th>', table[0]), html)
     fitting = _TABLE.sub(lambda table: _for_phones(_result_first(table[0])), headed)
-    return _NOT_SEARCHED.sub(r'\g<0>data-search-exclude="yes" ', _REMARKS.sub(_opening, fitting))
+    return _NOT_SEARCHED.sub(r'\g<0> data-search-exclude="yes"', _REMARKS.sub(_opening, fitting))
 
 
 def _opening(remarks: re.Match[str]) -> str:
