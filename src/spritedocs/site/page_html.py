@@ -31,7 +31,7 @@ _NOT_SEARCHED = re.compile(
     r'|<\w+(?= class="sprite-(?:downloads|provenance|stream|table)")'
     r'|<div class="doc doc-object doc-(?:attribute">\s*<h\d|function">\s*<h3)(?= )'
 )
-"""What opens on demand, code, signatures, attributes, methods, errors, and what was printed: most of the words
+"""What opens on demand, code, signatures, attributes, methods, errors, what was printed: most of the words
 of the site. Nobody looks for them, and an error message would lead to where it was provoked, not to its
 remedy."""
 
