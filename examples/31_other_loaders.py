@@ -1,7 +1,7 @@
 # ---
 # title: Other loaders, same sprites
 # description: SPDL, torchdata, grain, WebDataset, litdata and others beside a DataLoader, on the same bytes.
-# headline: "Over the same bytes SPDL's threads load at {spdl_threads_over_torch} the pace of a `DataLoader`."
+# headline: "Another decoder is {opencv_over_torch} as fast, another loader {nodes_processes_over_torch}."
 # time_limit_s: 300
 # claims:
 #   - torch_again_over_torch > 0.67
