@@ -39,9 +39,10 @@ search.LOOKS, search.PROBING_S, search.SLICE_S, search.FINAL_S = (6,), 0.05, 0.0
 for script in sys.argv[1:]:
     os.chdir(os.path.dirname(script))
     runpy.run_path(script, run_name="__main__")
-    gc.collect()
 """
 """A forked worker that collected an earlier page's loader would complain that its workers are no children.
+Nor are loaders collected here: that ends the queues before the workers, which torch gives 5 s each then. At its
+exit Python ends them at once, as it does for a reader.
 Other tests are foreign load, for which rounds would be taken again."""
 
 
