@@ -1,5 +1,5 @@
 # ---
-# title: A loader's own work
+# title: What a loader does itself
 # description: What a DataLoader does for each batch beside fetching it, and how large a batch hides it.
 # headline: "With batches of 64 a `DataLoader` has {of_ceiling_loader_64} the pace of copying."
 # time_limit_s: 180
@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # A loader's own work
+# # What a loader does itself
 #
 # **Motive.** Whole batches come out of one array nearly as fast as pixels can be copied. What is left is the
 # `DataLoader`'s own. What does it do for each batch, and when does that matter?
