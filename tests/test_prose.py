@@ -41,8 +41,8 @@ for script in sys.argv[1:]:
     runpy.run_path(script, run_name="__main__")
 """
 """A forked worker that collected an earlier page's loader would complain that its workers are no children.
-Nor are loaders collected here: that ends the queues before the workers, which torch gives 5 s each then. At its
-exit Python ends them at once, as it does for a reader.
+Nor are loaders collected here: that ends the queues before the workers, which torch then gives 5 s each. At
+its exit Python ends them at once, as it does for a reader.
 Other tests are foreign load, for which rounds would be taken again."""
 
 
