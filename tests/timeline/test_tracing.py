@@ -360,7 +360,7 @@ def test_an_error_is_the_one_it_would_have_been():
         assert type(plain.value) is type(through.value)
 
 
-def test_persistent_workers_are_those_of_the_traced_loader_and_stay(servers):
+def test_persistent_workers_are_those_of_the_traced_loader_and_stay(servers, monkeypatch):
     before = set(psutil.Process().children(recursive=True))
     loader = DataLoader(Makers(), batch_size=2, num_workers=2, persistent_workers=True)
     next(iter(loader))
@@ -373,6 +373,8 @@ def test_persistent_workers_are_those_of_the_traced_loader_and_stay(servers):
         pids.append({worker.pid for worker in twin._iterator._workers})
     assert pids[0] == pids[1]
     assert not pids[0] & {worker.pid for worker in loader._iterator._workers}
+    # So long torch waits for a worker whose queue was collected before it could be told to end.
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
     del loader, twin
     deadline = time.monotonic() + 60
     while set(psutil.Process().children(recursive=True)) - before and time.monotonic() < deadline:
