@@ -116,11 +116,11 @@ def test_each_loader_delivers_every_sprite_once(folder: Path, name: str) -> None
     _delivers(name, folder)
 
 
-def test_what_is_missing_is_named_as_pip_knows_it(folder: Path) -> None:
+def test_what_is_missing_is_named_as_pip_knows_it(tmp_path: Path) -> None:
     if find_spec("nvidia"):
         pytest.skip("DALI is installed")
     with pytest.raises(NotHere, match="pip install nvidia-dali-cuda120"):
-        assert run_program("other_loaders", arguments=("dali", str(folder), "1"), limit_s=LIMIT_S).answer
+        assert run_program("other_loaders", arguments=("dali", str(tmp_path), "1"), limit_s=LIMIT_S).answer
 
 
 def _delivers(name: str, folder: Path) -> None:
