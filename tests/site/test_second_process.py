@@ -29,7 +29,8 @@ def start_and_wait(self, *arguments, **options):
         self._pid = None
 
 SecondProcess.start = start_and_wait
-print(*Builds(Tiny(Path(sys.argv[1]))).build(site="other"))
+for _ in range(2):
+    print(*Builds(Tiny(Path(sys.argv[1]))).build(site="other"))
 """
 
 
@@ -38,13 +39,11 @@ print(*Builds(Tiny(Path(sys.argv[1]))).build(site="other"))
 def test_what_a_second_process_has_rendered_the_build_finds(tiny: Tiny) -> None:
     (tiny.root / "docs" / "index.md").write_text("# Home\n\n[There](nowhere.md)\n", encoding="utf-8")
 
-    def build() -> list[str]:
-        run = [sys.executable, "-c", BUILD, str(tiny.root)]
-        done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-        return done.stdout.splitlines()
-
-    assert build() == ["another process", "index.md"], "a page with a message is rendered again"
-    assert build() == ["index.md"], "where pages are kept there is no second process"
+    run = [sys.executable, "-c", BUILD, str(tiny.root)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    another, first_build, *second = done.stdout.splitlines()
+    assert (another, first_build) == ("another process", "index.md"), "what has a message is rendered again"
+    assert second == ["index.md"], "where pages are kept there is no second process"
     other = tiny.root / "other" / "experiments" / NAME / "index.html"
     first = other.read_bytes()
     Builds(tiny).build(site="site")
