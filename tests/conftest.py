@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 from building import signals_kept
-from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from jinja2 import FileSystemLoader
+from made_once import Make
 from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
 from spritedocs.recordings import Project, record
 from spritedocs.site.second_process import SecondProcess
 
-Make = Callable[[Path], None]
+pytest_plugins = ["made_once"]
 
 # No test may fail for a slow machine, and none by luck: `make test` tries the same inputs each time.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -55,8 +55,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*ordered, *others]
 
 
+def pytest_collection() -> None:
+    """What is imported stays: to look for garbage among it takes time in each worker."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Else every collection of garbage goes through all that was imported, and copies it in each worker."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 
@@ -98,22 +104,6 @@ def servers() -> None:
         resource_tracker.ensure_running()
         if method == "forkserver":
             forkserver.ensure_running()
-
-
-@pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str, Make], Path]:
-    """Lets a folder be made by the first process of this run that asks for it; the others wait."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own if worker_id == "master" else own.parent
-
-    def made(name: str, make: Make) -> Path:
-        with FileLock(shared / f"{name}.lock"):
-            if not (shared / f"{name}.made").exists():
-                make(shared / name)
-                (shared / f"{name}.made").touch()
-        return shared / name
-
-    return made
 
 
 @pytest.fixture(scope="session")
