@@ -12,17 +12,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from building import signals_kept
 from hypothesis import HealthCheck, settings
 from jinja2 import FileSystemLoader
-from made_once import Make
 from running import PROJECT
 from tiny import DESCRIBED, MACHINE, NAME, Tiny, Traces
 
 from spritedocs.recordings import Project, record
 from spritedocs.site.second_process import SecondProcess
+
+if TYPE_CHECKING:
+    from made_once import Make
 
 pytest_plugins = ["made_once"]
 
