@@ -131,8 +131,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # Unless a stream asks, {copies_2} helpers deliver each item {copies_2} times, and {copies_8} helpers
-# {copies_8} times. No error says so, and an epoch is as long as the helpers are many. Shared out, each item
-# comes once. Of 8 helpers {idle_8} get nothing: there are but four shards.
+# {copies_8} times. No error says so, and an epoch has as many times the steps. Shared out, each item comes
+# once. Of 8 helpers {idle_8} get nothing: there are but four shards.
 #
 # ## What uneven shares cost
 #
@@ -174,10 +174,10 @@ if __name__ == "__main__":
 # %%
 def two_hosts():
     """What came of the stream to both ranks, two helpers each."""
-    ranks = run_program("two_hosts", limit_s=120).answer["ranks"]
-    times = Counter(item for _, items in ranks for item in items)
+    read_by_ranks = run_program("two_hosts", limit_s=120).answer["read"]
+    times = Counter(item for _, items in read_by_ranks for item in items)
     return {
-        "hosts": len({host for host, _ in ranks}),
+        "hosts": len({host for host, _ in read_by_ranks}),
         "came": times.total(),
         "once": [*times.values()].count(1),
     }
@@ -198,5 +198,6 @@ if __name__ == "__main__":
 # ## What to take home
 #
 # Count the shards before the helpers: take a number that divides them, or cut the data into more. Have the
-# stream ask `get_worker_info()`, on several ranks the process group as well, and count an epoch once. The
-# shards have to suffice for the helpers of all ranks.
+# stream ask `get_worker_info()`, and count an epoch once. On several ranks give it the rank and the world
+# size as you make it: only a forked helper has the process group. The shards have to suffice for the helpers
+# of all ranks.

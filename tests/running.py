@@ -1,30 +1,29 @@
 """Runs an example as a reader would: the copied script, in an empty folder, under a start method.
 
-    python running.py SCRIPT START_METHOD VALUES
+    python running.py SCRIPT VALUES
 
-What the script shows is printed as usual; its measured values are written to the file VALUES. Under the
-start method that is called "default" it measures as it does for a reader, else in one round.
+What the script shows is printed as usual; its measured values are written to the file VALUES.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from spritedocs import machine, report, timing
+from spritedocs import machine, report
 from spritedocs.recordings import Example, Library, Project, Recording
 from spritedocs.report import Measurement
 
 PROJECT = Project(Path(__file__).parents[1])
+SHORT_RUNS = Path(__file__).with_name("short_runs")
+"""Holds a sitecustomize, which begins every Python of a run under a start method."""
 LIMIT_S = 300
 """A busy machine may take several times as long as an idle one."""
 # Python 3.12 and 3.13 warn of every fork beside torch's threads; it is the platform's default there.
@@ -41,6 +40,9 @@ class Run(NamedTuple):
 
 def run(example: Example, folder: Path, start_method: str = "default") -> Run:
     """Run the copied script in ``folder``. Fails if it fails, or says anything on stderr.
+
+    Under the start method that is called "default" it measures as it does for a reader, else in one round;
+    the programs that it runs do alike.
 
     A worker that is spawned ends as a program of its own, and one has been seen to say something while
     it ended, though not what; under forkserver Python's tracker of semaphores has, of one that was gone. That
@@ -61,8 +63,10 @@ def run(example: Example, folder: Path, start_method: str = "default") -> Run:
 
 
 def _done(example: Example, folder: Path, start_method: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, __file__, example.path.name, start_method, "values.json"]
+    command = [sys.executable, __file__, example.path.name, "values.json"]
     environment = {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": WARNINGS}
+    if start_method != "default":
+        environment |= {"PYTHONPATH": str(SHORT_RUNS), "SPRITE_TEST_START_METHOD": start_method}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
@@ -75,7 +79,7 @@ def fresh(example: Example) -> list[Recording]:
     return [status.recording for status in found if status.recording and status.state == "fresh"]
 
 
-def _main(script: str, start_method: str, values: str) -> None:
+def _main(script: str, values: str) -> None:
     shown: list[Measurement] = []
     show = report.show
 
@@ -86,21 +90,8 @@ def _main(script: str, start_method: str, values: str) -> None:
     report.show = keep
     machine.run_program = partial(machine.run_program, limit_s=LIMIT_S)
     machine.run_programs = partial(machine.run_programs, limit_s=LIMIT_S)
-    if start_method != "default":
-        multiprocessing.set_start_method(start_method)
-        if start_method == "forkserver":
-            # Else each worker imports torch anew, as under spawn: most of what such a run costs.
-            multiprocessing.set_forkserver_preload(["torch.utils.data"])
-        timing.compare, timing.race = _short(timing.compare), _short(timing.race)
     runpy.run_path(script, run_name="__main__")
     Path(values).write_text(json.dumps([value.as_json() for value in shown]), encoding="utf-8")
-
-
-def _short(measure: Callable[..., timing.Comparison]) -> Callable[..., timing.Comparison]:
-    def measured(arms: Mapping[Any, Any], rounds: int, **options: Any) -> timing.Comparison:
-        return measure(arms, min(rounds, 1), **options)
-
-    return measured
 
 
 if __name__ == "__main__":

@@ -42,12 +42,16 @@ PATIENCE_S = 5
 
 
 class Stream(IterableDataset):
+    def __init__(self):
+        # A worker that is not forked has no process group to ask.
+        self.ranks = distributed.get_world_size()
+        self.rank = distributed.get_rank()
+
     def __iter__(self):
         # A worker is one of world_size × num_workers readers.
-        ranks, rank = distributed.get_world_size(), distributed.get_rank()
         worker = get_worker_info()
-        reader = rank * worker.num_workers + worker.id
-        for shard in range(reader, SHARDS, ranks * worker.num_workers):
+        reader = self.rank * worker.num_workers + worker.id
+        for shard in range(reader, SHARDS, self.ranks * worker.num_workers):
             yield from range(shard, ITEMS, SHARDS)
 
 
@@ -58,7 +62,7 @@ def read():
     every = [None, None]
     distributed.all_gather_object(every, (host, items))
     if distributed.get_rank() == 0:
-        print(json.dumps({"ranks": every}))
+        print(json.dumps({"read": every}))
     distributed.destroy_process_group()
 
 

@@ -62,7 +62,7 @@ def test_on_two_hosts_each_item_comes_once(values_of: Callable[[str], dict[str, 
 def test_an_item_that_comes_twice_does_not_count_as_once(
     script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcome = Outcome('{"ranks": [["net:[1]", [0, 1, 2]], ["net:[1]", [2, 3]]]}\n', 0, 1.0)
+    outcome = Outcome('{"read": [["net:[1]", [0, 1, 2]], ["net:[1]", [2, 3]]]}\n', 0, 1.0)
     monkeypatch.setitem(script["two_hosts"].__globals__, "run_program", lambda *_, **__: outcome)
     assert script["two_hosts"]() == {"hosts": 1, "came": 5, "once": 3}
 

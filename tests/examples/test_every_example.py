@@ -22,7 +22,7 @@ from spritedocs.recordings import Example, Library, Recording
 NAMES = PROJECT.names()
 ALWAYS_RUN = "06_optional_num_workers"
 """The guide's own script runs in every test run, the others when they have changed."""
-PROGRAMS_ONLY = ("31_other_loaders", "33_feeding_from_other_machines")
+OTHER_LIBRARIES = ("31_other_loaders", "33_feeding_from_other_machines")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,8 +91,8 @@ def test_it_runs_under_every_start_method(name: str, start_method: str, tmp_path
     example = PROJECT.example(name)
     if start_method in {each.provenance["machine"]["start_method"] for each in fresh(example)}:
         pytest.skip("unchanged since it was recorded under this start method")
-    if name in PROGRAMS_ONLY:
-        pytest.skip("it takes minutes, in programs to which this start method does not come")
+    if name in OTHER_LIBRARIES:
+        pytest.skip("it takes minutes, most of them in libraries that start processes in ways of their own")
     _passes(run(example, tmp_path, start_method))
 
 
