@@ -28,7 +28,7 @@
 # the same PNG bytes with the same Pillow, beside torch's `DataLoader`, with as many helpers.
 #
 # **What is measured.** In a process for each, in turns with a `DataLoader`: the pace of an epoch after its
-# first 8 batches, and the wait for the first one. Before that, that every sprite comes, and comes once.
+# first 9 batches, and the wait for the first one. Before that, that every sprite comes, and comes once.
 #
 # **Caveat.** Two cores, tiny sprites, and bytes that stay in memory. Large pictures, the loaders' own
 # decoders or a network may turn this around: measure with your own data. None is tuned, but where it says so.
@@ -37,11 +37,12 @@
 # ## Beside torch's own
 #
 # All have two helpers, processes or threads. The first row is a second `DataLoader`, whose distance from the
-# other is chance: no smaller difference counts. The *first batch* is that of a later epoch. *Memory* is what
-# the loader adds while batches come, its import included. *Lines* are those of its code in the program,
-# beside the sprites and their decoder. *Shuffled* says how far apart the neighbours in a batch were stored:
-# 100% is a full shuffle. The last two rows decode otherwise. What is not installed is left out, with what to
-# type.
+# other is chance: no smaller difference counts. Each row ran in a process and some seconds of its own, and
+# only *of its pace* was taken side by side: compare no *sprites* between rows. The *first batch* is that of a
+# later epoch. *Memory* is what the loader adds while batches come, its import included. *Lines* are those of
+# its code in the program, beside the sprites and their decoder. *Shuffled* says how far apart the neighbours
+# in a batch were stored: 100% is a full shuffle. The last two rows decode otherwise. What is not installed is
+# left out, with what to type.
 
 # %%
 from itertools import accumulate
@@ -102,6 +103,11 @@ if __name__ == "__main__":
             for arm in ("torch", "other")
         },
         missing={(n, arm): why[n] for n in why for arm in ("torch", "other")},
+        warnings=tuple(
+            f"{LOADERS[name]}: {warning}"
+            for name in there
+            for warning in found[name]["warnings"]
+        ),
     )
     other = {
         name: pace.ratio(
@@ -147,13 +153,15 @@ if __name__ == "__main__":
 #
 # **Streams pay elsewhere.** WebDataset reads its shards from end to end, at {webdataset_over_torch:interval}
 # the pace, and litdata its chunks, at {litdata_over_torch:interval}. That is made for networks, where jumping
-# costs. WebDataset's buffer mixes {mixed_pct_webdataset} of what a full shuffle does. It fills in the
-# batches that are not counted, which is in its favour. litdata mixes {mixed_pct_litdata}: it shuffles within
-# a chunk, here of an eighth of the sprites. As installed it does so within 256 items, a batch of ours.
+# costs. WebDataset's buffer mixed {mixed_pct_webdataset} of what a full shuffle does, which hangs on the
+# shards that each helper gets. It fills in the batches that are not counted, which is in its favour. litdata
+# mixes {mixed_pct_litdata}: it shuffles within a chunk, here of an eighth of the sprites. As installed it
+# does so within 256 items, a batch of ours.
 #
 # **grain** has {grain_over_torch:interval} the pace. It was given one reading thread a process in place of
-# 16, and a short buffer in place of 500 batches. With `repeat()` its processes go on from epoch to epoch:
-# each has another order, and its first batch is ready.
+# 16, and a short buffer in place of 500 batches. With `repeat()` its processes go on from epoch to epoch, and
+# so does SPDL's pipeline with `continuous=True`: the first batch is ready. Those of torchdata.nodes start
+# anew.
 #
 # **A dataset is no loader.** The table of `datasets` is read by a `DataLoader`, at
 # {datasets_over_torch:interval} the pace, and so is the memory map of `tensordict`, at

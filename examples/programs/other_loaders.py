@@ -3,8 +3,9 @@
     python other_loaders.py NAME FOLDER [ROUNDS]
 
 FOLDER has the sprites as PNG files in one, pngs.bin, and where each ends. Both
-loaders have two workers, which stay. Prints what each round gave, and what the
-loader NAME needed. A loader that does not deliver every sprite once fails.
+loaders have two workers, which stay if the loader lets them. Prints what each
+round gave, and what the loader NAME needed. One that does not deliver every
+sprite once fails.
 """
 
 import ast
@@ -98,19 +99,13 @@ def spdl(sprites, processes=False):
 
     executor = ProcessPoolExecutor(2) if processes else None
     load = partial(a_batch, sprites)
-
-    def epoch():
-        pipeline = (
-            PipelineBuilder()
-            .add_source(shuffled(sprites))
-            .pipe(load, executor=executor, concurrency=2, output_order="input")
-            .add_sink(4)
-            .build(num_threads=2)
-        )
-        with pipeline.auto_stop():
-            yield from pipeline
-
-    return Epochs(epoch)
+    return (
+        PipelineBuilder()
+        .add_source(shuffled(sprites), continuous=True)  # from epoch to epoch
+        .pipe(load, executor=executor, concurrency=2, output_order="input")
+        .add_sink(4)
+        .build(num_threads=2)
+    )
 
 
 def nodes(sprites, method):
@@ -236,6 +231,11 @@ def dali(sprites):
     return Epochs(lambda: (batch["sprite"] for [batch] in decoded))
 
 
+PIP_NAMES = {
+    "cv2": "opencv-python-headless",
+    "nvidia": "nvidia-dali-cuda120",
+    "spdl": "spdl-core",
+}
 PACKAGES = {
     "torch_again": "torch",
     "opencv": "opencv-python-headless",
@@ -336,8 +336,10 @@ def main(name, folder, rounds="6"):
     sprites = Sprites(Path(folder))
     try:
         other = make(sprites)
-    except ModuleNotFoundError:
-        raise NotImplementedError(f"pip install {package}") from None
+    except ModuleNotFoundError as error:  # maybe of what the package needs
+        module = str(error.name).split(".")[0]
+        name = PIP_NAMES.get(module, module)
+        raise NotImplementedError(f"pip install {name}") from None
     seen = []
     order = order_of(other, sprites, lambda: seen.append(used_mb()))
     alone = {
@@ -349,8 +351,8 @@ def main(name, folder, rounds="6"):
     count = len(sprites)
     arms = {key: partial(pace, each, count) for key, each in both.items()}
     found = race(arms, int(rounds))
-    package = f"{package} {version(package)}"
-    print(json.dumps({"package": package, "arms": found.arms, "alone": alone}))
+    told = {"arms": found.arms, "warnings": found.warnings, "alone": alone}
+    print(json.dumps({"package": f"{package} {version(package)}", **told}))
 
 
 if __name__ == "__main__":
