@@ -155,17 +155,18 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# **The row is the data wait.** Without helpers `CPU total` is {row_over_clock_alone:interval} what the
-# clock says, with helpers {row_over_clock_helpers:interval}. Take that column. `Self CPU` leaves out what
-# torch itself does to an item, and was {self_over_total_alone:interval} of the total: the tables of a
-# profiler are sorted by it unless you say otherwise.
+# **The row is the data wait.** Without helpers `CPU total` is {row_over_clock_alone:interval} what the clock
+# says, with helpers {row_over_clock_helpers:interval}. Take that column. `Self CPU` leaves out what torch
+# itself does to an item, and was {self_over_total_alone:interval} of the total. A table is not sorted at all
+# unless you say by what: `sort_by="cpu_time_total"`.
 #
 # **What the row leaves out.** Starting helpers happens in `iter()`, which has no row. Here it took
 # {iter_pct_helpers} of an epoch. And nothing that a helper does is in any row, since it does so in another
 # process: {items_seen_alone} items were scaled in sight without helpers, {items_seen_helpers} with.
 #
-# **Why it may be missing.** The profiler looks at the thread that began it. Where another one fetches the
-# batches, the row said {row_pct_thread}, while training waited for {clock_pct_thread} of the epoch.
+# **Why it may be missing.** By default the profiler looks at the thread that began it. Where another one
+# fetches the batches, the row said {row_pct_thread}, while training waited for {clock_pct_thread} of the
+# epoch.
 #
 # **Why a dashboard may say 0.** PyTorch's plug-in for TensorBoard adds up these rows, if they are in the
 # category `cpu_op`. torch now puts them into `user_annotation`. So *DataLoader* is [0 for

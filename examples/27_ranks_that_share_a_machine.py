@@ -9,6 +9,7 @@
 #   - twice_shared == 1
 #   - never_dropped == 1
 #   - same_places == 32
+#   - two_ranks_1 > 1
 #   - one_rank_2 > two_ranks_2
 #   - one_rank_2 > one_rank_4
 #   - one_rank_2 > two_ranks_4
@@ -164,9 +165,9 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # One rank alone has a core left beside its own: with 2 helpers it is {one_rank_2:interval} as fast as with
-# none, each of two ranks {two_ranks_2:interval}. With 4 it is {one_rank_4:interval} and
-# {two_ranks_4:interval}. Two ranks keep both cores busy without help. A helper lets loading and steps
-# overlap, but there are no more cores to load with.
+# none. Two ranks without help leave a core idle only while they step. One helper each fills that time:
+# {two_ranks_1:interval}. Two bring {two_ranks_2:interval}, as there are no more cores to load with. With 4
+# each, one rank has {one_rank_4:interval}, and two have {two_ranks_4:interval}.
 #
 # So a second GPU brings less than twice the pace. Two ranks together take {two_over_one:interval} as many
 # items as one does, in each round with the number of helpers that is best for them.

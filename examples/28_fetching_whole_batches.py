@@ -86,6 +86,7 @@ class Bytes(SpriteFolder):  # PNG files, one after the other in one file
         names = map(sprites.sprite_file_name, range(COUNT))
         pngs = [(folder / name).read_bytes() for name in names]
         file.write_bytes(b"".join(pngs))
+        # Pickled for a helper a map is copied: PackedSprites opens it anew.
         self.bytes, self.decode = np.memmap(file, mode="r"), decode
         self.ends = np.cumsum([0, *map(len, pngs)])
 
@@ -132,6 +133,7 @@ class Shuffled(Sampler):  # indices of so many epochs, or batches of them
 def datasets(folder):  # by rung, the same sprites
     pngs = sprites.write_png_folder(folder / "pngs", COUNT, 32)
     packed = sprites.write_packed(folder / "packed.npy", COUNT, 32)
+    # BATCH divides COUNT: a shorter last batch would cut the buffer short.
     buffer = torch.empty((BATCH, 4, 32, 32), dtype=torch.uint8)
     return {
         "files": SpriteFolder(pngs),
@@ -155,7 +157,7 @@ def batches_of(rung, data, n=0):  # of an epoch, with n helpers
         return data
     whole = isinstance(data, Whole)
     # One is over at once, unless helpers bring it.
-    epochs = max(1, EPOCHS.get(rung, LONG if whole else 1) // (32 if n else 1))
+    epochs = max(1, EPOCHS.get(rung, LONG if whole else 1) // (4 if n else 1))
     order, size = Shuffled(epochs, whole), None if whole else BATCH
     told = {"num_workers": n, "persistent_workers": n > 0}
     return DataLoader(data, size, sampler=order, **told)
@@ -165,7 +167,7 @@ def batches_of(rung, data, n=0):  # of an epoch, with n helpers
 # ## Each rung beside the ceiling
 #
 # All rungs deliver the same pixels in the same order, as a test checks. What is fast is timed over several
-# epochs at a time.
+# epochs at a time, with helpers over fewer.
 
 # %%
 if __name__ == "__main__":
@@ -205,8 +207,8 @@ if __name__ == "__main__":
 # spares the system finding new memory for each batch: {ladder_reused:interval}. Whoever keeps a batch
 # has to copy it then, as the next one overwrites it.
 #
-# That is {of_ceiling_reused:interval} the pace of copying. The rest is *a loader's own work* for each batch,
-# which has an experiment of its own. A loop that asks the dataset itself has none:
+# That is {of_ceiling_reused:interval} the pace of copying. Most of the rest is *a loader's own work* for each
+# batch, which has an experiment of its own. A loop that asks the dataset itself has none:
 # {of_ceiling_alone:interval}.
 #
 # **What helpers bring depends on the rung.** With two of them PNG files come {helpers_2_files:interval} as
@@ -216,6 +218,7 @@ if __name__ == "__main__":
 # ## What to take home
 #
 # Decode once, keep one array, ask for whole batches, and summon nobody: the loop asks for them itself, by
-# `for indices in torch.randperm(len(data)).split(256)`. Where the data do not fit into
-# memory, a memory map serves the same way, at the pace of the disk. Where decoding is what takes the time
-# and must stay, helpers are what remains.
+# `for indices in torch.randperm(len(data)).split(256)`. Where the data do not fit into memory, a memory map
+# takes the array's place. Each picture that is not in the file cache is a wait for the disk then, so helpers
+# may pay again: that was not measured here. Where decoding is what takes the time and must stay, helpers are
+# what remains.

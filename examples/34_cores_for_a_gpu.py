@@ -202,6 +202,6 @@ if __name__ == "__main__":
 #
 # ## What to take home
 #
-# Multiply what one core takes by the pace of your GPU: that many cores feed it. Store the pictures small
-# before you buy cores, which takes less of the disks and of the network as well. Then count the cores of a
-# machine, its network, and the shared storage, in this order.
+# Multiply what one core takes by the pace of your GPU: it takes at least that many cores, as the training
+# loop needs some too. Store the pictures small before you buy cores, which takes less of the disks and of the
+# network as well. Then count the cores of a machine, its network, and the shared storage, in this order.

@@ -133,13 +133,13 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# In one tensor a sample comes {over_many_one:interval} as fast as in 32, without any helper: stacking is
-# paid by the tensor, not by the number. Asked for by the batch it comes {over_many_whole:interval} as
-# fast.
+# In one tensor a sample comes {over_many_one:interval} as fast as in 32, without any helper: making and
+# stacking are paid by the tensor, not by the number. Asked for by the batch it comes
+# {over_many_whole:interval} as fast.
 #
 # With two helpers each tensor of a batch goes through shared memory of its own, which the loop opens and
 # maps. Of 32 tensors an item comes {helpers_2_many:interval} as fast as without helpers, of one
-# {helpers_2_one:interval}. Here helpers cost: there is nothing to do that they could share.
+# {helpers_2_one:interval}. Here helpers cost: what they could share takes less than handing it over.
 #
 # ## What to take home
 #

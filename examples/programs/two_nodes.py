@@ -203,7 +203,8 @@ def main(rounds="6"):
 
     epochs["death"] = tally(begin(), due, step, notes, die)
     each = {name: [counted] for name, counted in epochs.items()}
-    print(json.dumps({"turns": found.arms, "epochs": each}))
+    told = {"turns": found.arms, "warnings": found.warnings, "epochs": each}
+    print(json.dumps(told))
     ray.shutdown()
     cluster.shutdown()
 
