@@ -202,6 +202,7 @@ def test_an_example_shows_values_of_the_one_it_came_out_of_until_it_is_recorded(
     edition = Edition(tiny.project, machines)
     entry = edition.entries[newer]
     assert (edition.problems, entry.published.state, entry.published.machine) == ([], "stale", "some-gpu")
+    assert entry.command(entry.published.recording) == f"spritedocs record {newer}"
     because = f"it was recorded as {NAME}, which this came out of."
     assert f"STALE: examples/{newer}.py, as some-gpu recorded it: {because}" in edition.notices
     assert not [notice for notice in edition.notices if "gone" in notice]

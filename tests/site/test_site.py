@@ -255,6 +255,21 @@ def test_prose_that_quotes_what_nobody_measures_stops_the_build(tiny: Tiny) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("machines", "said"),
+    [
+        (["cpu-13-cores"], "on 13 cores, without a GPU"),
+        (["other-machine", "cpu-13-cores"], "on 13 cores, with the GPU Other machine"),
+    ],
+)
+def test_a_sentence_says_what_the_published_machine_is(tiny: Tiny, machines: list[str], said: str) -> None:
+    tiny.add_recording(tiny.recording("other-machine"), slower)
+    edition = Edition(tiny.project, machines, claims_stop=False)
+    macros = Macros(SimpleNamespace(edition=edition, current_page="index.md", repo_url="", marks=Marks()))
+    assert macros.where(NAME) == said
+    assert macros.where("02_gone") == "**?**"
+
+
 def test_what_only_a_stale_recording_has_is_quoted_from_it_and_labelled(tiny: Tiny) -> None:
     tiny.add_recording(tiny.recording("other-machine"), lambda n: (slower(n), stale(n)))
     tiny.add_recording(tiny.recording(), gap)
@@ -285,9 +300,10 @@ def test_a_page_quotes_a_benchmark_which_has_no_page_of_its_own(tiny: Tiny) -> N
     tiny.edit("docs/index.md", "{{ gpu_notice() }}", wish)
     tiny.edit("docs/index.md", "claims:\n", 'claims:\n  - "speed: overhead == 1.5"\n')
     path.write_text("x = 2\n", encoding="utf-8")
+    path.parent.rename(path.parent.with_name("pace"))  # recorded before it moved
     built = tiny.build(strict=True)
     assert built.status == 0, built.said
-    script = "benchmarks/timing/speed.py"
+    script = "benchmarks/pace/speed.py"
     assert f"STALE: {script}, as cpu-13-cores recorded it: the script has changed" in built.said
     assert f"repeat with python {script}" in text_of(built.page(""))
     assert "How fast" in built.page("")

@@ -7,6 +7,7 @@ stale or not; any other from the first machine with a fresh recording.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ from spritedocs.recordings.recording import Recording
 from spritedocs.recordings.run_facts import facts
 
 __all__ = ["Entry", "machine_name", "provenance_line", "published"]
+
+
+_BENCHMARK = re.compile(r"benchmarks/(?:\w+/)?(?P<stem>\w+)\.py")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,15 @@ class Entry:
             return max(having, key=_recorded_at, default=None)
         return min(having, key=_preference, default=None)
 
+    def command(self, recording: Recording) -> str:
+        """What repeats the run of ``recording``, which may bear its script's former name or place."""
+        said = str(recording.provenance["command"])
+        if not (former := _BENCHMARK.search(said)):
+            return f"spritedocs record {self.example.name}"
+        subjects = self.example.path.parents[1]
+        found = [path.relative_to(subjects).as_posix() for path in subjects.glob(f"*/{former['stem']}.py")]
+        return said.replace(former[0], f"benchmarks/{found[0]}") if len(found) == 1 else said
+
     def _needs_gpu(self, name: str) -> bool:
         """Whether a machine without a GPU could not measure it, and none did."""
         recordings = [status.recording for status in self.candidates if status.recording]
@@ -117,8 +130,13 @@ def machine_name(machine: Mapping[str, Any]) -> str:
     return str(machine.get("gpu") or f"CPU, {cores} core{'' if cores == 1 else 's'}")
 
 
-def provenance_line(recording: Recording, fresh: bool, repo_url: str = "", lead: str = "") -> str:
-    """One line of HTML, after ``lead``: where a recording's figures come from; it opens, for all the rest."""
+def provenance_line(
+    recording: Recording, fresh: bool, repo_url: str = "", lead: str = "", command: str = ""
+) -> str:
+    """One line of HTML, after ``lead``: where a recording's figures come from; it opens, for all the rest.
+
+    ``command`` repeats the run; if it is empty, that which made the recording.
+    """
     said = recording.provenance
     day = datetime.fromisoformat(said["recorded_at"])
     commit = html.escape(str(said["commit"])[:10])
@@ -126,11 +144,12 @@ def provenance_line(recording: Recording, fresh: bool, repo_url: str = "", lead:
         commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
     if said.get("dirty") and said["commit"] != "unknown":
         commit += " with uncommitted changes"
+    repeated = html.escape(command or said["command"])
     facts_text = " · ".join(html.escape(fact) for fact in facts(recording) if fact)
     stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
     short = f"{html.escape(machine_name(said['machine']))} · {day.day} {day:%b %Y}"
     return (
         f'<details class="sprite-provenance"><summary>{html.escape(lead)}{stale}{short}</summary>'
-        f"<p>{facts_text} · commit {commit} · repeat with <code>{html.escape(said['command'])}</code></p>"
+        f"<p>{facts_text} · commit {commit} · repeat with <code>{repeated}</code></p>"
         "</details>"
     )

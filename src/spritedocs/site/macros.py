@@ -127,11 +127,22 @@ class Macros:
                 not status.because,
                 self._plugin.repo_url,
                 "Also: " * (status != entry.sources[0]),
+                entry.command(status.recording),
             )
             for status in entry.sources
             if status.recording and (status == entry.sources[0] or status in quoted)
         ]
         return self._plugin.marks.keep("".join(lines))
+
+    def where(self, example: str) -> str:
+        """What made the published recording of an example, for a sentence: "on 2 cores, without a GPU"."""
+        recording = self._plugin.edition.wanted(self._page, example)
+        if recording is None:
+            return MISSING
+        machine = recording.provenance["machine"]
+        cores = machine.get("usable_cores", "?")
+        gpu = f"with the GPU {machine['gpu']}" if machine.get("gpu") else "without a GPU"
+        return plain(f"on {cores} core{'s' * (cores != 1)}, {gpu}")
 
     def gpu_notice(self) -> str:
         """A sentence for as long as no published recording was made with a GPU."""

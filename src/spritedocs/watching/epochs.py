@@ -75,7 +75,9 @@ class Epoch:
 
     @property
     def at_most(self) -> float:
-        """How many times as fast the time between start and end could be, if steps keep their length."""
+        """An estimate of how many times as fast it would be between start and end without waiting.
+
+        It is for steps that keep their length: those that load in the same process may get shorter."""
         return 1 / (1 - self.lost_share) if self.lost_share < 1 else math.inf
 
     def as_json(self) -> dict[str, Any]:

@@ -63,10 +63,10 @@ def summary(epoch: Epoch, minor: float | None = None) -> str:
     idle = "" if epoch.idle_share is None else f", the GPU idle {epoch.idle_share:.0%}"
     end = f", at the end {_digits(epoch.end_s)} s" if epoch.end_s > ENOUGH * epoch.seconds else ""
     if minor is None:
-        most = f"without waiting at most {_times(epoch.at_most)} as fast"
+        gain = f"without waiting {'about ' * (epoch.at_most < 100)}{_times(epoch.at_most)} as fast"
     else:
-        most = f"its waits take {f'{minor:.0%}' if minor >= 0.01 else 'under 1%'} of the run"
-    return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {most}"
+        gain = f"its waits take {f'{minor:.0%}' if minor >= 0.01 else 'under 1%'} of the run"
+    return f"{about}, then waited {epoch.wait_share:.0%}{idle}{end}; {gain}"
 
 
 def of_ranks(epochs: Sequence[Epoch]) -> str:
@@ -175,7 +175,7 @@ def crowd(workers: Sequence[tuple[str, int]], cores: int, ranks: int = 1) -> str
 def table(epochs: Sequence[Epoch]) -> str:
     """A row for each epoch."""
     rows = [
-        ["epoch", "seconds", "items/s", "first batch, s", "waited", "GPU waited", "times at most", "ended"]
+        ["epoch", "seconds", "items/s", "first batch, s", "waited", "GPU waited", "times, about", "ended"]
     ]
     for epoch in epochs:
         is_telling = epoch.batches > 1 and not epoch.kept
