@@ -37,6 +37,7 @@ WANTED = {
     "freeze_support": PLATFORMS,
     "can't pickle": PLATFORMS,
     "AttributeError: Can't pickle local object": PLATFORMS,
+    "Got pickle error when attempting to start a worker Process": (*PLATFORMS, *DEBUGGING),
     "Cannot re-initialize CUDA in forked subprocess": PLATFORMS,
     "copy on write memory grows": (*MEMORY, "guide/"),
     "memory leak": MEMORY,
