@@ -89,5 +89,7 @@ def test_what_nobody_looks_for_is_no_text_to_search() -> None:
     for kind, heading in kinds.items():
         documented = f'<div class="doc doc-object doc-{kind}">\n\n<{heading} id="a" class="doc doc-heading">'
         assert f'<{heading} data-search-exclude="yes" id="a"' in for_readers(documented)
+    tabs = '<div class="tabbed-labels"><label for="a">CPU, 2 cores</label></div>'
+    assert for_readers(tabs).startswith('<div data-search-exclude="yes" class="tabbed-labels">')
     function = '<div class="doc doc-object doc-function">\n\n<h2 id="a" class="doc doc-heading">'
     assert for_readers(function) == function

@@ -28,12 +28,12 @@ _LONG = re.compile(r"(<pre>[^<]{20000})[^<]*")
 _NOT_SEARCHED = re.compile(
     r"<p(?=>(?:Raises |Examples:|\s*Bases: ))"
     r'|<\w+(?= class="(?:abstract|example|(?:doc-signature )?highlight)")'
-    r'|<\w+(?= class="sprite-(?:downloads|provenance|stream|table)")'
+    r'|<\w+(?= class="(?:sprite-(?:downloads|provenance|stream|table)|tabbed-labels)")'
     r'|<div class="doc doc-object doc-(?:attribute">\s*<h\d|function">\s*<h3)(?= )'
 )
-"""What opens on demand, code, signatures, attributes, methods, errors, what was printed: most of the words
-of the site. Nobody looks for them, and an error message would lead to where it was provoked, not to its
-remedy."""
+"""What opens on demand, code, signatures, attributes, methods, errors, names of tabs, what was printed: most
+of the words of the site. Nobody looks for them, and an error message would lead to where it was provoked, not
+to its remedy."""
 
 
 def light_page(html: str) -> str:
