@@ -202,6 +202,16 @@ def test_yours_stand_beside_the_published_ones(
     assert max(map(len, answer.said.splitlines())) <= int(columns)
 
 
+def test_what_has_another_name_today_is_repeated_by_that(call: Callable[..., Answer], tiny: Tiny) -> None:
+    newer, text = "02_half", tiny.recording().read_text(encoding="utf-8")
+    tiny.edit(f"examples/{NAME}.py", "# claims:", f"# formerly: {NAME}\n# claims:")
+    tiny.script.rename(tiny.script.with_stem(newer))
+    tiny.write(tiny.project.own / machine.slug() / f"{newer}.ipynb", json.loads(text.replace(NAME, newer)))
+    answer = call("compare", newer)
+    assert (answer.status, answer.complained) == (0, "")
+    assert " ".join(answer.said.split()).count(f"repeat with 'spritedocs record {newer}'") == 2
+
+
 def test_what_was_not_measured_has_its_reason_once(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tiny: Tiny
 ) -> None:

@@ -258,8 +258,8 @@ def test_prose_that_quotes_what_nobody_measures_stops_the_build(tiny: Tiny) -> N
 @pytest.mark.parametrize(
     ("machines", "said"),
     [
-        (["cpu-13-cores"], "on 13 cores, without a GPU"),
-        (["other-machine", "cpu-13-cores"], "on 13 cores, with the GPU Other machine"),
+        (["cpu-13-cores"], "on 13 cores without a GPU"),
+        (["other-machine", "cpu-13-cores"], "on 13 cores with the GPU Other machine"),
     ],
 )
 def test_a_sentence_says_what_the_published_machine_is(tiny: Tiny, machines: list[str], said: str) -> None:

@@ -89,11 +89,12 @@ def print_beside(found: Beside) -> None:
     if same := len(found.rows) - len(rows):
         console.print(f"{same} value{' is' if same == 1 else 's are'} the same in both.")
     console.print()
+    command = found.yours.provenance["command"]  # the published one may bear the example's former name
     _print_list(
         console,
         (
-            ("Yours:", _provenance(found.yours, found.stale[0])),
-            ("Published:", _provenance(found.published, found.stale[1])),
+            ("Yours:", _provenance(found.yours, found.stale[0], command)),
+            ("Published:", _provenance(found.published, found.stale[1], command)),
         ),
     )
     console.print()
@@ -135,9 +136,9 @@ def _ratio(row: Row) -> str:
     return said
 
 
-def _provenance(recording: Recording, stale: bool) -> str:
+def _provenance(recording: Recording, stale: bool, command: str) -> str:
     said = recording.provenance
-    parts = [*facts(recording), f"commit {str(said['commit'])[:10]}", f"repeat with '{said['command']}'"]
+    parts = [*facts(recording), f"commit {str(said['commit'])[:10]}", f"repeat with '{command}'"]
     warning = "Stale: the code has changed since; compared all the same. " if stale else ""
     return warning + " · ".join(part for part in parts if part)
 

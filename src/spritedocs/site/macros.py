@@ -135,14 +135,14 @@ class Macros:
         return self._plugin.marks.keep("".join(lines))
 
     def where(self, example: str) -> str:
-        """What made the published recording of an example, for a sentence: "on 2 cores, without a GPU"."""
+        """What made the published recording of an example, for a sentence: "on 2 cores without a GPU"."""
         recording = self._plugin.edition.wanted(self._page, example)
         if recording is None:
             return MISSING
         machine = recording.provenance["machine"]
         cores = machine.get("usable_cores", "?")
         gpu = f"with the GPU {machine['gpu']}" if machine.get("gpu") else "without a GPU"
-        return plain(f"on {cores} core{'s' * (cores != 1)}, {gpu}")
+        return plain(f"on {cores} core{'s' * (cores != 1)} {gpu}")
 
     def gpu_notice(self) -> str:
         """A sentence for as long as no published recording was made with a GPU."""
