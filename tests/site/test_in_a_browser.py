@@ -223,6 +223,22 @@ def test_a_phone_shows_all_of_a_table(browser: Browser, served: str, address: st
     assert max(ends) <= 360
 
 
+def test_a_wide_screen_shows_all_of_the_tables_in_prose(browser: Browser, served: str, site: Path) -> None:
+    """What measured values are listed in may scroll: their names are long."""
+    found = [path for path in site.glob("**/*.html") if "<table" in path.read_text("utf-8")]
+    pages = ["/" + path.relative_to(site).as_posix().removesuffix("index.html") for path in sorted(found)]
+    pages = [page for page in pages if not page.startswith(("/api/", "/experiments/", "/notebooks/"))]
+    hidden = """[...document.querySelectorAll("article .sprite-scroll:not(:has(.sprite-table))")]
+        .filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText.slice(0, 40))"""
+    with opened(browser, viewport={"width": 1440, "height": 900}) as context:
+        page, cut = context.new_page(), {}
+        for address in pages:
+            page.goto(served + address, wait_until="load")
+            cut[address] = page.evaluate(hidden)
+    assert len(cut) > 8
+    assert {address: tables for address, tables in cut.items() if tables} == {}
+
+
 def test_a_word_of_the_glossary_is_explained_to_who_reaches_it_by_keyboard(
     browser: Browser, served: str
 ) -> None:
