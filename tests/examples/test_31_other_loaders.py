@@ -116,9 +116,10 @@ def test_each_loader_delivers_every_sprite_once(folder: Path, name: str) -> None
     _delivers(name, folder)
 
 
-def test_what_is_missing_is_named_as_pip_knows_it(tmp_path: Path) -> None:
+def test_what_is_missing_is_named_as_pip_knows_it(script: dict[str, Any], tmp_path: Path) -> None:
     if find_spec("nvidia"):
         pytest.skip("DALI is installed")
+    script["store"](tmp_path, 30)
     with pytest.raises(NotHere, match="pip install nvidia-dali-cuda120"):
         assert run_program("other_loaders", arguments=("dali", str(tmp_path), "1"), limit_s=LIMIT_S).answer
 
