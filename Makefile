@@ -50,6 +50,7 @@ record: $(STAMP)
 # wait would spin, where other tests want the core.
 test test-all: export PYTHONDONTWRITEBYTECODE :=
 test test-all: export OMP_WAIT_POLICY := PASSIVE
+test test-all: export PYTHONPATH := $(CURDIR)/tests/every_python
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (every_start_method or peers or publishing)"

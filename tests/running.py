@@ -22,8 +22,8 @@ from spritedocs.recordings import Example, Library, Project, Recording
 from spritedocs.report import Measurement
 
 PROJECT = Project(Path(__file__).parents[1])
-SHORT_RUNS = Path(__file__).with_name("short_runs")
-"""Holds a sitecustomize, which begins every Python of a run under a start method."""
+EVERY_PYTHON = Path(__file__).with_name("every_python")
+"""Holds a sitecustomize, which knows what a run under a start method needs."""
 LIMIT_S = 300
 """A busy machine may take several times as long as an idle one."""
 # Python 3.12 and 3.13 warn of every fork beside torch's threads; it is the platform's default there.
@@ -66,7 +66,7 @@ def _done(example: Example, folder: Path, start_method: str) -> subprocess.Compl
     command = [sys.executable, __file__, example.path.name, "values.json"]
     environment = {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": WARNINGS}
     if start_method != "default":
-        environment |= {"PYTHONPATH": str(SHORT_RUNS), "SPRITE_TEST_START_METHOD": start_method}
+        environment |= {"PYTHONPATH": str(EVERY_PYTHON), "SPRITE_TEST_START_METHOD": start_method}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )

@@ -1,10 +1,6 @@
-"""Begins each Python of a run that `running.py` makes short, the programs of an example included.
-
-In it the start method is that of SPRITE_TEST_START_METHOD, and comparisons take one round.
-"""
+"""Has an example, and the programs that it runs, start as they are told and compare in one round."""
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -36,7 +32,9 @@ def _in_one_round(measure: Callable[..., Any], arms: Any, rounds: int, **options
     return measure(arms, min(rounds, 1), **options)
 
 
-sys.meta_path.insert(0, OneRound)
-multiprocessing.set_start_method(os.environ["SPRITE_TEST_START_METHOD"])
-# Else each worker of a forkserver imports torch anew, as under spawn: most of what such a run costs.
-multiprocessing.set_forkserver_preload(["torch.utils.data"])
+def shorten(start_method: str) -> None:
+    """From now on, in this process."""
+    sys.meta_path.insert(0, OneRound)
+    multiprocessing.set_start_method(start_method)
+    # Else each worker of a forkserver imports torch anew, as under spawn: most of what such a run costs.
+    multiprocessing.set_forkserver_preload(["torch.utils.data"])
