@@ -1,7 +1,7 @@
 # ---
 # title: Ranks that share a machine
 # description: Who reads what without a distributed sampler, one rank or two on two cores, and one slow rank.
-# headline: "On two cores, 2 helpers make one rank {one_rank_2} as fast, and each of two ranks {two_ranks_2}."
+# headline: "On two cores, one helper each makes two ranks {two_ranks_1} as fast, two make one {one_rank_2}."
 # time_limit_s: 240
 # claims:
 #   - reads_alone == 126
