@@ -22,7 +22,7 @@ def test_each_photograph_becomes_what_the_model_takes(script: dict[str, Any]) ->
 
 def test_a_core_is_timed_for_one_photograph(script: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([1.0, 1.5])
-    monkeypatch.setitem(script["one_core"].__globals__, "thread_time", lambda: next(ticks))
+    monkeypatch.setitem(script["one_core"].__globals__, "process_time", lambda: next(ticks))
     files = script["photographs"]((340, 255))
     taken = script["one_core"](files)
     assert taken["core_ms"] == 500 / len(files)
