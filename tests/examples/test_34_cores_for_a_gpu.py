@@ -39,7 +39,8 @@ def test_it_computes_what_the_page_says(values_of: Callable[[str], dict[str, Mea
         assert values[f"gpus_cores_{stored}"] == pytest.approx(128 / (1000 * core_s))
         for wall, bytes_per_s in (("wide", 100e9 / 8), ("narrow", 25e9 / 8), ("disk", 7e9)):
             assert values[f"gpus_{wall}_{stored}"] == pytest.approx(bytes_per_s / (1000 * 1000 * kilobytes))
-        waits = [values[f"wait_{stored}_{cores}"] for cores in (1, 2, 4, 8, 16)]
+        # Where cores suffice, only the last digits differ.
+        waits = [round(values[f"wait_{stored}_{cores}"], 6) for cores in (1, 2, 4, 8, 16)]
         assert waits == sorted(waits, reverse=True)
         # A core that is busy all the time lets a GPU train for as long as it takes to use that up.
         assert waits[0] == pytest.approx(100 * (1 - 0.001 / core_s), abs=2)
