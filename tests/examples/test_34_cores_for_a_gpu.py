@@ -36,7 +36,8 @@ def test_it_computes_what_the_page_says(values_of: Callable[[str], dict[str, Mea
         for gpus in (1, 8, 64, 1024):
             assert values[f"cores_{stored}_{gpus}"] == pytest.approx(gpus * 1000 * core_s)
             assert values[f"read_{stored}_{gpus}"] == pytest.approx(gpus * 1000 * kilobytes / 1e6)
-        assert values[f"gpus_cores_{stored}"] == pytest.approx(128 / (1000 * core_s))
+        # The middle of what the rounds give is not quite what the middle round gives.
+        assert values[f"gpus_cores_{stored}"] == pytest.approx(128 / (1000 * core_s), rel=0.02)
         for wall, bytes_per_s in (("wide", 100e9 / 8), ("narrow", 25e9 / 8), ("disk", 7e9)):
             assert values[f"gpus_{wall}_{stored}"] == pytest.approx(bytes_per_s / (1000 * 1000 * kilobytes))
         # Where cores suffice, only the last digits differ.
