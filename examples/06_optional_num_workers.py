@@ -1,5 +1,6 @@
 # ---
 # title: Four helpers for a dataset that waits
+# group: When helpers pay
 # description: A dataset that waits, loaded without helpers and with four, timed and compared.
 # headline: "With four helpers an epoch is {speedup_4:interval} as fast."
 # claims:

@@ -1,5 +1,6 @@
 # ---
 # title: What a summoning costs
+# group: When helpers pay
 # description: Sprites in RAM, helpers that make them slower, and the item cost from which helpers pay.
 # headline: "For sprites in memory, in batches of 8, an epoch takes {ratio_2:interval} as long with two
 #   helpers."

@@ -1,5 +1,6 @@
 # ---
 # title: Finding the right number of helpers
+# group: When helpers pay
 # description: Throughput against the number of workers, for items that wait, that compute, and PNG files.
 # headline: "Two helpers a core in place of one: loading is {waiting_beyond_cores} as fast for items that
 #   wait, {computing_beyond_cores} for items that compute."

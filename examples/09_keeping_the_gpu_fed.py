@@ -1,5 +1,6 @@
 # ---
 # title: Keeping the GPU fed
+# group: When helpers pay
 # description: A CNN learns from PNG files, with helpers and without. Who was busy when? What is left to win?
 # headline: "Helpers bring the data wait down from {data_wait_0} to {data_wait_helped}."
 # time_limit_s: 180

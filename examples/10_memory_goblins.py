@@ -1,5 +1,6 @@
 # ---
 # title: Memory goblins
+# group: Memory
 # description: What each worker keeps in its own memory when a dataset is a list, an array or a tensor.
 # headline: "Over an epoch a list grows the private memory of each helper by {growth_list_mb}, one tensor by
 #   {growth_tensor_mb}."

@@ -1,5 +1,6 @@
 # ---
 # title: What a start costs, by fork, forkserver and spawn
+# group: Starting and handing over
 # description: How long two workers take to start by each start method, and what keeping or preloading saves.
 # headline: "The first batch of two helpers comes after {first_batch_s_fork} by fork, and after
 #   {first_batch_s_spawn} by spawn."

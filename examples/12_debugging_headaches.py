@@ -1,5 +1,6 @@
 # ---
 # title: A helper stumbles, falls, or falls silent
+# group: Errors and chance
 # description: What an exception, a death and a hang in a DataLoader worker print, and how to find the line.
 # headline: "Of {deaths} tracebacks about dead workers, {deaths_pointing_into_the_dataset} point at the line
 #   that killed them."

@@ -1,5 +1,6 @@
 # ---
 # title: Helpers that roll the same dice
+# group: Errors and chance
 # description: Which random generators repeat across workers, epochs and start methods, and the fixes.
 # headline: "A generator object in the dataset rolls the same dice in each of two helpers:
 #   {unique_numpy_object_2} draws differ."

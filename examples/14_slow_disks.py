@@ -1,5 +1,6 @@
 # ---
 # title: Many small files, one file, one array
+# group: Storing and fetching
 # description: The same sprites as PNG files, as PNG bytes in one file and as an array, cache cold and warm.
 # headline: "From memory, PNG files take {png_over_packed_warm:interval} as long to load as one packed array."
 # claims:

@@ -1,5 +1,6 @@
 # ---
 # title: Handing batches to the GPU
+# group: The whole loop
 # description: Pinned memory, non_blocking and a second stream, one at a time, and what each is worth.
 # headline: "From pinned memory a batch is on the GPU {copy_speedup_pinned:interval} as fast."
 # time_limit_s: 60

@@ -1,5 +1,6 @@
 # ---
 # title: The count that lies
+# group: Starting and handing over
 # description: How many cores a process sees and how many it may use, once it is held to one.
 # headline: "In a program held to one core, os.cpu_count() still says {cpu_count_held}."
 # formerly: 08_finding_the_right_number

@@ -1,5 +1,6 @@
 # ---
 # title: What cannot travel to a worker
+# group: Starting and handing over
 # description: Five things that pickle refuses, a script without a guard, a dataset in a notebook; and cures.
 # headline: "Of {unpicklable} things that pickle refuses, fork carries {carried_by_fork}, and spawn none."
 # formerly: 11_platform_quirks

@@ -1,5 +1,6 @@
 # ---
 # title: One bad file among thousands
+# group: Errors and chance
 # description: Three bad files among 2,000, and who names them, a plain loop, a wrapped dataset, or a scan.
 # headline: "Of {bad_files_planted} bad files a plain loop names {bad_files_named_bare}; a scan finds
 #   {bad_files_scanned_out}."

@@ -1,5 +1,6 @@
 # ---
 # title: The same pictures with any number of helpers
+# group: Errors and chance
 # description: Keys of seed, epoch and index augment alike, whoever loads. Which keys collide, and the price.
 # headline: "With dice keyed by seed, epoch and index, {items_that_differ} pictures differ, whoever loads
 #   them."

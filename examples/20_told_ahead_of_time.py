@@ -1,5 +1,6 @@
 # ---
 # title: What helpers are told ahead of time
+# group: Starting and handing over
 # description: How far to work ahead, whether to stay, whether to keep the order, and what each is worth.
 # headline: "Helpers that stay make short epochs {persistent_speedup:interval} as fast."
 # formerly: 15_handing_batches_to_the_gpu

@@ -1,5 +1,6 @@
 # ---
 # title: How a batch changes hands
+# group: Starting and handing over
 # description: What it costs to receive a batch, whatever its size, and the two ways in which it can be sent.
 # headline: "Batches of 128 bring tiny sprites {large_batches_speedup:interval} as fast as batches of 2."
 # formerly: 15_handing_batches_to_the_gpu

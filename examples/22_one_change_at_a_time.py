@@ -1,5 +1,6 @@
 # ---
 # title: One change at a time
+# group: The whole loop
 # description: A training loop takes the words of the usual spell one by one, between controls and headroom.
 # headline: "The whole recipe is {recipe_speedup:interval} as fast as the naive loop."
 # formerly: 15_handing_batches_to_the_gpu

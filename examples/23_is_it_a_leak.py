@@ -1,5 +1,6 @@
 # ---
 # title: Is it a leak?
+# group: Memory
 # description: What makes a helper with a list grow, what does not, and what the garbage collector adds.
 # headline: "No leak: a second epoch adds {second_epoch_growth_list_mb} to a helper with a list."
 # formerly: 10_memory_goblins

@@ -1,5 +1,6 @@
 # ---
 # title: Reading a profiler
+# group: The whole loop
 # description: Which row of torch.profiler is the data wait, what it leaves out, and why it may be missing.
 # headline: "The row said {row_pct_helpers}, a clock around next() {clock_pct_helpers}."
 # time_limit_s: 120

@@ -1,5 +1,6 @@
 # ---
 # title: Ordinary workloads
+# group: When helpers pay
 # description: What items cost, and how many helpers are enough, for JPEG pictures, sound, text and Parquet.
 # headline: "Pictures come {pictures_speedup_2} as fast with 2 helpers, text {text_speedup_2}."
 # time_limit_s: 180

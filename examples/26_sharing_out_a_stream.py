@@ -1,5 +1,6 @@
 # ---
 # title: Sharing out a stream
+# group: Ranks and machines
 # description: Who reads what of a stream in shards, also with more helpers than shards, and what it costs.
 # headline: "Of a stream in 4 shards, 8 helpers read {eight_over_four} as fast as 4: {idle_8} are idle."
 # time_limit_s: 240

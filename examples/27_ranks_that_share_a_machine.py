@@ -1,5 +1,6 @@
 # ---
 # title: Ranks that share a machine
+# group: Ranks and machines
 # description: Who reads what without a distributed sampler, one rank or two on two cores, and one slow rank.
 # headline: "On two cores, one helper each makes two ranks {two_ranks_1} as fast, two make one {one_rank_2}."
 # time_limit_s: 240

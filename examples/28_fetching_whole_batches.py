@@ -1,5 +1,6 @@
 # ---
 # title: Fetching whole batches
+# group: Storing and fetching
 # description: From PNG files one by one to whole batches out of one array, rung by rung, beside the ceiling.
 # headline: "Whole batches out of one array come {ladder_whole} as fast as PNG files one by one."
 # time_limit_s: 300

@@ -1,5 +1,6 @@
 # ---
 # title: Decoding pictures
+# group: Storing and fetching
 # description: What a photograph costs, by what decodes it and by how it is stored, with helpers and without.
 # headline: "Stored small, photographs come {times_small} as fast; with 2 helpers {helpers_2_pillow}."
 # time_limit_s: 180

@@ -1,5 +1,6 @@
 # ---
 # title: A rank that dies
+# group: Ranks and machines
 # description: What is trained on twice, and what never, when torchrun starts all ranks anew in mid-epoch.
 # headline: "Of 480 sprites {again_model} are read again if the place is not saved, {again_place} if it is."
 # time_limit_s: 240

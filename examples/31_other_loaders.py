@@ -1,5 +1,6 @@
 # ---
 # title: Other loaders, same sprites
+# group: Storing and fetching
 # description: SPDL, torchdata, grain, WebDataset, litdata and others beside a DataLoader, on the same bytes.
 # headline: "Another decoder is {opencv_over_torch} as fast, another loader {nodes_processes_over_torch}."
 # time_limit_s: 300

@@ -1,5 +1,6 @@
 # ---
 # title: One loop to its end
+# group: The whole loop
 # description: Past the usual spell, a loop decodes once, takes whole batches, and augments them together.
 # headline: "Without any helper the last loop has {end_of_headroom} the pace of ready batches."
 # time_limit_s: 180

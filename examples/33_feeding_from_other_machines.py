@@ -1,5 +1,6 @@
 # ---
 # title: Feeding from other machines
+# group: Ranks and machines
 # description: Ray Data decodes on two nodes for one training loop, beside a DataLoader, until a node dies.
 # headline: "A node dies, and still each of {once_death} sprites comes once, {wait_s_death} later."
 # time_limit_s: 300

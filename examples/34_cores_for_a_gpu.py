@@ -1,5 +1,6 @@
 # ---
 # title: Cores for a GPU
+# group: Ranks and machines
 # description: On paper, the cores, disks and networks that 8, 64 and 1,024 GPUs take, from one measured core.
 # headline: "At 1,000 photographs a second a GPU takes {cores_large_1} cores, stored small {cores_small_1}."
 # time_limit_s: 120

@@ -1,5 +1,6 @@
 # ---
 # title: Ranks of unequal length
+# group: Ranks and machines
 # description: Two ranks have 5 and 8 batches, and one waits for the other. What is trained on within Join.
 # headline: "Of 13 batches {trained_alone} are trained on, and within Join {trained_joined}."
 # time_limit_s: 90

@@ -1,5 +1,6 @@
 # ---
 # title: What a loader does itself
+# group: Storing and fetching
 # description: What a DataLoader does for each batch beside fetching it, and how large a batch hides it.
 # headline: "With batches of 64 a `DataLoader` has {of_ceiling_loader_64} the pace of copying."
 # time_limit_s: 180

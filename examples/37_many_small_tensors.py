@@ -1,5 +1,6 @@
 # ---
 # title: Many small tensors
+# group: Storing and fetching
 # description: The same numbers of a sample as 32 tensors and as one, without helpers and with them.
 # headline: "As one tensor a sample's numbers come {over_many_one} as fast as in 32."
 # time_limit_s: 120

@@ -244,6 +244,20 @@ def test_what_an_example_found_stands_below_its_title_and_on_its_card(tiny: Tiny
     assert edition.problems == []
 
 
+def test_experiments_are_listed_by_group_and_those_of_none_come_last(tiny: Tiny) -> None:
+    text = tiny.script.read_text(encoding="utf-8")
+    for name, group in {
+        "02_alone": "",
+        "03_first": "# group: Ranks\n",
+        "04_then": "# group: Ranks\n",
+    }.items():
+        tiny.script.with_stem(name).write_text(text.replace("# claims:", f"{group}# claims:"), "utf-8")
+    edition = Edition(tiny.project, [MACHINE])
+    cards = Macros(SimpleNamespace(edition=edition, current_page="index.md")).experiments()
+    order = re.findall(r"^## (\w+)|\]\((\w+)\.md\)", cards, re.MULTILINE)
+    assert ["".join(each) for each in order] == ["Ranks", "03_first", "04_then", "More", NAME, "02_alone"]
+
+
 def test_prose_that_quotes_what_nobody_measures_stops_the_build(tiny: Tiny) -> None:
     tiny.edit(f"examples/{NAME}.py", "A site needs", "A {speed} site {ratio:range}")
     edition = Edition(tiny.project, [MACHINE])

@@ -90,6 +90,11 @@ class Example:
         return str(self.header.get("headline", ""))
 
     @property
+    def group(self) -> str:
+        """Under which heading the list of experiments has it; ``""`` for the last one."""
+        return str(self.header.get("group", ""))
+
+    @property
     def formerly(self) -> str:
         """The name of the example that this one came out of; ``""`` if of none."""
         return str(self.header.get("formerly", ""))

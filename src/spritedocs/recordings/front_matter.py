@@ -58,6 +58,7 @@ PAGE_KEYS: Mapping[str, Key] = _ANY_KEYS | {
 """What pages may say of themselves."""
 EXAMPLE_KEYS: Mapping[str, Key] = _ANY_KEYS | {
     "headline": Key(_is_line, "a headline that is not a line of text: put it in quotes"),
+    "group": Key(_is_line, "a group that is not a line of text: put it in quotes"),
     "formerly": Key(
         lambda value: isinstance(value, str) and bool(re.fullmatch(r"[0-9]\w*", value, re.ASCII)),
         "a formerly that is no example's name: write one such as 06_optional_num_workers",

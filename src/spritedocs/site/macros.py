@@ -173,17 +173,24 @@ class Macros:
         return "\n".join([f"{head}|", *rows.values()])
 
     def experiments(self) -> str:
-        """A card for each experiment: its title, and its answer or else its description.
+        """A card for each experiment, by groups: its title, and its answer or else its description.
 
         A search finds these on the experiment's own page.
         """
-        cards = [
-            f"-   **[{entry.example.title}]({name}.md)**\n\n    "
-            + (filled(entry.example.headline, entry)[0] or entry.example.description)
-            for name, entry in self._plugin.edition.entries.items()
-        ]
-        opening = '<div class="sprite-cards" data-search-exclude="yes" markdown>\n\n'
-        return opening + "\n\n".join(cards) + "\n\n</div>"
+        groups: dict[str, list[str]] = {}
+        for name, entry in self._plugin.edition.entries.items():
+            said = filled(entry.example.headline, entry)[0] or entry.example.description
+            card = f"-   **[{entry.example.title}]({name}.md)**\n\n    {said}"
+            groups.setdefault(entry.example.group or "More", []).append(card)
+        groups["More"] = groups.pop("More", [])
+        return "\n\n".join(
+            f"## {group} {{ data-search-exclude }}\n\n"
+            '<div class="sprite-cards" data-search-exclude="yes" markdown>\n\n'
+            + "\n\n".join(cards)
+            + "\n\n</div>"
+            for group, cards in groups.items()
+            if cards
+        )
 
     def sprite(self, index: int, scale: int = 4, text: str = "") -> str:
         """Sprite number ``index`` as a picture in a line of text, ``scale`` times its 16 pixels."""
