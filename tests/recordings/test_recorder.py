@@ -486,18 +486,18 @@ def test_a_busy_gpu_is_said_before_the_run_and_kept_in_the_recording(
     assert recording.provenance["format"] == FORMAT
     [sentence] = said
     assert sentence.startswith(f"{NAME} is measured on a GPU that something else uses too (40% utilised, ")
-    line = provenance_line(recording, fresh=True)
+    line = provenance_line(recording, fresh=True, command="make record")
     assert " · GPU in use by something else (40% utilised, 3.2 GB taken) · recorded " in line
     monkeypatch.setattr(machine, "gpu_busy", lambda gpu: None)
     assert "gpu_busy" not in recorded_on("NVIDIA H200").provenance
-    assert "in use" not in provenance_line(recorded_on("NVIDIA H200"), fresh=True)
+    assert "in use" not in provenance_line(recorded_on("NVIDIA H200"), fresh=True, command="make record")
 
 
 @pytest.mark.parametrize("dirty", [False, True])
 def test_what_was_recorded_with_changes_that_nobody_committed_says_so(tiny: Tiny, dirty: bool) -> None:
     told = {"commit": "4c2d" * 10, "dirty": dirty}
     path = tiny.add_recording(tiny.recording(), lambda kept: kept["metadata"]["spritedocs"].update(told))
-    line = provenance_line(Recording.read(path), fresh=True)
+    line = provenance_line(Recording.read(path), fresh=True, command="make record")
     assert ("commit 4c2d4c2d4c with uncommitted changes · " in line) is dirty
     assert ("commit 4c2d4c2d4c · " in line) is not dirty
 

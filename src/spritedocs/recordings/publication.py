@@ -131,11 +131,11 @@ def machine_name(machine: Mapping[str, Any]) -> str:
 
 
 def provenance_line(
-    recording: Recording, fresh: bool, repo_url: str = "", lead: str = "", command: str = ""
+    recording: Recording, fresh: bool, command: str, repo_url: str = "", lead: str = ""
 ) -> str:
     """One line of HTML, after ``lead``: where a recording's figures come from; it opens, for all the rest.
 
-    ``command`` repeats the run; if it is empty, that which made the recording.
+    ``command`` repeats the run.
     """
     said = recording.provenance
     day = datetime.fromisoformat(said["recorded_at"])
@@ -144,12 +144,11 @@ def provenance_line(
         commit = f'<a href="{html.escape(repo_url)}/commit/{commit}">{commit}</a>'
     if said.get("dirty") and said["commit"] != "unknown":
         commit += " with uncommitted changes"
-    repeated = html.escape(command or said["command"])
     facts_text = " · ".join(html.escape(fact) for fact in facts(recording) if fact)
     stale = "" if fresh else '<strong class="sprite-stale">Stale: the code has changed since.</strong> '
     short = f"{html.escape(machine_name(said['machine']))} · {day.day} {day:%b %Y}"
     return (
         f'<details class="sprite-provenance"><summary>{html.escape(lead)}{stale}{short}</summary>'
-        f"<p>{facts_text} · commit {commit} · repeat with <code>{repeated}</code></p>"
+        f"<p>{facts_text} · commit {commit} · repeat with <code>{html.escape(command)}</code></p>"
         "</details>"
     )

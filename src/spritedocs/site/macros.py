@@ -125,9 +125,9 @@ class Macros:
             provenance_line(
                 status.recording,
                 not status.because,
+                entry.command(status.recording),
                 self._plugin.repo_url,
                 "Also: " * (status != entry.sources[0]),
-                entry.command(status.recording),
             )
             for status in entry.sources
             if status.recording and (status == entry.sources[0] or status in quoted)

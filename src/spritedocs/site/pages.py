@@ -76,7 +76,7 @@ def _figure(entry: Entry, outputs: list[dict[int, str]], marks: Marks, repo_url:
         if found := re.search(r"<figure.*?</figure>", output, re.DOTALL):
             outputs[0][number] = output.replace(found[0], "", 1)
             _, recording, fresh = entry.shown[0]
-            line = provenance_line(recording, fresh, repo_url, command=entry.command(recording))
+            line = provenance_line(recording, fresh, entry.command(recording), repo_url)
             return marks.keep(f'<div class="sprite-report">{found[0]}</div>{line}')
     return ""
 
@@ -139,7 +139,7 @@ def _tabs(entry: Entry, found: list[str], marks: Marks, repo_url: str) -> str:
     tabs = []
     for output, (label, recording, fresh) in zip(found, entry.shown, strict=True):
         if output:
-            line = provenance_line(recording, fresh, repo_url, command=entry.command(recording))
+            line = provenance_line(recording, fresh, entry.command(recording), repo_url)
             line += _difference(entry, recording)
             tabs.append(f'=== "{plain(label)}"\n\n    {marks.keep(output + line)}')
     return "\n\n".join(tabs)
@@ -203,7 +203,7 @@ def _of_other_code(entry: Entry, marks: Marks, repo_url: str) -> str:
     """Where those values are from whose recordings show nothing on this page."""
     lines = [
         f"**{plain(label)}** ran other code, whose output is not shown.\n\n"
-        + marks.keep(provenance_line(recording, fresh, repo_url, command=entry.command(recording)))
+        + marks.keep(provenance_line(recording, fresh, entry.command(recording), repo_url))
         for label, recording, fresh in entry.shown
         if not recording.has_code_of(entry.example)
     ]
